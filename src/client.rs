@@ -1,0 +1,537 @@
+//! The client: who asks, whom, and how patiently.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::Url;
+use reqwest::header::HeaderValue;
+use reqwest::redirect::Policy;
+
+use crate::error::{Error, Result};
+use crate::fetch;
+use crate::pages::RunPage;
+use crate::query::RunQuery;
+use crate::retry::{self, RetryPolicy};
+use crate::stats::Counters;
+use crate::stream::Runs;
+use crate::walk::PageRequest;
+
+const DEFAULT_BASE_URL: &str = "https://api.apify.com";
+const DEFAULT_USER_AGENT: &str = concat!("apify-runs/", env!("CARGO_PKG_VERSION"));
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(60 * 60);
+const DEFAULT_MAX_PAGE_BYTES: usize = 64 << 20;
+const LEAST_MAX_PAGE_BYTES: usize = 1 << 10;
+const MOST_MAX_PAGE_BYTES: usize = 1 << 30;
+/// Redirects on the same host that are followed before one is taken for the answer.
+const MAX_REDIRECTS: usize = 5;
+
+/// Reads lists of runs on behalf of one token.
+///
+/// Cheap to clone: clones share connections and settings. It is `Send` and `Sync`.
+///
+/// # Example: count the runs of an Actor
+///
+/// ```no_run
+/// # async fn example() -> apify_runs::Result<()> {
+/// use apify_runs::Client;
+///
+/// let client = Client::from_env()?;
+/// println!("{}", client.count("janedoe~my-actor").await?);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Client(Arc<Settings>);
+
+/// What a client was built with.
+pub(crate) struct Settings {
+    pub(crate) http: reqwest::Client,
+    pub(crate) base_url: Url,
+    pub(crate) token: Token,
+    pub(crate) user_agent: Option<HeaderValue>,
+    pub(crate) timeout: Duration,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) max_page_bytes: usize,
+}
+
+impl Client {
+    /// A client for this token, with default settings.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the token is empty or cannot be
+    /// sent in a header.
+    pub fn new(token: impl Into<String>) -> Result<Self> {
+        Self::builder().token(token).build()
+    }
+
+    /// A client for the token in `APIFY_TOKEN`, at the address in `APIFY_API_BASE_URL` if
+    /// that is set: the variables that Apify's own tools read.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if `APIFY_TOKEN` is not set, or if
+    /// either variable has a value that cannot be used.
+    pub fn from_env() -> Result<Self> {
+        let token = env("APIFY_TOKEN")?.ok_or_else(|| {
+            let expected = "it must hold the token of an Apify account";
+            Error::config("APIFY_TOKEN", "(not set)", expected)
+        })?;
+        let mut builder = Self::builder().token(token);
+        if let Some(base_url) = env("APIFY_API_BASE_URL")? {
+            builder = builder.base_url(base_url);
+        }
+        builder.build()
+    }
+
+    /// Settings for a client, to be changed one by one.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::default()
+    }
+
+    /// A walk over the runs of `query`, not started yet: end it with
+    /// [`stream`](Runs::stream) or [`pages`](Runs::pages).
+    pub fn runs(&self, query: impl Into<RunQuery>) -> Runs {
+        Runs::new(self.clone(), query.into())
+    }
+
+    /// One page of the list: [`page_size`](RunQuery::page_size) rows from the row at
+    /// `offset` on, which takes the place of the query's own. The query's
+    /// [`limit`](RunQuery::limit) does not apply.
+    ///
+    /// Two pages read this way may overlap or leave a gap if the list changes between
+    /// them; [`runs`](Self::runs) guards against that.
+    ///
+    /// # Errors
+    ///
+    /// Any kind but `Item`: rows that cannot be read are in [`RunPage::unreadable`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future aborts the request; nothing is kept.
+    pub async fn page(&self, query: &RunQuery, offset: u64) -> Result<RunPage> {
+        let request = PageRequest {
+            offset,
+            limit: query.page_size.into(),
+        };
+        let query = query.clone().offset(offset);
+        query.validate()?;
+        let page = fetch::page(self, &query, request, &Counters::default()).await?;
+        Ok(RunPage::new(page, &|text| self.0.token.redact(text)))
+    }
+
+    /// How many runs the list has. One request, for one row.
+    ///
+    /// The query's filters count; its `offset`, `limit` and `page_size` do not.
+    ///
+    /// # Errors
+    ///
+    /// Any kind but `Item`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future aborts the request; nothing is kept.
+    pub async fn count(&self, query: impl Into<RunQuery>) -> Result<u64> {
+        let query = query.into();
+        query.validate()?;
+        let request = PageRequest {
+            offset: 0,
+            limit: 1,
+        };
+        let page = fetch::page(self, &query, request, &Counters::default()).await?;
+        Ok(page.total)
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("base_url", &self.0.base_url.as_str())
+            .field("timeout", &self.0.timeout)
+            .field("retry", &self.0.retry)
+            .field("max_page_bytes", &self.0.max_page_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Settings for a [`Client`], from [`Client::builder`]. Only the token is required.
+#[derive(Clone)]
+#[must_use]
+pub struct ClientBuilder {
+    token: Option<String>,
+    base_url: String,
+    http: Option<reqwest::Client>,
+    user_agent: Option<String>,
+    timeout: Duration,
+    retry: RetryPolicy,
+    max_page_bytes: usize,
+    allow_http: bool,
+}
+
+impl Default for ClientBuilder {
+    fn default() -> Self {
+        Self {
+            token: None,
+            base_url: DEFAULT_BASE_URL.into(),
+            http: None,
+            user_agent: None,
+            timeout: DEFAULT_TIMEOUT,
+            retry: RetryPolicy::default(),
+            max_page_bytes: DEFAULT_MAX_PAGE_BYTES,
+            allow_http: false,
+        }
+    }
+}
+
+impl ClientBuilder {
+    /// The API token, from *Settings → API & Integrations* in the Apify Console. White
+    /// space around it is dropped.
+    ///
+    /// It is sent in the `Authorization` header and appears nowhere else.
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.token = Some(token.into());
+        self
+    }
+
+    /// Where the API is, with or without the final `/v2`. Default `https://api.apify.com`.
+    ///
+    /// `http://` is accepted for loopback addresses only, unless
+    /// [`allow_http`](Self::allow_http) is set.
+    pub fn base_url(mut self, base_url: impl Into<String>) -> Self {
+        self.base_url = base_url.into();
+        self
+    }
+
+    /// A `reqwest` client of your own, for proxies, certificates or connection limits.
+    ///
+    /// Its redirect policy is then its own; `reqwest` does not pass the token on to another
+    /// host, whatever the policy. Default: one that follows redirects on the same host only,
+    /// and goes past system proxies to loopback addresses.
+    pub fn http_client(mut self, http: reqwest::Client) -> Self {
+        self.http = Some(http);
+        self
+    }
+
+    /// What to send as `User-Agent`. Default `apify-runs/<version>`, or what
+    /// [`http_client`](Self::http_client) sends.
+    pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
+        self.user_agent = Some(user_agent.into());
+        self
+    }
+
+    /// How long one attempt may take, from the connection to the last byte of the body.
+    /// Default 60 s; from 1 ms to 1 hour.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// How failed requests are repeated. Anything that converts into a [`RetryPolicy`].
+    pub fn retry(mut self, retry: impl Into<RetryPolicy>) -> Self {
+        self.retry = retry.into();
+        self
+    }
+
+    /// The longest body that is accepted, in bytes after decompression. Default 64 MiB;
+    /// from 1 KiB to 1 GiB. A full page is about 0.4 MB.
+    pub fn max_page_bytes(mut self, bytes: usize) -> Self {
+        self.max_page_bytes = bytes;
+        self
+    }
+
+    /// Whether a base URL may be plain `http://` to another machine, where anybody on the
+    /// way can read the token. Default `false`.
+    pub fn allow_http(mut self, allow: bool) -> Self {
+        self.allow_http = allow;
+        self
+    }
+
+    /// Checks every setting and builds the client. Sends nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config), naming the setting and its value
+    /// (for the token, without its value).
+    pub fn build(self) -> Result<Client> {
+        let token = Token::new(self.token.as_deref())?;
+        let base_url = base_url(&self.base_url, self.allow_http)?;
+        retry::within("timeout", self.timeout, LONGEST_TIMEOUT)?;
+        self.retry.validate()?;
+        if !(LEAST_MAX_PAGE_BYTES..=MOST_MAX_PAGE_BYTES).contains(&self.max_page_bytes) {
+            let expected = "it must be from 1024 (1 KiB) to 1073741824 (1 GiB)";
+            return Err(Error::config(
+                "max_page_bytes",
+                self.max_page_bytes,
+                expected,
+            ));
+        }
+        let user_agent = match (&self.user_agent, &self.http) {
+            (Some(text), _) => Some(user_agent(text)?),
+            (None, Some(_)) => None,
+            (None, None) => Some(HeaderValue::from_static(DEFAULT_USER_AGENT)),
+        };
+        let http = match self.http {
+            Some(http) => http,
+            None => http_client(&base_url)?,
+        };
+        Ok(Client(Arc::new(Settings {
+            http,
+            base_url,
+            token,
+            user_agent,
+            timeout: self.timeout,
+            retry: self.retry,
+            max_page_bytes: self.max_page_bytes,
+        })))
+    }
+}
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A base URL that has not been checked may have a secret in it.
+        f.debug_struct("ClientBuilder")
+            .field("timeout", &self.timeout)
+            .field("retry", &self.retry)
+            .field("max_page_bytes", &self.max_page_bytes)
+            .field("allow_http", &self.allow_http)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The API token, which nothing prints.
+pub(crate) struct Token {
+    secret: String,
+    pub(crate) header: HeaderValue,
+}
+
+impl Token {
+    fn new(token: Option<&str>) -> Result<Self> {
+        let secret = token.unwrap_or_default().trim();
+        if token.is_none() {
+            return Err(Error::config("token", "(not set)", "it is required"));
+        }
+        if secret.is_empty() {
+            return Err(Error::new(
+                crate::ErrorKind::Config,
+                "invalid token: it is empty",
+            ));
+        }
+        let printable = secret.bytes().all(|byte| byte.is_ascii_graphic());
+        let header = HeaderValue::try_from(format!("Bearer {secret}"));
+        let (true, Ok(mut header)) = (printable, header) else {
+            let expected = "it may hold only printable ASCII characters";
+            return Err(Error::config("token", "(not shown)", expected));
+        };
+        header.set_sensitive(true);
+        Ok(Self {
+            secret: secret.into(),
+            header,
+        })
+    }
+
+    /// Takes the token out of a text that comes from outside: a service may send it back.
+    pub(crate) fn redact(&self, text: &str) -> String {
+        text.replace(&self.secret, "[token]")
+    }
+}
+
+fn env(name: &'static str) -> Result<Option<String>> {
+    match std::env::var(name) {
+        Ok(value) if value.trim().is_empty() => Ok(None),
+        Ok(value) => Ok(Some(value)),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => Err(Error::config(
+            name,
+            "(not shown)",
+            "it must be valid Unicode",
+        )),
+    }
+}
+
+fn user_agent(text: &str) -> Result<HeaderValue> {
+    let value = HeaderValue::from_str(text)
+        .ok()
+        .filter(|value| !value.is_empty());
+    value.ok_or_else(|| {
+        let expected = "it must be text that fits in a header";
+        Error::config("user_agent", format!("{text:?}"), expected)
+    })
+}
+
+/// Checks a base URL and gives it its final `/v2`.
+fn base_url(text: &str, allow_http: bool) -> Result<Url> {
+    let refuse = |expected: &str| Err(Error::config("base_url", format!("{text:?}"), expected));
+    let Ok(mut url) = Url::parse(text.trim()) else {
+        return refuse("it must be a URL such as https://api.apify.com");
+    };
+    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
+        // These may be secrets, so the value is not shown.
+        let expected = "it may not contain a user, a password or a query";
+        return Err(Error::config("base_url", "(not shown)", expected));
+    }
+    if !matches!(url.scheme(), "http" | "https") || url.fragment().is_some() {
+        return refuse("it must begin with https:// and have no fragment");
+    }
+    if url.scheme() == "http" && !allow_http && !is_loopback(&url) {
+        return refuse(
+            "plain http would show the token to others; use https, or allow_http if you must",
+        );
+    }
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty();
+    }
+    if !url.path().ends_with("/v2")
+        && let Ok(mut path) = url.path_segments_mut()
+    {
+        path.push("v2");
+    }
+    Ok(url)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    match address.parse::<std::net::IpAddr>() {
+        Ok(address) => address.is_loopback(),
+        Err(_) => host == "localhost" || host.ends_with(".localhost"),
+    }
+}
+
+fn http_client(base_url: &Url) -> Result<reqwest::Client> {
+    let has_tls = cfg!(any(feature = "rustls", feature = "native-tls"));
+    if base_url.scheme() == "https" && !has_tls {
+        let expected = "https needs the feature rustls or native-tls, or an http_client";
+        return Err(Error::config("base_url", base_url, expected));
+    }
+    let mut builder = reqwest::Client::builder().redirect(Policy::custom(|attempt| {
+        let origin = attempt.previous().first().map(Url::origin);
+        let is_same_host = origin == Some(attempt.url().origin());
+        if is_same_host && attempt.previous().len() <= MAX_REDIRECTS {
+            attempt.follow()
+        } else {
+            attempt.stop()
+        }
+    }));
+    if is_loopback(base_url) {
+        builder = builder.no_proxy();
+    }
+    builder.build().map_err(|error| {
+        Error::config("http_client", "(default)", "it could not be set up").with_source(error)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    fn base(text: &str) -> Result<String> {
+        base_url(text, false).map(String::from)
+    }
+
+    #[test]
+    fn a_base_url_ends_in_v2_however_it_was_given() {
+        for (given, expected) in [
+            ("https://api.apify.com", "https://api.apify.com/v2"),
+            ("https://api.apify.com/", "https://api.apify.com/v2"),
+            ("https://api.apify.com/v2", "https://api.apify.com/v2"),
+            (" https://api.apify.com/v2/ ", "https://api.apify.com/v2"),
+            (
+                "https://proxy.example/apify",
+                "https://proxy.example/apify/v2",
+            ),
+            ("http://localhost:8080", "http://localhost:8080/v2"),
+            ("http://127.0.0.1:1/v2", "http://127.0.0.1:1/v2"),
+            ("http://[::1]:1", "http://[::1]:1/v2"),
+            ("http://apify.localhost", "http://apify.localhost/v2"),
+        ] {
+            assert_eq!(base(given).unwrap(), expected, "{given}");
+        }
+    }
+
+    #[test]
+    fn a_bad_base_url_is_refused_by_name_and_value() {
+        for given in [
+            "",
+            "api.apify.com",
+            "ftp://api.apify.com",
+            "data:text/plain,x",
+            "https://api.apify.com/#x",
+            "http://api.apify.com",
+            "http://10.0.0.1",
+            "http://localhost.example",
+        ] {
+            let error = base(given).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config, "{given}");
+            let expected = format!("invalid base_url {given:?}: ");
+            assert!(error.to_string().starts_with(&expected), "{error}");
+        }
+        assert!(base_url("http://10.0.0.1", true).is_ok());
+    }
+
+    #[test]
+    fn secrets_in_a_base_url_are_refused_and_not_shown() {
+        for given in [
+            "https://janedoe:hunter2@api.apify.com",
+            "https://api.apify.com/v2?token=hunter2",
+        ] {
+            let error = base(given).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_bad_token_is_refused_and_not_shown() {
+        for token in ["apify_api\u{e9}", "apify api", "apify\napi", "a\u{7f}b"] {
+            let error = Client::new(token).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config);
+            assert!(!format!("{error:?}").contains(token), "{error:?}");
+        }
+        for token in ["", " \n"] {
+            let error = Client::new(token).unwrap_err();
+            assert_eq!(error.to_string(), "invalid token: it is empty");
+        }
+        let error = Client::builder().build().unwrap_err();
+        assert_eq!(error.to_string(), "invalid token (not set): it is required");
+    }
+
+    #[test]
+    fn the_token_is_in_no_debug_output() {
+        let builder = Client::builder().token("apify_api_secret");
+        assert!(!format!("{builder:?}").contains("secret"));
+        let client = builder.build().unwrap();
+        assert!(!format!("{client:?}").contains("secret"));
+        assert!(!format!("{:?}", client.settings().token.header).contains("secret"));
+        let runs = client.runs("a");
+        assert!(!format!("{runs:?}").contains("secret"));
+        assert!(!format!("{:?}", runs.stream()).contains("secret"));
+    }
+
+    #[test]
+    fn absurd_settings_are_refused_by_name_and_value() {
+        let message = |builder: ClientBuilder| {
+            let error = builder.token("t").build().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config);
+            error.to_string()
+        };
+        let builder = Client::builder;
+
+        assert_eq!(
+            message(builder().timeout(Duration::ZERO)),
+            "invalid timeout 0ns: it must be from 1ms to 3600s"
+        );
+        assert!(message(builder().timeout(Duration::MAX)).starts_with("invalid timeout"));
+        assert!(message(builder().max_page_bytes(0)).starts_with("invalid max_page_bytes 0"));
+        assert!(message(builder().max_page_bytes(usize::MAX)).contains("1 GiB"));
+        assert!(message(builder().user_agent("")).starts_with("invalid user_agent \"\""));
+        assert!(message(builder().user_agent("a\nb")).starts_with("invalid user_agent"));
+        let policy = RetryPolicy::default().initial_delay(Duration::ZERO);
+        assert!(message(builder().retry(policy)).starts_with("invalid initial_delay 0ns"));
+    }
+}

@@ -1,0 +1,119 @@
+//! Ways for an answer to go wrong, and the body that can do so.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
+
+/// What goes wrong with an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// This status, with the error object Apify sends with it, and a `Retry-After`.
+    Status {
+        /// The HTTP status.
+        status: u16,
+        /// The value of `Retry-After`: seconds or an HTTP date.
+        retry_after: Option<String>,
+    },
+    /// No answer, ever. The connection stays open.
+    Hang,
+    /// The connection is reset before the answer begins.
+    Reset,
+    /// The answer breaks off half way: the connection closes.
+    Truncate,
+    /// The answer stops half way: the connection stays open.
+    Stall,
+    /// This status with a page of HTML, as proxies send it.
+    Html {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// 200 with JSON that ends too early.
+    BrokenJson,
+    /// 200 with no body.
+    Empty,
+    /// 200 with an error object in place of data.
+    ErrorInOk,
+    /// A good answer, but with this `total`.
+    Total(u64),
+    /// A redirect to this address.
+    Redirect(String),
+    /// 200 with this body.
+    Body(String),
+}
+
+impl Fault {
+    /// A status without `Retry-After`.
+    pub fn status(status: u16) -> Self {
+        Self::Status {
+            status,
+            retry_after: None,
+        }
+    }
+
+    /// A status with `Retry-After`: seconds or an HTTP date.
+    pub fn status_retry_after(status: u16, retry_after: impl ToString) -> Self {
+        Self::Status {
+            status,
+            retry_after: Some(retry_after.to_string()),
+        }
+    }
+}
+
+/// The body of an answer, and what comes after its data.
+pub(super) struct AnswerBody<G> {
+    data: Option<Bytes>,
+    then: Then,
+    /// Dropped with the body: marks the end of the answer.
+    _guard: G,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Then {
+    End,
+    Break,
+    Stall,
+}
+
+impl<G> AnswerBody<G> {
+    pub(super) fn new(data: Bytes, then: Then, guard: G) -> Self {
+        Self {
+            data: Some(data),
+            then,
+            _guard: guard,
+        }
+    }
+}
+
+impl<G: Unpin> Body for AnswerBody<G> {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if let Some(data) = self.data.take() {
+            return Poll::Ready(Some(Ok(Frame::data(data))));
+        }
+        match self.then {
+            Then::End => Poll::Ready(None),
+            Then::Break => Poll::Ready(Some(Err(std::io::Error::other("told to break off")))),
+            Then::Stall => Poll::Pending,
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.data.is_none() && matches!(self.then, Then::End)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match (&self.data, self.then) {
+            (Some(data), Then::End) => SizeHint::with_exact(data.len() as u64),
+            (None, Then::End) => SizeHint::with_exact(0),
+            (_, Then::Break | Then::Stall) => SizeHint::default(),
+        }
+    }
+}

@@ -1,0 +1,396 @@
+//! The emulator's HTTP: connections, routes, parameters, answers.
+
+use std::collections::HashMap;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hyper::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION,
+    RETRY_AFTER, USER_AGENT,
+};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response};
+use hyper_util::rt::TokioIo;
+use reqwest::Url;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::faults::{AnswerBody, Fault, Then};
+use super::store::Selection;
+use super::{Plan, RequestRecord, Shared};
+use crate::timestamp;
+
+/// Accepts connections until it is dropped, and with it all of them.
+pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+    let pages = Arc::new(PageCache::default());
+    let mut connections = JoinSet::new();
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            continue;
+        };
+        let _ = stream.set_nodelay(true);
+        connections.spawn(connection(stream, Arc::clone(&shared), Arc::clone(&pages)));
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+async fn connection(stream: TcpStream, shared: Arc<Shared>, pages: Arc<PageCache>) {
+    let reset = Arc::new(Mutex::new(false));
+    let socket = Socket {
+        stream,
+        reset: Arc::clone(&reset),
+    };
+    let service = service_fn(|request| {
+        let (shared, pages, reset) = (shared.clone(), pages.clone(), reset.clone());
+        async move {
+            let answer = answer(&shared, &pages, &request).await;
+            if answer.is_none() {
+                *reset.lock().unwrap_or_else(PoisonError::into_inner) = true;
+            }
+            answer.ok_or_else(|| io::Error::other("told to reset the connection"))
+        }
+    });
+    // What becomes of the connection is the client's business.
+    let _ = hyper::server::conn::http1::Builder::new()
+        .serve_connection(TokioIo::new(socket), service)
+        .await;
+}
+
+/// A connection that can be made to end with a reset.
+struct Socket {
+    stream: TcpStream,
+    reset: Arc<Mutex<bool>>,
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if *self.reset.lock().unwrap_or_else(PoisonError::into_inner) {
+            let _ = self.stream.set_zero_linger();
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, data)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, data)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// Counts a request as in flight until it is dropped.
+struct InFlight(Arc<Shared>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.log().in_flight -= 1;
+    }
+}
+
+type Answer = Response<AnswerBody<InFlight>>;
+
+/// What an answer is before it is sent.
+struct Draft {
+    status: u16,
+    content_type: &'static str,
+    header: Option<(HeaderName, String)>,
+    body: Bytes,
+    then: Then,
+}
+
+/// The answer to a request, or `None` for a reset.
+async fn answer<B>(
+    shared: &Arc<Shared>,
+    pages: &PageCache,
+    request: &Request<B>,
+) -> Option<Answer> {
+    let (number, in_flight) = receive(shared, request);
+    let plan = &shared.plan;
+    sleep(plan.latency).await;
+    let draft = match plan.fault(number) {
+        Some(Fault::Reset) => return None,
+        Some(Fault::Hang) => std::future::pending().await,
+        Some(Fault::Total(total)) => good(plan, pages, request, Some(*total)),
+        Some(Fault::Truncate) => good(plan, pages, request, None).cut_in_half(Then::Break),
+        Some(Fault::Stall) => good(plan, pages, request, None).cut_in_half(Then::Stall),
+        Some(fault) => faulty(fault),
+        None => good(plan, pages, request, None),
+    };
+    Some(draft.into_answer(in_flight))
+}
+
+fn receive<B>(shared: &Arc<Shared>, request: &Request<B>) -> (u64, InFlight) {
+    let header = |name| {
+        let value = request.headers().get(name)?;
+        Some(value.to_str().ok()?.to_owned())
+    };
+    let record = RequestRecord {
+        path: request.uri().path().into(),
+        query: parameters(request),
+        user_agent: header(USER_AGENT),
+        accept_encoding: header(ACCEPT_ENCODING),
+        at: shared.started.elapsed(),
+    };
+    let mut log = shared.log();
+    log.requests.push(record);
+    log.in_flight += 1;
+    (log.requests.len() as u64, InFlight(Arc::clone(shared)))
+}
+
+impl Plan {
+    /// What goes wrong with the request of this number, counted from 1.
+    fn fault(&self, number: u64) -> Option<&Fault> {
+        use std::ops::RangeBounds;
+        let hit = self
+            .faults
+            .iter()
+            .find(|(from, to, _)| (*from, *to).contains(&number));
+        hit.map(|(_, _, fault)| fault)
+    }
+}
+
+fn faulty(fault: &Fault) -> Draft {
+    match fault {
+        Fault::Status {
+            status,
+            retry_after,
+        } => {
+            let mut draft = Draft::standard_error(*status);
+            draft.header = retry_after.clone().map(|value| (RETRY_AFTER, value));
+            draft
+        }
+        Fault::Html { status } => Draft {
+            content_type: "text/html",
+            ..Draft::new(*status, "<html><body><h1>Bad Gateway</h1></body></html>")
+        },
+        Fault::BrokenJson => Draft::new(200, r#"{"data":{"total":1,"items":[{"id":"#),
+        Fault::ErrorInOk => Draft {
+            status: 200,
+            ..Draft::error(200, "operation-canceled", "The operation was canceled")
+        },
+        Fault::Redirect(to) => Draft {
+            header: Some((LOCATION, to.clone())),
+            ..Draft::new(302, "")
+        },
+        Fault::Body(body) => Draft::new(200, body.clone()),
+        // The others are not answers of their own.
+        _ => Draft::new(200, ""),
+    }
+}
+
+fn good<B>(plan: &Plan, pages: &PageCache, request: &Request<B>, total: Option<u64>) -> Draft {
+    if let Err(refusal) = admit(plan, request) {
+        return refusal;
+    }
+    let key = request.uri().query().unwrap_or_default();
+    if let Some(body) = pages.get(key).filter(|_| total.is_none()) {
+        return Draft::new(200, body);
+    }
+    let (mut selection, asked) = match selection(&parameters(request)) {
+        Ok(selection) => selection,
+        Err(parameter) => {
+            let message = format!("Parameter \"{parameter}\" has a value that is not valid");
+            return Draft::error(400, "invalid-value", &message);
+        }
+    };
+    selection.limit = asked.min(plan.max_page_size);
+    let told = if plan.tells_max_page_size {
+        selection.limit
+    } else {
+        asked
+    };
+    let selected = plan.store.select(&selection);
+    let body = Bytes::from(format!(
+        r#"{{"data":{{"total":{},"offset":{},"limit":{told},"desc":{},"count":{},"items":[{}]}}}}"#,
+        total.unwrap_or(selected.total),
+        selection.offset,
+        selection.descending,
+        selected.count,
+        selected.items,
+    ));
+    if plan.keeps_pages && total.is_none() {
+        pages.keep(key, &body);
+    }
+    Draft::new(200, body)
+}
+
+/// Checks method, token and path, in the order the service does.
+fn admit<B>(plan: &Plan, request: &Request<B>) -> Result<(), Draft> {
+    let segments: Vec<_> = request.uri().path().split('/').skip(1).collect();
+    let actor = match segments.as_slice() {
+        ["v2", "acts" | "actors", actor, "runs"] => Some(*actor),
+        ["v2", "actor-tasks", _, "runs"] | ["v2", "actor-runs"] => None,
+        _ => return Err(Draft::error(404, "page-not-found", "There is no such page")),
+    };
+    if request.method() != Method::GET {
+        let message = "This API end-point can only be read";
+        return Err(Draft::error(405, "method-not-allowed", message));
+    }
+    match bearer(request.headers()) {
+        None => {
+            let message = "Authentication token was not provided";
+            return Err(Draft::error(401, "token-not-provided", message));
+        }
+        Some(token) if token != plan.token => {
+            let message = "User was not found or authentication token is not valid";
+            return Err(Draft::error(401, "user-or-token-not-found", message));
+        }
+        Some(_) => {}
+    }
+    match (actor, &plan.actor) {
+        (Some(actor), Some(only)) if actor != only => {
+            Err(Draft::error(404, "record-not-found", "Actor was not found"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    headers
+        .get(AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .strip_prefix("Bearer ")
+}
+
+fn parameters<B>(request: &Request<B>) -> Vec<(String, String)> {
+    let query = request.uri().query().unwrap_or_default();
+    let url = Url::parse(&format!("http://emulator/?{query}"));
+    url.map(|url| url.query_pairs().into_owned().collect())
+        .unwrap_or_default()
+}
+
+/// The rows a request asks for, and how many; or the parameter that makes no sense.
+fn selection(parameters: &[(String, String)]) -> Result<(Selection, u64), &str> {
+    let mut selection = Selection::default();
+    let mut limit = 0;
+    for (name, value) in parameters {
+        let name = name.as_str();
+        let number = || value.parse::<u64>().map_err(|_| name);
+        let time = || timestamp::parse(value).map(Some).ok_or(name);
+        match name {
+            "offset" => selection.offset = number()?,
+            "limit" => limit = number()?,
+            "desc" => selection.descending = matches!(value.as_str(), "1" | "true"),
+            "status" => selection.statuses = value.split(',').map(str::to_owned).collect(),
+            "startedAfter" => selection.started_after = time()?,
+            "startedBefore" => selection.started_before = time()?,
+            _ => {}
+        }
+    }
+    // 0 means that no limit was given, and more than the maximum means the maximum.
+    let maximum = u64::from(crate::query::MAX_PAGE_SIZE);
+    let limit = if limit == 0 {
+        maximum
+    } else {
+        limit.min(maximum)
+    };
+    Ok((selection, limit))
+}
+
+impl Draft {
+    fn new(status: u16, body: impl Into<Bytes>) -> Self {
+        Self {
+            status,
+            content_type: "application/json; charset=utf-8",
+            header: None,
+            body: body.into(),
+            then: Then::End,
+        }
+    }
+
+    fn error(status: u16, api_type: &str, message: &str) -> Self {
+        let error = serde_json::json!({"error": {"type": api_type, "message": message}});
+        Self::new(status, error.to_string())
+    }
+
+    /// The error object Apify sends with a status.
+    fn standard_error(status: u16) -> Self {
+        let (api_type, message) = match status {
+            400 => ("invalid-value", "A parameter has a value that is not valid"),
+            401 => ("user-or-token-not-found", "User was not found"),
+            403 => ("insufficient-permissions", "Insufficient permissions"),
+            404 => ("record-not-found", "Record was not found"),
+            408 => ("request-timeout", "The request took too long"),
+            429 => ("rate-limit-exceeded", "You have exceeded the rate limit"),
+            503 => ("query-timeout", "The query took too long"),
+            _ => ("internal-server-error", "Something went wrong on our side"),
+        };
+        Self::error(status, api_type, message)
+    }
+
+    fn cut_in_half(mut self, then: Then) -> Self {
+        self.header = Some((CONTENT_LENGTH, self.body.len().to_string()));
+        self.body.truncate(self.body.len() / 2);
+        self.then = then;
+        self
+    }
+
+    fn into_answer(self, in_flight: InFlight) -> Answer {
+        let mut answer = Response::new(AnswerBody::new(self.body, self.then, in_flight));
+        *answer.status_mut() = self.status.try_into().unwrap_or_default();
+        let mut set = |name, value: &str| {
+            if let Ok(value) = value.parse() {
+                answer.headers_mut().insert(name, value);
+            }
+        };
+        set(CONTENT_TYPE, self.content_type);
+        if let Some((name, value)) = self.header {
+            set(name, &value);
+        }
+        answer
+    }
+}
+
+/// Pages that were rendered before, by their query.
+#[derive(Default)]
+struct PageCache(Mutex<HashMap<String, Bytes>>);
+
+impl PageCache {
+    fn get(&self, query: &str) -> Option<Bytes> {
+        let pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        pages.get(query).cloned()
+    }
+
+    fn keep(&self, query: &str, page: &Bytes) {
+        let mut pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        pages.insert(query.into(), page.clone());
+    }
+}

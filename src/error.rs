@@ -1,0 +1,245 @@
+//! What can go wrong, and what a program may want to know about it.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+/// The result of every fallible operation of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a walk, a request or a setting failed.
+///
+/// [`Display`](fmt::Display) prints one line about this layer only; the cause, where there
+/// is one, is [`source`](StdError::source). Neither ever contains the token.
+///
+/// # Example: tell errors apart
+///
+/// ```
+/// use apify_runs::{Client, ErrorKind};
+///
+/// let error = Client::new("").unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Config);
+/// assert_eq!(error.to_string(), "invalid token: it is empty");
+/// assert!(!error.is_transient());
+/// ```
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    request: Option<String>,
+    status: Option<u16>,
+    api_type: Option<String>,
+    attempts: u32,
+    elapsed: Duration,
+    retry_after: Option<Duration>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// What kind of failure an [`Error`] is.
+///
+/// "Retried" says whether the crate itself tries again, under the
+/// [`RetryPolicy`](crate::RetryPolicy), before it returns the error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A setting of the client or the query is wrong. Nothing was sent. Not retried.
+    Config,
+    /// 401 or 403: the token is missing, unknown, or may not read this list. Not retried.
+    Auth,
+    /// 404: no such Actor or task, or the token's owner may not see it. Not retried.
+    NotFound,
+    /// 429: more requests than the service allows. Retried.
+    RateLimited,
+    /// Any other error the service reports. Retried if the status is 408 or 5xx, or if a
+    /// 200 carries an error instead of data.
+    Api,
+    /// An attempt took longer than the client's timeout. Retried.
+    Timeout,
+    /// No connection, or it broke before the whole answer was there. Retried.
+    Transport,
+    /// A whole answer with a good status that is not a list of runs: HTML, truncated JSON,
+    /// an empty body. Retried.
+    Decode,
+    /// The answers contradict each other, or a limit of this crate: the list moved while it
+    /// was read, or a body is larger than the client accepts. Not retried.
+    Protocol,
+    /// One row could not be read. The stream goes on with the next row. Not retried.
+    Item,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            request: None,
+            status: None,
+            api_type: None,
+            attempts: 0,
+            elapsed: Duration::ZERO,
+            retry_after: None,
+            source: None,
+        }))
+    }
+
+    /// A setting that is wrong: its name, the value, and what is expected.
+    pub(crate) fn config(setting: &str, value: impl fmt::Display, expected: &str) -> Self {
+        Self::new(
+            ErrorKind::Config,
+            format!("invalid {setting} {value}: {expected}"),
+        )
+    }
+
+    pub(crate) fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.0.source = Some(Box::new(source));
+        self
+    }
+
+    pub(crate) fn with_status(mut self, status: u16) -> Self {
+        self.0.status = Some(status);
+        self
+    }
+
+    pub(crate) fn with_api_type(mut self, api_type: Option<String>) -> Self {
+        self.0.api_type = api_type;
+        self
+    }
+
+    pub(crate) fn with_retry_after(mut self, retry_after: Option<Duration>) -> Self {
+        self.0.retry_after = retry_after;
+        self
+    }
+
+    /// Names the request that failed, and what was spent on it.
+    pub(crate) fn with_request(
+        mut self,
+        request: String,
+        attempts: u32,
+        elapsed: Duration,
+    ) -> Self {
+        self.0.request = Some(request);
+        self.0.attempts = attempts;
+        self.0.elapsed = elapsed;
+        self
+    }
+
+    /// What kind of failure this is.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The HTTP status of the last answer, if there was one.
+    pub fn status(&self) -> Option<u16> {
+        self.0.status
+    }
+
+    /// The service's own name for the error, such as `record-not-found`
+    /// (`error.type` in the [API reference](https://docs.apify.com/api/v2)), if it gave one.
+    pub fn api_type(&self) -> Option<&str> {
+        self.0.api_type.as_deref()
+    }
+
+    /// How often the request was sent. 0 if it failed before anything was sent.
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
+    }
+
+    /// How long all attempts and the waits between them took.
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed
+    }
+
+    /// How long the service asked to wait in the last answer's `Retry-After`, if it did.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// Whether the same request may succeed later without any change on this side.
+    ///
+    /// The crate retries exactly these errors itself, so one that reaches a program has
+    /// outlasted its [`RetryPolicy`](crate::RetryPolicy).
+    pub fn is_transient(&self) -> bool {
+        match self.0.kind {
+            ErrorKind::RateLimited
+            | ErrorKind::Timeout
+            | ErrorKind::Transport
+            | ErrorKind::Decode => true,
+            ErrorKind::Api => matches!(self.0.status, Some(200..=299 | 408 | 500..)),
+            ErrorKind::Config
+            | ErrorKind::Auth
+            | ErrorKind::NotFound
+            | ErrorKind::Protocol
+            | ErrorKind::Item => false,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &self.0;
+        if let Some(request) = &inner.request {
+            write!(f, "GET {request}: ")?;
+        }
+        f.write_str(&inner.message)?;
+        if inner.attempts > 1 {
+            let (attempts, seconds) = (inner.attempts, inner.elapsed.as_secs_f64());
+            write!(f, " (after {attempts} attempts in {seconds:.1} s)")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("message", &self.to_string())
+            .field("status", &self.0.status)
+            .field("api_type", &self.0.api_type)
+            .field("retry_after", &self.0.retry_after)
+            .field("source", &self.0.source)
+            .finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        let source = self.0.source.as_deref()?;
+        Some(source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn display_is_one_line_about_its_own_layer() {
+        let cause = std::io::Error::other("connection reset");
+        let error = Error::new(ErrorKind::Transport, "the connection failed")
+            .with_source(cause)
+            .with_request(
+                "/v2/acts/a/runs?offset=0".into(),
+                3,
+                Duration::from_millis(1500),
+            );
+
+        assert_eq!(
+            error.to_string(),
+            "GET /v2/acts/a/runs?offset=0: the connection failed (after 3 attempts in 1.5 s)"
+        );
+        assert_eq!(error.source().unwrap().to_string(), "connection reset");
+    }
+
+    #[test]
+    fn an_api_error_is_transient_by_its_status() {
+        let with = |status| Error::new(ErrorKind::Api, "failed").with_status(status);
+        for status in [200, 408, 500, 502, 503, 599] {
+            assert!(with(status).is_transient(), "{status}");
+        }
+        for status in [300, 302, 400, 402, 405, 409] {
+            assert!(!with(status).is_transient(), "{status}");
+        }
+    }
+}

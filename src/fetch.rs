@@ -1,0 +1,199 @@
+//! One page over the network: an attempt, and the loop that repeats it.
+
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, AUTHORIZATION, LOCATION, USER_AGENT};
+use reqwest::{Response, StatusCode, Url};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::client::{Client, Settings};
+use crate::decode::{self, ApiError, Page, Unusable};
+use crate::error::{Error, ErrorKind, Result};
+use crate::query::RunQuery;
+use crate::retry;
+use crate::stats::Counters;
+use crate::trace::{debug, warn};
+use crate::walk::PageRequest;
+
+/// Fetches one page, with as many attempts as the client's policy allows.
+///
+/// An attempt is the request, the whole body, and reading it, so that an answer that breaks
+/// off is repeated like one that never came.
+pub(crate) async fn page(
+    client: &Client,
+    query: &RunQuery,
+    request: PageRequest,
+    counters: &Counters,
+) -> Result<Page> {
+    let settings = client.settings();
+    let url = query.url(&settings.base_url, request);
+    let started = Instant::now();
+    let mut delays = settings.retry.delays();
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        counters.sent();
+        let time_left = settings.retry.max_elapsed.saturating_sub(started.elapsed());
+        let error = match attempt(settings, &url, time_left, counters).await {
+            Ok(page) => {
+                debug!(
+                    offset = request.offset,
+                    rows = page.row_count(),
+                    attempts,
+                    "page"
+                );
+                counters.listed(page.total);
+                return Ok(page);
+            }
+            Err(error) => error.with_request(named(&url), attempts, started.elapsed()),
+        };
+        let delay = delays.next().unwrap_or_default();
+        let delay = delay.max(error.retry_after().unwrap_or_default());
+        let time_left = settings.retry.max_elapsed.saturating_sub(started.elapsed());
+        if !error.is_transient() || attempts > settings.retry.max_retries || delay >= time_left {
+            return Err(error);
+        }
+        warn!(offset = request.offset, attempts, ?delay, %error, "retry");
+        settings.retry.notify(attempts, delay, &error);
+        counters.retried();
+        sleep(delay).await;
+    }
+}
+
+/// A request as errors name it: its path and query, which hold no secret.
+fn named(url: &Url) -> String {
+    format!("{}?{}", url.path(), url.query().unwrap_or_default())
+}
+
+async fn attempt(
+    settings: &Settings,
+    url: &Url,
+    time_left: Duration,
+    counters: &Counters,
+) -> Result<Page> {
+    let limit = settings.timeout.min(time_left);
+    let answer = timeout(limit, exchange(settings, url)).await;
+    let answer = answer.unwrap_or_else(|_| {
+        let message = format!("no complete answer within {limit:?}");
+        Err(Error::new(ErrorKind::Timeout, message))
+    })?;
+    counters.received(answer.body.len());
+    read(settings, answer)
+}
+
+/// A whole answer.
+struct Answer {
+    status: StatusCode,
+    retry_after: Option<Duration>,
+    /// The host that a redirect that was not followed points to.
+    redirect: Option<String>,
+    body: Vec<u8>,
+}
+
+async fn exchange(settings: &Settings, url: &Url) -> Result<Answer> {
+    let mut request = settings
+        .http
+        .get(url.clone())
+        .header(AUTHORIZATION, settings.token.header.clone())
+        .header(ACCEPT, "application/json");
+    if let Some(user_agent) = &settings.user_agent {
+        request = request.header(USER_AGENT, user_agent.clone());
+    }
+    let response = request.send().await.map_err(transport)?;
+    let (status, headers) = (response.status(), response.headers());
+    Ok(Answer {
+        status,
+        retry_after: retry::retry_after(headers),
+        redirect: headers
+            .get(LOCATION)
+            .filter(|_| status.is_redirection())
+            .map(|location| redirect_host(url, location.to_str().unwrap_or_default())),
+        body: read_body(response, settings.max_page_bytes).await?,
+    })
+}
+
+fn redirect_host(url: &Url, location: &str) -> String {
+    let target = url.join(location).ok();
+    let host = target.as_ref().and_then(Url::host_str);
+    host.unwrap_or("an unknown host").into()
+}
+
+async fn read_body(mut response: Response, max_bytes: usize) -> Result<Vec<u8>> {
+    let too_long = || {
+        let message = format!("the answer is longer than max_page_bytes {max_bytes}");
+        Err(Error::new(ErrorKind::Protocol, message))
+    };
+    let announced = response.content_length().unwrap_or(0);
+    let announced = usize::try_from(announced).unwrap_or(usize::MAX);
+    if announced > max_bytes {
+        return too_long();
+    }
+    let mut body = Vec::with_capacity(announced);
+    while let Some(chunk) = response.chunk().await.map_err(transport)? {
+        if chunk.len() > max_bytes - body.len() {
+            return too_long();
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn transport(error: reqwest::Error) -> Error {
+    let (kind, message) = if error.is_timeout() {
+        (ErrorKind::Timeout, "the connection timed out")
+    } else if error.is_builder() {
+        (ErrorKind::Config, "the request could not be built")
+    } else if error.is_redirect() {
+        (ErrorKind::Protocol, "the redirects lead nowhere")
+    } else if error.is_connect() {
+        (ErrorKind::Transport, "no connection")
+    } else if error.is_body() || error.is_decode() {
+        (ErrorKind::Transport, "the answer broke off")
+    } else {
+        (ErrorKind::Transport, "the connection failed")
+    };
+    Error::new(kind, message).with_source(error.without_url())
+}
+
+/// Makes a page of a whole answer, or an error that says what it is instead.
+fn read(settings: &Settings, answer: Answer) -> Result<Page> {
+    if answer.status.is_success() {
+        return decode::page(&answer.body).map_err(|unusable| match unusable {
+            Unusable::ApiError(error) => reported(settings, &answer, ErrorKind::Api, error),
+            Unusable::NotAList(message) => {
+                Error::new(ErrorKind::Decode, settings.token.redact(&message))
+                    .with_status(answer.status.as_u16())
+            }
+        });
+    }
+    let kind = match answer.status.as_u16() {
+        401 | 403 => ErrorKind::Auth,
+        404 => ErrorKind::NotFound,
+        429 => ErrorKind::RateLimited,
+        _ => ErrorKind::Api,
+    };
+    let error = decode::api_error(&answer.body).unwrap_or_else(|| ApiError {
+        api_type: None,
+        message: match &answer.redirect {
+            Some(host) => Some(format!("a redirect to {host} is not followed")),
+            None if answer.body.is_empty() => None,
+            None => Some(decode::quote(&answer.body)),
+        },
+    });
+    Err(reported(settings, &answer, kind, error))
+}
+
+/// An error that the service itself reports.
+fn reported(settings: &Settings, answer: &Answer, kind: ErrorKind, error: ApiError) -> Error {
+    let mut message = answer.status.to_string();
+    if let Some(api_type) = &error.api_type {
+        message = format!("{message} ({api_type})");
+    }
+    if let Some(text) = &error.message {
+        message = format!("{message}: {text}");
+    }
+    Error::new(kind, settings.token.redact(&message))
+        .with_status(answer.status.as_u16())
+        .with_api_type(error.api_type.map(|text| settings.token.redact(&text)))
+        .with_retry_after(answer.retry_after)
+}

@@ -1,0 +1,27 @@
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![doc = include_str!("../README.md")]
+
+mod client;
+mod decode;
+#[cfg(feature = "emulator")]
+pub mod emulator;
+mod error;
+mod fetch;
+mod pages;
+mod query;
+mod retry;
+mod run;
+mod stats;
+mod stream;
+mod timestamp;
+mod trace;
+mod walk;
+
+pub use client::{Client, ClientBuilder};
+pub use error::{Error, ErrorKind, Result};
+pub use pages::{RunPage, RunPages};
+pub use query::{RunQuery, Scope};
+pub use retry::{RetryEvent, RetryPolicy};
+pub use run::{Id, RunMeta, RunOrigin, RunStatus, RunSummary};
+pub use stats::WalkStats;
+pub use stream::{RunStream, Runs};

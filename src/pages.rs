@@ -1,0 +1,284 @@
+//! The walk, page by page.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use async_stream::stream;
+use futures_core::Stream;
+use futures_core::stream::FusedStream;
+
+use crate::client::Client;
+use crate::decode::{self, Page, UnreadableRow, Unusable};
+use crate::error::{Error, ErrorKind, Result};
+use crate::fetch;
+use crate::query::RunQuery;
+use crate::run::RunSummary;
+use crate::stats::{Counters, WalkStats};
+use crate::trace::warn;
+use crate::walk::{PageRequest, Taken, Walk};
+
+/// One page of the list.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct RunPage {
+    /// How many rows the whole list has, by the service's count.
+    pub total: u64,
+    /// Where in the list the first of `items` is, from 0.
+    pub offset: u64,
+    /// The most rows the service would have put on this page.
+    pub limit: u64,
+    /// Whether the list is newest first.
+    pub desc: bool,
+    /// The runs of the page. In a walk, rows handed out before are not among them.
+    pub items: Vec<RunSummary>,
+    /// An error of kind [`Item`](ErrorKind::Item) for each row that could not be read.
+    ///
+    /// Always empty in a walk, which hands them out as errors of their own.
+    pub unreadable: Vec<Error>,
+}
+
+impl RunPage {
+    /// Reads a page from the JSON of an answer that is already there: from a file, a cache,
+    /// or another HTTP client.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Api`] if the answer is an error object, and [`ErrorKind::Decode`] if it
+    /// is no list of runs. Rows that cannot be read are in [`unreadable`](Self::unreadable).
+    ///
+    /// # Example: read an answer from a file
+    ///
+    /// ```
+    /// use apify_runs::RunPage;
+    ///
+    /// let body = br#"{"data": {"total": 1, "offset": 0, "limit": 1000, "desc": false,
+    ///     "count": 1, "items": [{"id": "HG7ML7M8z78YcAPEB", "status": "READY"}]}}"#;
+    /// let page = RunPage::from_json(body)?;
+    /// assert_eq!(page.items[0].id, "HG7ML7M8z78YcAPEB");
+    /// # Ok::<(), apify_runs::Error>(())
+    /// ```
+    pub fn from_json(body: &[u8]) -> Result<Self> {
+        match decode::page(body) {
+            Ok(page) => Ok(Self::new(page, &|text| text.into())),
+            Err(Unusable::ApiError(error)) => {
+                let text = error.message.as_deref().unwrap_or("without a message");
+                let message = format!("the answer is an error: {text}");
+                Err(Error::new(ErrorKind::Api, message).with_api_type(error.api_type))
+            }
+            Err(Unusable::NotAList(message)) => Err(Error::new(ErrorKind::Decode, message)),
+        }
+    }
+
+    /// A page on its own, outside of a walk.
+    pub(crate) fn new(page: Page, redact: &dyn Fn(&str) -> String) -> Self {
+        let offset = page.offset.unwrap_or(0);
+        let unreadable = page.unreadable.iter();
+        Self {
+            total: page.total,
+            offset,
+            limit: page.limit.unwrap_or(page.row_count() as u64),
+            desc: page.desc.unwrap_or(false),
+            unreadable: unreadable
+                .map(|row| unreadable_row(row, offset, redact))
+                .collect(),
+            items: page.rows,
+        }
+    }
+}
+
+fn unreadable_row(row: &UnreadableRow, page_offset: u64, redact: &dyn Fn(&str) -> String) -> Error {
+    let id = row.id.as_deref().unwrap_or("without a readable id");
+    let position = page_offset + row.index as u64;
+    let reason = &row.reason;
+    let message = format!("run {id} at offset {position} of the list cannot be read: {reason}");
+    Error::new(ErrorKind::Item, redact(&message))
+}
+
+/// Every run of a query, page by page: [`Runs::pages`](crate::Runs::pages).
+///
+/// The same walk as [`RunStream`](crate::RunStream), in larger pieces. A row that cannot be
+/// read ends its page early and is an `Err` of kind [`Item`](ErrorKind::Item) after it; the
+/// rest of the page follows. After any other `Err` the stream is over.
+///
+/// Nothing is requested before the first poll. Dropping it aborts the request in flight.
+///
+/// # Cancel safety
+///
+/// `next()` may be dropped at any await, as in `select!`: no page is lost, and the next call
+/// goes on where it was.
+#[must_use = "streams do nothing unless polled"]
+pub struct RunPages {
+    batches: Pin<Box<dyn Stream<Item = Result<Batch>> + Send>>,
+    counters: Arc<Counters>,
+    rows: u64,
+    is_over: bool,
+}
+
+/// Rows of one page that follow each other in the list.
+pub(crate) struct Batch {
+    head: Head,
+    offset: u64,
+    pub(crate) rows: std::vec::IntoIter<RunSummary>,
+}
+
+/// What an answer says of the list.
+#[derive(Clone, Copy)]
+struct Head {
+    total: u64,
+    limit: u64,
+    desc: bool,
+}
+
+impl RunPages {
+    pub(crate) fn new(client: Client, query: RunQuery) -> Self {
+        let counters = Arc::new(Counters::default());
+        Self {
+            batches: Box::pin(batches(client, query, Arc::clone(&counters))),
+            counters,
+            rows: 0,
+            is_over: false,
+        }
+    }
+
+    /// What the walk has done so far. Rows count when their page is handed out.
+    pub fn stats(&self) -> WalkStats {
+        self.counters.snapshot(self.rows)
+    }
+
+    /// The next rows as they come off the walk; `None` for ever once it is over.
+    pub(crate) fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Batch>>> {
+        if self.is_over {
+            return Poll::Ready(None);
+        }
+        let next = self.batches.as_mut().poll_next(cx);
+        if let Poll::Ready(next) = &next {
+            self.is_over = match next {
+                None => true,
+                Some(Ok(_)) => false,
+                Some(Err(error)) => error.kind() != ErrorKind::Item,
+            };
+        }
+        next
+    }
+
+    /// Counts rows that were handed out.
+    pub(crate) fn handed_out(&mut self, rows: usize) {
+        self.rows += rows as u64;
+    }
+}
+
+impl Stream for RunPages {
+    type Item = Result<RunPage>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_batch(cx).map_ok(|batch| {
+            self.handed_out(batch.rows.len());
+            RunPage {
+                total: batch.head.total,
+                offset: batch.offset,
+                limit: batch.head.limit,
+                desc: batch.head.desc,
+                items: batch.rows.collect(),
+                unreadable: Vec::new(),
+            }
+        })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (0, self.is_over.then_some(0))
+    }
+}
+
+impl FusedStream for RunPages {
+    fn is_terminated(&self) -> bool {
+        self.is_over
+    }
+}
+
+impl fmt::Debug for RunPages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunPages")
+            .field("stats", &self.stats())
+            .field("is_over", &self.is_over)
+            .finish_non_exhaustive()
+    }
+}
+
+fn batches(
+    client: Client,
+    query: RunQuery,
+    counters: Arc<Counters>,
+) -> impl Stream<Item = Result<Batch>> + Send {
+    stream! {
+        if let Err(error) = query.validate() {
+            yield Err(error);
+            return;
+        }
+        let mut walk = Walk::new(&query);
+        while let Some(request) = walk.next_request() {
+            match next_batches(&client, &query, &mut walk, request, &counters).await {
+                Ok(batches) => {
+                    for batch in batches {
+                        yield batch;
+                    }
+                }
+                Err(error) => {
+                    yield Err(error);
+                    return;
+                }
+            }
+        }
+    }
+}
+
+async fn next_batches(
+    client: &Client,
+    query: &RunQuery,
+    walk: &mut Walk,
+    request: PageRequest,
+    counters: &Counters,
+) -> Result<Vec<Result<Batch>>> {
+    let page = fetch::page(client, query, request, counters).await?;
+    let taken = walk.take(request, &page).map_err(|broken| {
+        warn!(offset = request.offset, %broken, "the walk cannot go on");
+        Error::new(
+            ErrorKind::Protocol,
+            client.settings().token.redact(&broken.to_string()),
+        )
+    })?;
+    Ok(split(client, request, page, taken))
+}
+
+/// The rows to hand out, in pieces: a row that cannot be read stands between two of them.
+fn split(client: &Client, request: PageRequest, page: Page, taken: Taken) -> Vec<Result<Batch>> {
+    let head = Head {
+        total: page.total,
+        limit: page.limit.unwrap_or(request.limit),
+        desc: page.desc.unwrap_or(false),
+    };
+    let redact = |text: &str| client.settings().token.redact(text);
+    let end = taken.skip + taken.keep;
+    let mut rest = page.rows;
+    let mut pieces = Vec::with_capacity(1);
+    let mut from = 0;
+    let piece = |rows: Vec<RunSummary>, from: usize| {
+        let skipped = taken.skip.saturating_sub(from).min(rows.len());
+        let mut rows = rows.into_iter();
+        rows.by_ref().take(skipped).for_each(drop);
+        let offset = request.offset + (from + skipped) as u64;
+        (rows.len() > 0).then_some(Ok(Batch { head, offset, rows }))
+    };
+    for row in page.unreadable.iter().filter(|row| row.index < end) {
+        let after = rest.split_off(row.index - from);
+        pieces.extend(piece(std::mem::replace(&mut rest, after), from));
+        if row.index >= taken.skip {
+            pieces.push(Err(unreadable_row(row, request.offset, &redact)));
+        }
+        from = row.index + 1;
+    }
+    rest.truncate(end - from.min(end));
+    pieces.extend(piece(rest, from));
+    pieces
+}

@@ -1,0 +1,446 @@
+//! Which runs to read: the query and its URL.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, Datelike, Utc};
+use reqwest::Url;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::run::RunStatus;
+use crate::timestamp;
+use crate::walk::PageRequest;
+
+/// The most rows the service puts on a page
+/// ([API reference](https://docs.apify.com/api/v2/act-runs-get)).
+pub(crate) const MAX_PAGE_SIZE: u32 = 1000;
+
+/// Whose runs a query is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Scope {
+    /// The runs of one Actor, by its ID or name.
+    Actor(String),
+    /// The runs of one task, by its ID or name.
+    Task(String),
+    /// All runs of the account the token belongs to.
+    Account,
+}
+
+/// Which runs to read, in which order, in pages of which size.
+///
+/// Plain data without a client in it: it can be compared, stored and sent elsewhere. What
+/// is wrong with it is said by [`validate`](Self::validate), and by every operation that
+/// takes it, before anything is sent.
+///
+/// # Example: last week's failures, newest first
+///
+/// ```
+/// use apify_runs::{RunQuery, RunStatus};
+/// use chrono::{TimeDelta, Utc};
+///
+/// let query = RunQuery::actor("janedoe/my-actor")
+///     .statuses([RunStatus::Failed, RunStatus::TimedOut])
+///     .started_after(Utc::now() - TimeDelta::days(7))
+///     .descending(true);
+/// query.validate()?;
+/// # Ok::<(), apify_runs::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[must_use]
+pub struct RunQuery {
+    pub(crate) scope: Scope,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    statuses: Vec<RunStatus>,
+    #[serde(
+        default,
+        with = "timestamp::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    started_after: Option<DateTime<Utc>>,
+    #[serde(
+        default,
+        with = "timestamp::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    started_before: Option<DateTime<Utc>>,
+    #[serde(default)]
+    descending: bool,
+    #[serde(default)]
+    pub(crate) offset: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) limit: Option<u64>,
+    #[serde(default = "default_page_size")]
+    pub(crate) page_size: u32,
+}
+
+fn default_page_size() -> u32 {
+    MAX_PAGE_SIZE
+}
+
+impl RunQuery {
+    /// The runs of one Actor: its ID, `username~actor-name` or `username/actor-name`.
+    pub fn actor(id: impl Into<String>) -> Self {
+        Self::new(Scope::Actor(id.into()))
+    }
+
+    /// The runs of one task: its ID, `username~task-name` or `username/task-name`.
+    ///
+    /// The API reference documents no date filters for this list.
+    pub fn task(id: impl Into<String>) -> Self {
+        Self::new(Scope::Task(id.into()))
+    }
+
+    /// All runs of the account the token belongs to.
+    pub fn account() -> Self {
+        Self::new(Scope::Account)
+    }
+
+    fn new(scope: Scope) -> Self {
+        Self {
+            scope,
+            statuses: Vec::new(),
+            started_after: None,
+            started_before: None,
+            descending: false,
+            offset: 0,
+            limit: None,
+            page_size: MAX_PAGE_SIZE,
+        }
+    }
+
+    /// Only runs with this status. Replaces what was set before. Default: any status.
+    pub fn status(self, status: RunStatus) -> Self {
+        self.statuses([status])
+    }
+
+    /// Only runs with one of these statuses. Replaces what was set before. Default, and
+    /// with none given: any status.
+    pub fn statuses(mut self, statuses: impl IntoIterator<Item = RunStatus>) -> Self {
+        self.statuses = statuses.into_iter().collect();
+        self
+    }
+
+    /// Only runs that started at this time or later. Sent in milliseconds.
+    pub fn started_after(mut self, time: DateTime<Utc>) -> Self {
+        self.started_after = Some(time);
+        self
+    }
+
+    /// Only runs that started at this time or earlier. Sent in milliseconds.
+    pub fn started_before(mut self, time: DateTime<Utc>) -> Self {
+        self.started_before = Some(time);
+        self
+    }
+
+    /// Newest first (`true`) or oldest first (`false`, the default).
+    pub fn descending(mut self, descending: bool) -> Self {
+        self.descending = descending;
+        self
+    }
+
+    /// How many runs at the beginning of the list to leave out. Default 0.
+    pub fn offset(mut self, offset: u64) -> Self {
+        self.offset = offset;
+        self
+    }
+
+    /// How many runs to read in all, at least 1. Default: all there are. A row that cannot
+    /// be read counts too.
+    pub fn limit(mut self, limit: u64) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    /// How many new runs to ask for at a time, 1 to 1000. Default 1000.
+    ///
+    /// Each page after the first also holds the last run of the page before, by which a
+    /// list that moved is recognized; at 1000, the service's maximum, it brings 999 new runs.
+    pub fn page_size(mut self, page_size: u32) -> Self {
+        self.page_size = page_size;
+        self
+    }
+
+    /// Whose runs the query is about.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// Checks every setting. Called by every operation that takes a query.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config), naming the setting and its value.
+    pub fn validate(&self) -> Result<()> {
+        match &self.scope {
+            Scope::Actor(id) => validate_name("actor", id)?,
+            Scope::Task(id) => validate_name("task", id)?,
+            Scope::Account => {}
+        }
+        for status in &self.statuses {
+            let text = status.as_str();
+            if text.is_empty() || text.contains(',') {
+                let expected = "it must be one status, without a comma";
+                return Err(Error::config("status", format!("{text:?}"), expected));
+            }
+        }
+        validate_time("started_after", self.started_after)?;
+        validate_time("started_before", self.started_before)?;
+        if let (Some(after), Some(before)) = (self.started_after, self.started_before)
+            && after > before
+        {
+            let expected = format!(
+                "it is later than started_before {}",
+                timestamp::to_query(before)
+            );
+            let after = timestamp::to_query(after);
+            return Err(Error::config("started_after", after, &expected));
+        }
+        if self.limit == Some(0) {
+            return Err(Error::config("limit", 0, "it must be at least 1"));
+        }
+        if !(1..=MAX_PAGE_SIZE).contains(&self.page_size) {
+            let expected = "it must be from 1 to 1000";
+            return Err(Error::config("page_size", self.page_size, expected));
+        }
+        // The walk adds whole pages to the offset; far beyond any real list.
+        if self.offset > u64::MAX / 2 {
+            let expected = "it is beyond the end of any list";
+            return Err(Error::config("offset", self.offset, expected));
+        }
+        Ok(())
+    }
+
+    /// The address of one page below `base_url`, which ends in `/v2`.
+    pub(crate) fn url(&self, base_url: &Url, request: PageRequest) -> Url {
+        let mut url = base_url.clone();
+        // A base URL is checked to be one that has a path.
+        if let Ok(mut path) = url.path_segments_mut() {
+            match &self.scope {
+                Scope::Actor(id) => path.extend(["acts", &with_tilde(id), "runs"]),
+                Scope::Task(id) => path.extend(["actor-tasks", &with_tilde(id), "runs"]),
+                Scope::Account => path.push("actor-runs"),
+            };
+        }
+        let mut pairs = url.query_pairs_mut();
+        pairs.append_pair("offset", &request.offset.to_string());
+        pairs.append_pair("limit", &request.limit.to_string());
+        if self.descending {
+            pairs.append_pair("desc", "1");
+        }
+        if !self.statuses.is_empty() {
+            let statuses: Vec<_> = self.statuses.iter().map(RunStatus::as_str).collect();
+            pairs.append_pair("status", &statuses.join(","));
+        }
+        if let Some(time) = self.started_after {
+            pairs.append_pair("startedAfter", &timestamp::to_query(time));
+        }
+        if let Some(time) = self.started_before {
+            pairs.append_pair("startedBefore", &timestamp::to_query(time));
+        }
+        drop(pairs);
+        url
+    }
+}
+
+/// The runs of an Actor.
+impl From<&str> for RunQuery {
+    fn from(actor: &str) -> Self {
+        Self::actor(actor)
+    }
+}
+
+/// The runs of an Actor.
+impl From<String> for RunQuery {
+    fn from(actor: String) -> Self {
+        Self::actor(actor)
+    }
+}
+
+impl From<&RunQuery> for RunQuery {
+    fn from(query: &RunQuery) -> Self {
+        query.clone()
+    }
+}
+
+/// People write `user/name`; the API wants `user~name`.
+fn with_tilde(id: &str) -> Cow<'_, str> {
+    match id.split_once('/') {
+        Some((user, name)) => Cow::Owned(format!("{user}~{name}")),
+        None => Cow::Borrowed(id),
+    }
+}
+
+fn validate_name(setting: &str, id: &str) -> Result<()> {
+    let expected = "it must be an ID, user~name or user/name";
+    let refuse = || Err(Error::config(setting, format!("{id:?}"), expected));
+    // A path may not contain `.` and `..`, and a URL drops tabs and line ends.
+    if id.trim().is_empty() || id == "." || id == ".." || id.contains(char::is_control) {
+        return refuse();
+    }
+    match id.split_once('/') {
+        None => Ok(()),
+        Some((user, name)) if user.is_empty() || name.is_empty() || name.contains('/') => refuse(),
+        Some(_) => Ok(()),
+    }
+}
+
+fn validate_time(setting: &str, time: Option<DateTime<Utc>>) -> Result<()> {
+    match time {
+        Some(time) if !(0..=9999).contains(&time.year()) => {
+            let expected = "its year must be from 0 to 9999";
+            Err(Error::config(setting, time.to_rfc3339(), expected))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn time(text: &str) -> DateTime<Utc> {
+        timestamp::parse(text).unwrap()
+    }
+
+    fn url(query: &RunQuery) -> String {
+        let base = Url::parse("https://api.apify.com/v2").unwrap();
+        let request = PageRequest {
+            offset: 999,
+            limit: 1000,
+        };
+        query.url(&base, request).to_string()
+    }
+
+    #[test]
+    fn a_plain_query_asks_for_a_page() {
+        assert_eq!(
+            url(&RunQuery::actor("janedoe/my-actor")),
+            "https://api.apify.com/v2/acts/janedoe~my-actor/runs?offset=999&limit=1000"
+        );
+        assert_eq!(
+            url(&RunQuery::task("HG7ML7M8z78YcAPEB")),
+            "https://api.apify.com/v2/actor-tasks/HG7ML7M8z78YcAPEB/runs?offset=999&limit=1000"
+        );
+        assert_eq!(
+            url(&RunQuery::account()),
+            "https://api.apify.com/v2/actor-runs?offset=999&limit=1000"
+        );
+    }
+
+    #[test]
+    fn filters_are_in_the_query_in_the_apis_own_form() {
+        let query = RunQuery::actor("a")
+            .statuses([RunStatus::Succeeded, RunStatus::TimedOut])
+            .started_after(time("2025-09-01T02:00:00.1239+02:00"))
+            .started_before(time("2025-09-17T23:59:59Z"))
+            .descending(true);
+        let url = Url::parse(&url(&query)).unwrap();
+        let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        let expected = [
+            ("offset", "999"),
+            ("limit", "1000"),
+            ("desc", "1"),
+            ("status", "SUCCEEDED,TIMED-OUT"),
+            ("startedAfter", "2025-09-01T00:00:00.123Z"),
+            ("startedBefore", "2025-09-17T23:59:59.000Z"),
+        ];
+        assert_eq!(pairs, expected.map(|(k, v)| (k.to_string(), v.to_string())));
+    }
+
+    #[test]
+    fn no_name_escapes_its_place_in_the_path() {
+        for (name, segment) in [
+            ("a b", "a%20b"),
+            ("a?token=x", "a%3Ftoken=x"),
+            ("a#b", "a%23b"),
+            ("a%2Fb", "a%252Fb"),
+            ("../../users", ""),
+            ("../users", "..~users"),
+            ("žluť~actor", "%C5%BElu%C5%A5~actor"),
+            ("a\\b", "a\\b"),
+        ] {
+            let query = RunQuery::actor(name);
+            if segment.is_empty() {
+                assert!(query.validate().is_err(), "{name}");
+                continue;
+            }
+            query.validate().unwrap();
+            let url = Url::parse(&url(&query)).unwrap();
+            let segments: Vec<_> = url.path_segments().unwrap().collect();
+            assert_eq!(segments.len(), 4, "{url}");
+            assert_eq!(segments[2].replace("%5C", "\\"), segment, "{url}");
+            assert_eq!(url.query_pairs().count(), 2, "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_value() {
+        let message = |query: RunQuery| query.validate().unwrap_err().to_string();
+        let query = || RunQuery::actor("a");
+
+        for name in [
+            "",
+            "  ",
+            ".",
+            "..",
+            "a/",
+            "/a",
+            "a/b/c",
+            "https://apify.com/a/b",
+            "a\tb\n",
+        ] {
+            let expected =
+                format!("invalid actor {name:?}: it must be an ID, user~name or user/name");
+            assert_eq!(message(RunQuery::actor(name)), expected);
+        }
+        assert!(message(RunQuery::task("")).starts_with("invalid task \"\""));
+        assert_eq!(
+            message(query().page_size(0)),
+            "invalid page_size 0: it must be from 1 to 1000"
+        );
+        assert!(message(query().page_size(1001)).starts_with("invalid page_size 1001"));
+        assert_eq!(
+            message(query().limit(0)),
+            "invalid limit 0: it must be at least 1"
+        );
+        assert!(message(query().offset(u64::MAX)).starts_with("invalid offset"));
+        assert!(message(query().status("A,B".into())).starts_with("invalid status \"A,B\""));
+        assert!(message(query().status("".into())).starts_with("invalid status \"\""));
+        assert!(
+            message(query().started_after(DateTime::<Utc>::MAX_UTC))
+                .starts_with("invalid started_after +262142")
+        );
+        let backwards = query()
+            .started_after(time("2025-09-02T00:00:00Z"))
+            .started_before(time("2025-09-01T00:00:00Z"));
+        assert_eq!(
+            message(backwards),
+            "invalid started_after 2025-09-02T00:00:00.000Z: \
+             it is later than started_before 2025-09-01T00:00:00.000Z"
+        );
+    }
+
+    #[test]
+    fn a_query_survives_json() {
+        let query = RunQuery::task("user/name")
+            .status(RunStatus::Running)
+            .started_after(time("2025-09-01T00:00:00.123Z"))
+            .descending(true)
+            .offset(5)
+            .limit(10)
+            .page_size(7);
+        let json = serde_json::to_string(&query).unwrap();
+        assert_eq!(serde_json::from_str::<RunQuery>(&json).unwrap(), query);
+
+        let short = r#"{"scope":{"actor":"a"}}"#;
+        assert_eq!(
+            serde_json::from_str::<RunQuery>(short).unwrap(),
+            RunQuery::actor("a")
+        );
+        let misspelled = r#"{"scope":"account","status":"FAILED"}"#;
+        assert!(serde_json::from_str::<RunQuery>(misspelled).is_err());
+    }
+}

@@ -1,0 +1,357 @@
+//! How often, and after which delays, a failed request is sent again.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use chrono::{DateTime, Utc};
+use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
+
+use crate::error::{Error, Result};
+
+/// No delay may be longer than this.
+const LONGEST_DELAY: Duration = Duration::from_secs(60 * 60);
+/// No page may be tried for longer than this.
+const LONGEST_ELAPSED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// How a failed request is repeated: how often, how long in all, and after which delays.
+///
+/// The defaults follow the recipe of the
+/// [API reference](https://docs.apify.com/api/v2#rate-limiting): up to 8 retries, each after
+/// a delay drawn evenly from `d` to `2 d`, where `d` starts at 500 ms and doubles up to
+/// 60 s. One page may take 5 minutes, requests and delays together. A `Retry-After` of the
+/// service is a floor under the delay; if a delay would outlast the time left, the error is
+/// returned at once.
+///
+/// Which errors are retried: see [`Error::is_transient`].
+///
+/// # Example: be patient, and say so
+///
+/// ```
+/// use std::time::Duration;
+/// use apify_runs::{Client, RetryPolicy};
+///
+/// let client = Client::builder()
+///     .token("secret")
+///     .retry(
+///         RetryPolicy::default()
+///             .max_retries(20)
+///             .max_elapsed(Duration::from_secs(30 * 60))
+///             .on_retry(|event| eprintln!("{}; again in {:?}", event.error, event.delay)),
+///     )
+///     .build()?;
+/// # Ok::<(), apify_runs::Error>(())
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct RetryPolicy {
+    pub(crate) max_retries: u32,
+    initial_delay: Duration,
+    max_delay: Duration,
+    multiplier: f32,
+    pub(crate) max_elapsed: Duration,
+    jitter: bool,
+    on_retry: Option<Arc<OnRetry>>,
+}
+
+type OnRetry = dyn Fn(&RetryEvent<'_>) + Send + Sync;
+
+/// A request failed and is about to be repeated.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct RetryEvent<'a> {
+    /// How often the request has been sent so far, from 1.
+    pub attempts: u32,
+    /// How long the crate now waits before it sends it again.
+    pub delay: Duration,
+    /// Why it failed.
+    pub error: &'a Error,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            max_retries: 8,
+            initial_delay: Duration::from_millis(500),
+            max_delay: Duration::from_secs(60),
+            multiplier: 2.0,
+            max_elapsed: Duration::from_secs(5 * 60),
+            jitter: true,
+            on_retry: None,
+        }
+    }
+}
+
+impl RetryPolicy {
+    /// No retries: the first error is returned.
+    pub fn none() -> Self {
+        Self::default().max_retries(0)
+    }
+
+    /// How often a request is sent again after it failed. Default 8; 0 for never.
+    pub fn max_retries(mut self, retries: u32) -> Self {
+        self.max_retries = retries;
+        self
+    }
+
+    /// The lower bound of the first delay. Default 500 ms; from 1 ms to 1 hour.
+    pub fn initial_delay(mut self, delay: Duration) -> Self {
+        self.initial_delay = delay;
+        self
+    }
+
+    /// What the lower bound of a delay grows up to. Default 60 s; from the initial delay to
+    /// 1 hour. With jitter a delay is at most twice as long.
+    pub fn max_delay(mut self, delay: Duration) -> Self {
+        self.max_delay = delay;
+        self
+    }
+
+    /// What a delay's lower bound is multiplied with from one retry to the next. Default 2;
+    /// from 1 to 10.
+    pub fn multiplier(mut self, multiplier: f32) -> Self {
+        self.multiplier = multiplier;
+        self
+    }
+
+    /// How long one page may take, requests and delays together. Default 5 minutes; from
+    /// 1 ms to 30 days. It also cuts an attempt short that would run past it.
+    pub fn max_elapsed(mut self, elapsed: Duration) -> Self {
+        self.max_elapsed = elapsed;
+        self
+    }
+
+    /// Whether a delay is drawn from `d` to `2 d` (the default) or is exactly `d`.
+    ///
+    /// Jitter keeps many clients that failed together from coming back together.
+    pub fn jitter(mut self, jitter: bool) -> Self {
+        self.jitter = jitter;
+        self
+    }
+
+    /// Calls `f` before each retry, to log or to count. It runs on the task that polls the
+    /// stream, so it should return soon.
+    pub fn on_retry(mut self, f: impl Fn(&RetryEvent<'_>) + Send + Sync + 'static) -> Self {
+        self.on_retry = Some(Arc::new(f));
+        self
+    }
+
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a setting is out of its bounds.
+    pub(crate) fn validate(&self) -> Result<()> {
+        within("initial_delay", self.initial_delay, LONGEST_DELAY)?;
+        within("max_delay", self.max_delay, LONGEST_DELAY)?;
+        within("max_elapsed", self.max_elapsed, LONGEST_ELAPSED)?;
+        if self.max_delay < self.initial_delay {
+            let expected = format!("it is shorter than initial_delay {:?}", self.initial_delay);
+            return Err(Error::config("max_delay", Shown(self.max_delay), &expected));
+        }
+        if !(1.0..=10.0).contains(&self.multiplier) {
+            return Err(Error::config(
+                "multiplier",
+                self.multiplier,
+                "it must be from 1 to 10",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The delays, one for each retry, without end.
+    pub(crate) fn delays(&self) -> impl Iterator<Item = Duration> + Send + use<> {
+        let mut delays = ExponentialBuilder::new()
+            .with_min_delay(self.initial_delay)
+            .with_max_delay(self.max_delay)
+            .with_factor(self.multiplier)
+            .without_max_times();
+        if self.jitter {
+            delays = delays.with_jitter();
+        }
+        delays.build()
+    }
+
+    pub(crate) fn notify(&self, attempts: u32, delay: Duration, error: &Error) {
+        if let Some(on_retry) = &self.on_retry {
+            on_retry(&RetryEvent {
+                attempts,
+                delay,
+                error,
+            });
+        }
+    }
+}
+
+impl fmt::Debug for RetryPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RetryPolicy")
+            .field("max_retries", &self.max_retries)
+            .field("initial_delay", &self.initial_delay)
+            .field("max_delay", &self.max_delay)
+            .field("multiplier", &self.multiplier)
+            .field("max_elapsed", &self.max_elapsed)
+            .field("jitter", &self.jitter)
+            .finish_non_exhaustive()
+    }
+}
+
+/// `backoff`'s randomization becomes this crate's jitter, which only ever lengthens a
+/// delay; a policy without an end of its own ends after 30 days.
+#[cfg(feature = "backoff")]
+impl From<backoff::ExponentialBackoff> for RetryPolicy {
+    fn from(policy: backoff::ExponentialBackoff) -> Self {
+        Self {
+            max_retries: u32::MAX,
+            initial_delay: policy.initial_interval,
+            max_delay: policy.max_interval,
+            multiplier: policy.multiplier as f32,
+            max_elapsed: policy.max_elapsed_time.unwrap_or(LONGEST_ELAPSED),
+            jitter: policy.randomization_factor > 0.0,
+            on_retry: None,
+        }
+    }
+}
+
+/// Checks that a duration is not shorter than 1 ms and not longer than `longest`.
+pub(crate) fn within(setting: &str, value: Duration, longest: Duration) -> Result<()> {
+    if (Duration::from_millis(1)..=longest).contains(&value) {
+        return Ok(());
+    }
+    let expected = format!("it must be from 1ms to {longest:?}");
+    Err(Error::config(setting, Shown(value), &expected))
+}
+
+/// A duration as an error shows it.
+struct Shown(Duration);
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+/// How long an answer's `Retry-After` asks to wait: seconds or an HTTP date.
+///
+/// A date is compared with the answer's own `Date`, so that a client whose clock is wrong
+/// waits as long as it should. A date in the past is no wait.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = DateTime::parse_from_rfc2822(text).ok()?.to_utc();
+    let now = date(headers, DATE).unwrap_or_else(Utc::now);
+    Some((until - now).to_std().unwrap_or(Duration::ZERO))
+}
+
+fn date(headers: &HeaderMap, name: HeaderName) -> Option<DateTime<Utc>> {
+    let text = headers.get(name)?.to_str().ok()?;
+    Some(DateTime::parse_from_rfc2822(text).ok()?.to_utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(HeaderName, &'static str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| (name.clone(), value.parse().unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn delays_double_from_the_first_to_the_cap() {
+        let delays: Vec<_> = RetryPolicy::default()
+            .jitter(false)
+            .delays()
+            .take(9)
+            .map(|delay| delay.as_millis())
+            .collect();
+        assert_eq!(
+            delays,
+            [500, 1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]
+        );
+    }
+
+    #[test]
+    fn jitter_draws_evenly_from_one_to_two_delays() {
+        let first = |_| RetryPolicy::default().delays().next().unwrap().as_millis();
+        let draws: Vec<_> = (0..2000).map(first).collect();
+
+        assert!(draws.iter().all(|delay| (500..=1000).contains(delay)));
+        let low = draws.iter().filter(|delay| **delay < 750).count();
+        assert!((800..1200).contains(&low), "{low} of 2000 below the middle");
+    }
+
+    #[test]
+    fn settings_out_of_bounds_are_named_with_their_value() {
+        let message = |policy: RetryPolicy| policy.validate().unwrap_err().to_string();
+        let policy = RetryPolicy::default;
+
+        assert_eq!(
+            message(policy().initial_delay(Duration::ZERO)),
+            "invalid initial_delay 0ns: it must be from 1ms to 3600s"
+        );
+        assert_eq!(
+            message(policy().max_delay(Duration::from_millis(400))),
+            "invalid max_delay 400ms: it is shorter than initial_delay 500ms"
+        );
+        assert!(message(policy().max_delay(Duration::MAX)).starts_with("invalid max_delay"));
+        assert!(message(policy().max_elapsed(Duration::ZERO)).starts_with("invalid max_elapsed"));
+        assert!(message(policy().multiplier(f32::NAN)).starts_with("invalid multiplier NaN"));
+        assert!(message(policy().multiplier(0.5)).starts_with("invalid multiplier 0.5"));
+        assert!(RetryPolicy::none().validate().is_ok());
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = "Sun, 06 Nov 1994 08:49:37 GMT";
+        let wait = |value| retry_after(&headers(&[(RETRY_AFTER, value), (DATE, now)]));
+
+        assert_eq!(wait("7"), Some(Duration::from_secs(7)));
+        assert_eq!(wait(" 0 "), Some(Duration::ZERO));
+        let later = "Sun, 06 Nov 1994 08:51:00 GMT";
+        assert_eq!(wait(later), Some(Duration::from_secs(83)));
+        let earlier = "Sun, 06 Nov 1994 08:00:00 GMT";
+        assert_eq!(wait(earlier), Some(Duration::ZERO));
+        for nonsense in ["soon", "-5", "1.5", ""] {
+            assert_eq!(wait(nonsense), None, "{nonsense}");
+        }
+        assert_eq!(retry_after(&headers(&[(DATE, now)])), None);
+    }
+
+    #[test]
+    fn a_date_without_the_servers_clock_is_measured_by_ours() {
+        let soon = (Utc::now() + chrono::TimeDelta::seconds(100)).to_rfc2822();
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, soon.parse().unwrap());
+
+        let wait = retry_after(&headers).unwrap().as_secs();
+        assert!((90..=100).contains(&wait), "{wait}");
+    }
+
+    #[cfg(feature = "backoff")]
+    #[test]
+    fn a_policy_of_the_backoff_crate_keeps_its_numbers() {
+        let theirs = backoff::ExponentialBackoff {
+            initial_interval: Duration::from_millis(200),
+            multiplier: 1.5,
+            randomization_factor: 0.0,
+            max_interval: Duration::from_millis(400),
+            max_elapsed_time: Some(Duration::from_secs(9)),
+            ..Default::default()
+        };
+        let ours = RetryPolicy::from(theirs);
+
+        assert!(ours.validate().is_ok());
+        let delays: Vec<_> = ours.delays().take(3).map(|d| d.as_millis()).collect();
+        assert_eq!(delays, [200, 300, 400]);
+        assert_eq!(ours.max_elapsed, Duration::from_secs(9));
+        let endless = backoff::ExponentialBackoff {
+            max_elapsed_time: None,
+            ..Default::default()
+        };
+        assert!(RetryPolicy::from(endless).validate().is_ok());
+    }
+}

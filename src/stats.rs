@@ -1,0 +1,70 @@
+//! What a walk has cost so far.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// What a walk has done so far: [`RunStream::stats`](crate::RunStream::stats).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WalkStats {
+    /// Rows handed out.
+    pub rows: u64,
+    /// Requests sent, retries included.
+    pub requests: u64,
+    /// Requests sent again after one failed.
+    pub retries: u64,
+    /// Bytes of all bodies received, after decompression.
+    pub bytes: u64,
+    /// How many rows the list has in all, by the service's last answer. Filters count,
+    /// the query's own `offset` and `limit` do not.
+    pub total: Option<u64>,
+}
+
+/// What the requests of a walk add up to while it goes on.
+#[derive(Debug)]
+pub(crate) struct Counters {
+    requests: AtomicU64,
+    retries: AtomicU64,
+    bytes: AtomicU64,
+    /// `u64::MAX` until there is an answer.
+    total: AtomicU64,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            requests: AtomicU64::new(0),
+            retries: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            total: AtomicU64::new(u64::MAX),
+        }
+    }
+}
+
+impl Counters {
+    pub(crate) fn sent(&self) {
+        self.requests.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn retried(&self) {
+        self.retries.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn received(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes as u64, Relaxed);
+    }
+
+    pub(crate) fn listed(&self, total: u64) {
+        self.total.store(total, Relaxed);
+    }
+
+    pub(crate) fn snapshot(&self, rows: u64) -> WalkStats {
+        let total = self.total.load(Relaxed);
+        WalkStats {
+            rows,
+            requests: self.requests.load(Relaxed),
+            retries: self.retries.load(Relaxed),
+            bytes: self.bytes.load(Relaxed),
+            total: (total != u64::MAX).then_some(total),
+        }
+    }
+}

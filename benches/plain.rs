@@ -6,57 +6,57 @@ use futures::Stream;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
-pub struct Answer {
-    pub data: List,
+pub(crate) struct Answer {
+    pub(crate) data: List,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(dead_code, reason = "a program would read them")]
-pub struct List {
-    pub total: u64,
-    pub offset: u64,
-    pub limit: u64,
-    pub desc: bool,
-    pub count: u64,
-    pub items: Vec<Run>,
+pub(crate) struct List {
+    pub(crate) total: u64,
+    pub(crate) offset: u64,
+    pub(crate) limit: u64,
+    pub(crate) desc: bool,
+    pub(crate) count: u64,
+    pub(crate) items: Vec<Run>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(dead_code, reason = "a program would read them")]
-pub struct Run {
-    pub id: String,
-    pub act_id: String,
-    pub user_id: Option<String>,
-    pub actor_task_id: Option<String>,
-    pub status: String,
-    pub started_at: DateTime<Utc>,
-    pub finished_at: Option<DateTime<Utc>>,
-    pub build_id: String,
-    pub build_number: Option<String>,
-    pub build_number_int: Option<i64>,
-    pub meta: Meta,
-    pub usage_total_usd: Option<f64>,
-    pub default_key_value_store_id: String,
-    pub default_dataset_id: String,
-    pub default_request_queue_id: String,
+pub(crate) struct Run {
+    pub(crate) id: String,
+    pub(crate) act_id: String,
+    pub(crate) user_id: Option<String>,
+    pub(crate) actor_task_id: Option<String>,
+    pub(crate) status: String,
+    pub(crate) started_at: DateTime<Utc>,
+    pub(crate) finished_at: Option<DateTime<Utc>>,
+    pub(crate) build_id: String,
+    pub(crate) build_number: Option<String>,
+    pub(crate) build_number_int: Option<i64>,
+    pub(crate) meta: Meta,
+    pub(crate) usage_total_usd: Option<f64>,
+    pub(crate) default_key_value_store_id: String,
+    pub(crate) default_dataset_id: String,
+    pub(crate) default_request_queue_id: String,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(dead_code, reason = "a program would read them")]
-pub struct Meta {
-    pub origin: String,
-    pub client_ip: Option<String>,
-    pub user_agent: Option<String>,
-    pub schedule_id: Option<String>,
-    pub scheduled_at: Option<DateTime<Utc>>,
+pub(crate) struct Meta {
+    pub(crate) origin: String,
+    pub(crate) client_ip: Option<String>,
+    pub(crate) user_agent: Option<String>,
+    pub(crate) schedule_id: Option<String>,
+    pub(crate) scheduled_at: Option<DateTime<Utc>>,
 }
 
 /// The loop: one page after the other, by offset, until one is empty.
 #[allow(dead_code, reason = "not every benchmark walks")]
-pub fn runs(
+pub(crate) fn runs(
     http: reqwest::Client,
     base_url: String,
     token: String,

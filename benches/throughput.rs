@@ -3,19 +3,27 @@
 //! The server has a thread to itself and serves pages it has rendered before, so that the
 //! client is what is measured.
 
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "not an API; a benchmark may panic"
+)]
+
 mod plain;
 
 use std::future::Future;
+use std::hint::black_box;
 use std::sync::mpsc;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use apify_runs::Client;
 use apify_runs::emulator::Emulator;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
-use futures::{StreamExt, pin_mut};
+use futures::{Stream, StreamExt, pin_mut};
 use tokio::runtime::Runtime;
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 
 const RUNS: u64 = 200_000;
 
@@ -30,16 +38,22 @@ struct Server {
 impl Server {
     fn start() -> Self {
         let (told, address) = mpsc::channel();
-        let (stop, stopped) = oneshot::channel();
-        let thread = thread::spawn(move || {
+        let (stop, mut stopped) = oneshot::channel();
+        let builder = thread::Builder::new().name("emulator".into());
+        let thread = builder.spawn(move || {
             runtime().block_on(async {
                 let builder = Emulator::builder().runs(RUNS).keep_pages();
                 let emulator = builder.start().await.unwrap();
                 let token = emulator.token().to_owned();
                 told.send((emulator.base_url(), token)).unwrap();
-                let _ = stopped.await;
+                // A server that sleeps between two requests must be woken up, which takes longer
+                // than its work and would be measured too: stay awake until told to stop.
+                while stopped.try_recv() == Err(TryRecvError::Empty) {
+                    tokio::task::yield_now().await;
+                }
             });
         });
+        let thread = thread.unwrap();
         let (base_url, token) = address.recv().unwrap();
         Self {
             base_url,
@@ -47,6 +61,13 @@ impl Server {
             stop: Some(stop),
             thread: Some(thread),
         }
+    }
+
+    fn client(&self) -> Client {
+        let builder = Client::builder()
+            .base_url(&self.base_url)
+            .token(&self.token);
+        builder.build().unwrap()
     }
 }
 
@@ -79,11 +100,7 @@ fn bench<F: Future<Output = u64>>(
 
 fn loopback(c: &mut Criterion) {
     let server = Server::start();
-    let client = Client::builder()
-        .base_url(&server.base_url)
-        .token(&server.token)
-        .build()
-        .unwrap();
+    let client = server.client();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
 
     let mut group = c.benchmark_group("throughput/loopback");
@@ -130,5 +147,64 @@ fn loopback(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, loopback);
+/// What a row costs once its page is there: taken from the stream, and from the page.
+fn row(c: &mut Criterion) {
+    let server = Server::start();
+    let client = server.client();
+    let runtime = runtime();
+    let mut group = c.benchmark_group("throughput/row");
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("run_stream", |b| {
+        b.iter_custom(|rows| runtime.block_on(time_in_stream(&client, rows)));
+    });
+    group.bench_function("run_pages", |b| {
+        b.iter_custom(|rows| runtime.block_on(time_in_pages(&client, rows)));
+    });
+    group.finish();
+}
+
+/// How long it takes to get `rows` rows that have already arrived from streams.
+async fn time_in_stream(client: &Client, rows: u64) -> Duration {
+    let (mut spent, mut left) = (Duration::ZERO, rows);
+    while left > 0 {
+        let mut runs = client.runs("a").stream();
+        while left > 0 {
+            // The first row of a page waits for the page: it is not timed.
+            let Some(run) = runs.next().await else { break };
+            black_box(run.unwrap());
+            let buffered = left.min(runs.size_hint().0 as u64);
+            let started = Instant::now();
+            for _ in 0..buffered {
+                black_box(runs.next().await.unwrap().unwrap());
+            }
+            spent += started.elapsed();
+            left -= buffered;
+        }
+    }
+    spent
+}
+
+/// How long it takes to get `rows` rows out of pages that have already arrived.
+async fn time_in_pages(client: &Client, rows: u64) -> Duration {
+    let (mut spent, mut left) = (Duration::ZERO, rows);
+    while left > 0 {
+        let mut pages = client.runs("a").pages();
+        while left > 0 {
+            let Some(page) = pages.next().await else {
+                break;
+            };
+            let mut items = page.unwrap().items.into_iter();
+            let wanted = left.min(items.len() as u64);
+            let started = Instant::now();
+            for _ in 0..wanted {
+                black_box(items.next().unwrap());
+            }
+            spent += started.elapsed();
+            left -= wanted;
+        }
+    }
+    spent
+}
+
+criterion_group!(benches, loopback, row);
 criterion_main!(benches);

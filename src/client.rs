@@ -8,8 +8,9 @@ use reqwest::Url;
 use reqwest::header::HeaderValue;
 use reqwest::redirect::Policy;
 
+use crate::decode::Page;
 use crate::error::{Error, Result};
-use crate::fetch;
+use crate::fetch::Fetcher;
 use crate::pages::RunPage;
 use crate::query::RunQuery;
 use crate::retry::{self, RetryPolicy};
@@ -117,8 +118,7 @@ impl Client {
             limit: query.page_size.into(),
         };
         let query = query.clone().offset(offset);
-        query.validate()?;
-        let page = fetch::page(self, &query, request, &Counters::default()).await?;
+        let page = self.fetch(query, request).await?;
         Ok(RunPage::new(page, &|text| self.0.token.redact(text)))
     }
 
@@ -135,13 +135,21 @@ impl Client {
     /// Dropping the future aborts the request; nothing is kept.
     pub async fn count(&self, query: impl Into<RunQuery>) -> Result<u64> {
         let query = query.into();
-        query.validate()?;
         let request = PageRequest {
             offset: 0,
             limit: 1,
         };
-        let page = fetch::page(self, &query, request, &Counters::default()).await?;
+        let page = self.fetch(query, request).await?;
         Ok(page.total)
+    }
+
+    /// Fetches one page that is not part of a walk.
+    async fn fetch(&self, query: RunQuery, request: PageRequest) -> Result<Page> {
+        query.validate()?;
+        let counters = Arc::new(Counters::default());
+        Fetcher::new(self.clone(), query, counters)
+            .page(request)
+            .await
     }
 
     pub(crate) fn settings(&self) -> &Settings {

@@ -1,5 +1,6 @@
 //! One page over the network: an attempt, and the loop that repeats it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, LOCATION, USER_AGENT};
@@ -15,48 +16,88 @@ use crate::stats::Counters;
 use crate::trace::{debug, warn};
 use crate::walk::PageRequest;
 
-/// Fetches one page, with as many attempts as the client's policy allows.
-///
-/// An attempt is the request, the whole body, and reading it, so that an answer that breaks
-/// off is repeated like one that never came.
-pub(crate) async fn page(
-    client: &Client,
-    query: &RunQuery,
-    request: PageRequest,
-    counters: &Counters,
-) -> Result<Page> {
-    let settings = client.settings();
-    let url = query.url(&settings.base_url, request);
-    let started = Instant::now();
-    let mut delays = settings.retry.delays();
-    let mut attempts = 0;
-    loop {
-        attempts += 1;
-        counters.sent();
-        let time_left = settings.retry.max_elapsed.saturating_sub(started.elapsed());
-        let error = match attempt(settings, &url, time_left, counters).await {
-            Ok(page) => {
-                debug!(
-                    offset = request.offset,
-                    rows = page.row_count(),
-                    attempts,
-                    "page"
-                );
-                counters.listed(page.total);
-                return Ok(page);
-            }
-            Err(error) => error.with_request(named(&url), attempts, started.elapsed()),
-        };
-        let delay = delays.next().unwrap_or_default();
-        let delay = delay.max(error.retry_after().unwrap_or_default());
-        let time_left = settings.retry.max_elapsed.saturating_sub(started.elapsed());
-        if !error.is_transient() || attempts > settings.retry.max_retries || delay >= time_left {
-            return Err(error);
+/// The most that is kept of a body's memory for the next one.
+const KEPT_BYTES: usize = 1 << 20;
+
+/// Fetches the pages of one query, one after the other.
+pub(crate) struct Fetcher {
+    client: Client,
+    query: RunQuery,
+    counters: Arc<Counters>,
+    /// The memory of the last body, to be used again: fresh memory for each body of half a
+    /// megabyte costs as much as copying it.
+    body: Vec<u8>,
+}
+
+impl Fetcher {
+    pub(crate) fn new(client: Client, query: RunQuery, counters: Arc<Counters>) -> Self {
+        Self {
+            client,
+            query,
+            counters,
+            body: Vec::new(),
         }
-        warn!(offset = request.offset, attempts, ?delay, %error, "retry");
-        settings.retry.notify(attempts, delay, &error);
-        counters.retried();
-        sleep(delay).await;
+    }
+
+    /// Fetches one page, with as many attempts as the client's policy allows.
+    ///
+    /// An attempt is the request, the whole body, and reading it, so that an answer that
+    /// breaks off is repeated like one that never came.
+    pub(crate) async fn page(&mut self, request: PageRequest) -> Result<Page> {
+        let client = self.client.clone();
+        let settings = client.settings();
+        let policy = &settings.retry;
+        let url = self.query.url(&settings.base_url, request);
+        let started = Instant::now();
+        let mut delays = policy.delays();
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let time_left = policy.max_elapsed.saturating_sub(started.elapsed());
+            let error = match self.attempt(settings, &url, time_left).await {
+                Ok(page) => {
+                    let rows = page.row_count();
+                    debug!(
+                        offset = request.offset,
+                        rows = rows,
+                        attempts = attempts,
+                        "page"
+                    );
+                    self.counters.listed(page.total);
+                    return Ok(page);
+                }
+                Err(error) => error.with_request(named(&url), attempts, started.elapsed()),
+            };
+            let delay = delays.next().unwrap_or_default();
+            let delay = delay.max(error.retry_after().unwrap_or_default());
+            let time_left = policy.max_elapsed.saturating_sub(started.elapsed());
+            if !error.is_transient() || attempts > policy.max_retries || delay >= time_left {
+                return Err(error);
+            }
+            warn!(offset = request.offset, attempts = attempts, ?delay, %error, "retry");
+            policy.notify(attempts, delay, &error);
+            self.counters.retried();
+            sleep(delay).await;
+        }
+    }
+
+    async fn attempt(
+        &mut self,
+        settings: &Settings,
+        url: &Url,
+        time_left: Duration,
+    ) -> Result<Page> {
+        self.counters.sent();
+        self.body.clear();
+        self.body.shrink_to(KEPT_BYTES);
+        let limit = settings.timeout.min(time_left);
+        let answer = timeout(limit, exchange(settings, url, &mut self.body)).await;
+        let answer = answer.unwrap_or_else(|_| {
+            let message = format!("no complete answer within {limit:?}");
+            Err(Error::new(ErrorKind::Timeout, message))
+        })?;
+        self.counters.received(self.body.len());
+        read(settings, answer, &self.body)
     }
 }
 
@@ -65,32 +106,15 @@ fn named(url: &Url) -> String {
     format!("{}?{}", url.path(), url.query().unwrap_or_default())
 }
 
-async fn attempt(
-    settings: &Settings,
-    url: &Url,
-    time_left: Duration,
-    counters: &Counters,
-) -> Result<Page> {
-    let limit = settings.timeout.min(time_left);
-    let answer = timeout(limit, exchange(settings, url)).await;
-    let answer = answer.unwrap_or_else(|_| {
-        let message = format!("no complete answer within {limit:?}");
-        Err(Error::new(ErrorKind::Timeout, message))
-    })?;
-    counters.received(answer.body.len());
-    read(settings, answer)
-}
-
-/// A whole answer.
+/// What a whole answer says before its body.
 struct Answer {
     status: StatusCode,
     retry_after: Option<Duration>,
     /// The host that a redirect that was not followed points to.
     redirect: Option<String>,
-    body: Vec<u8>,
 }
 
-async fn exchange(settings: &Settings, url: &Url) -> Result<Answer> {
+async fn exchange(settings: &Settings, url: &Url, body: &mut Vec<u8>) -> Result<Answer> {
     let mut request = settings
         .http
         .get(url.clone())
@@ -101,15 +125,16 @@ async fn exchange(settings: &Settings, url: &Url) -> Result<Answer> {
     }
     let response = request.send().await.map_err(transport)?;
     let (status, headers) = (response.status(), response.headers());
-    Ok(Answer {
+    let answer = Answer {
         status,
         retry_after: retry::retry_after(headers),
         redirect: headers
             .get(LOCATION)
             .filter(|_| status.is_redirection())
             .map(|location| redirect_host(url, location.to_str().unwrap_or_default())),
-        body: read_body(response, settings.max_page_bytes).await?,
-    })
+    };
+    read_body(response, settings.max_page_bytes, body).await?;
+    Ok(answer)
 }
 
 fn redirect_host(url: &Url, location: &str) -> String {
@@ -118,7 +143,8 @@ fn redirect_host(url: &Url, location: &str) -> String {
     host.unwrap_or("an unknown host").into()
 }
 
-async fn read_body(mut response: Response, max_bytes: usize) -> Result<Vec<u8>> {
+/// Appends the body of an answer, as long as it is not too long.
+async fn read_body(mut response: Response, max_bytes: usize, body: &mut Vec<u8>) -> Result<()> {
     let too_long = || {
         let message = format!("the answer is longer than max_page_bytes {max_bytes}");
         Err(Error::new(ErrorKind::Protocol, message))
@@ -128,14 +154,14 @@ async fn read_body(mut response: Response, max_bytes: usize) -> Result<Vec<u8>> 
     if announced > max_bytes {
         return too_long();
     }
-    let mut body = Vec::with_capacity(announced);
+    body.reserve(announced.min(KEPT_BYTES));
     while let Some(chunk) = response.chunk().await.map_err(transport)? {
         if chunk.len() > max_bytes - body.len() {
             return too_long();
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(body)
+    Ok(())
 }
 
 fn transport(error: reqwest::Error) -> Error {
@@ -156,9 +182,9 @@ fn transport(error: reqwest::Error) -> Error {
 }
 
 /// Makes a page of a whole answer, or an error that says what it is instead.
-fn read(settings: &Settings, answer: Answer) -> Result<Page> {
+fn read(settings: &Settings, answer: Answer, body: &[u8]) -> Result<Page> {
     if answer.status.is_success() {
-        return decode::page(&answer.body).map_err(|unusable| match unusable {
+        return decode::page(body).map_err(|unusable| match unusable {
             Unusable::ApiError(error) => reported(settings, &answer, ErrorKind::Api, error),
             Unusable::NotAList(message) => {
                 Error::new(ErrorKind::Decode, settings.token.redact(&message))
@@ -172,12 +198,12 @@ fn read(settings: &Settings, answer: Answer) -> Result<Page> {
         429 => ErrorKind::RateLimited,
         _ => ErrorKind::Api,
     };
-    let error = decode::api_error(&answer.body).unwrap_or_else(|| ApiError {
+    let error = decode::api_error(body).unwrap_or_else(|| ApiError {
         api_type: None,
         message: match &answer.redirect {
             Some(host) => Some(format!("a redirect to {host} is not followed")),
-            None if answer.body.is_empty() => None,
-            None => Some(decode::quote(&answer.body)),
+            None if body.is_empty() => None,
+            None => Some(decode::quote(body)),
         },
     });
     Err(reported(settings, &answer, kind, error))

@@ -12,12 +12,12 @@ use futures_core::stream::FusedStream;
 use crate::client::Client;
 use crate::decode::{self, Page, UnreadableRow, Unusable};
 use crate::error::{Error, ErrorKind, Result};
-use crate::fetch;
+use crate::fetch::Fetcher;
 use crate::query::RunQuery;
 use crate::run::RunSummary;
 use crate::stats::{Counters, WalkStats};
 use crate::trace::warn;
-use crate::walk::{PageRequest, Taken, Walk};
+use crate::walk::{Broken, PageRequest, Taken, Walk};
 
 /// One page of the list.
 #[derive(Debug)]
@@ -217,15 +217,23 @@ fn batches(
             return;
         }
         let mut walk = Walk::new(&query);
+        let mut fetcher = Fetcher::new(client.clone(), query, counters);
         while let Some(request) = walk.next_request() {
-            match next_batches(&client, &query, &mut walk, request, &counters).await {
-                Ok(batches) => {
-                    for batch in batches {
+            let page = match fetcher.page(request).await {
+                Ok(page) => page,
+                Err(error) => {
+                    yield Err(error);
+                    return;
+                }
+            };
+            match walk.take(request, &page) {
+                Ok(taken) => {
+                    for batch in split(&client, request, page, taken) {
                         yield batch;
                     }
                 }
-                Err(error) => {
-                    yield Err(error);
+                Err(broken) => {
+                    yield Err(cannot_go_on(&client, request, &broken));
                     return;
                 }
             }
@@ -233,22 +241,10 @@ fn batches(
     }
 }
 
-async fn next_batches(
-    client: &Client,
-    query: &RunQuery,
-    walk: &mut Walk,
-    request: PageRequest,
-    counters: &Counters,
-) -> Result<Vec<Result<Batch>>> {
-    let page = fetch::page(client, query, request, counters).await?;
-    let taken = walk.take(request, &page).map_err(|broken| {
-        warn!(offset = request.offset, %broken, "the walk cannot go on");
-        Error::new(
-            ErrorKind::Protocol,
-            client.settings().token.redact(&broken.to_string()),
-        )
-    })?;
-    Ok(split(client, request, page, taken))
+fn cannot_go_on(client: &Client, request: PageRequest, broken: &Broken) -> Error {
+    warn!(offset = request.offset, %broken, "the walk cannot go on");
+    let message = client.settings().token.redact(&broken.to_string());
+    Error::new(ErrorKind::Protocol, message)
 }
 
 /// The rows to hand out, in pieces: a row that cannot be read stands between two of them.

@@ -3,12 +3,11 @@
 #[cfg(feature = "tracing")]
 pub(crate) use tracing::{debug, warn};
 
-/// Takes the place of `tracing`'s macros: names the values, so that none is unused.
+/// Takes the place of `tracing`'s macros: uses the values, so that none is left over.
 #[cfg(not(feature = "tracing"))]
 macro_rules! discard {
-    ($($name:ident $(= $value:expr)?,)* $(?$debug:ident,)* $(%$display:ident,)* $text:literal) => {
-        let _ = ($($($value,)?)*);
-        let _ = ($(&$debug,)* $(&$display,)*);
+    ($($name:ident = $value:expr,)* $(?$debug:ident,)* $(%$display:ident,)* $text:literal) => {
+        let _ = ($(&$value,)* $(&$debug,)* $(&$display,)*);
     };
 }
 

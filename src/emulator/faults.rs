@@ -72,8 +72,13 @@ pub(super) struct AnswerBody<G> {
 
 #[derive(Clone, Copy)]
 pub(super) enum Then {
+    /// Nothing: the answer is complete.
     End,
+    /// The connection closes, but only after the data has been sent.
+    Flush,
+    /// The connection closes.
     Break,
+    /// The connection stays open, and nothing comes.
     Stall,
 }
 
@@ -93,13 +98,19 @@ impl<G: Unpin> Body for AnswerBody<G> {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         if let Some(data) = self.data.take() {
             return Poll::Ready(Some(Ok(Frame::data(data))));
         }
         match self.then {
             Then::End => Poll::Ready(None),
+            Then::Flush => {
+                // What was sent so far leaves when the body has nothing to add.
+                self.then = Then::Break;
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
             Then::Break => Poll::Ready(Some(Err(std::io::Error::other("told to break off")))),
             Then::Stall => Poll::Pending,
         }
@@ -113,7 +124,7 @@ impl<G: Unpin> Body for AnswerBody<G> {
         match (&self.data, self.then) {
             (Some(data), Then::End) => SizeHint::with_exact(data.len() as u64),
             (None, Then::End) => SizeHint::with_exact(0),
-            (_, Then::Break | Then::Stall) => SizeHint::default(),
+            (_, Then::Flush | Then::Break | Then::Stall) => SizeHint::default(),
         }
     }
 }

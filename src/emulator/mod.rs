@@ -94,6 +94,8 @@ pub struct RequestRecord {
     pub path: String,
     /// The parameters, decoded, in the order they were sent.
     pub query: Vec<(String, String)>,
+    /// Whether there was an `Authorization` header, whatever was in it.
+    pub has_token: bool,
     /// The `User-Agent` header, if there was one.
     pub user_agent: Option<String>,
     /// The `Accept-Encoding` header, if there was one.

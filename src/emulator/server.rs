@@ -148,7 +148,7 @@ async fn answer<B>(
         Some(Fault::Reset) => return None,
         Some(Fault::Hang) => std::future::pending().await,
         Some(Fault::Total(total)) => good(plan, pages, request, Some(*total)),
-        Some(Fault::Truncate) => good(plan, pages, request, None).cut_in_half(Then::Break),
+        Some(Fault::Truncate) => good(plan, pages, request, None).cut_in_half(Then::Flush),
         Some(Fault::Stall) => good(plan, pages, request, None).cut_in_half(Then::Stall),
         Some(fault) => faulty(fault),
         None => good(plan, pages, request, None),
@@ -164,6 +164,7 @@ fn receive<B>(shared: &Arc<Shared>, request: &Request<B>) -> (u64, InFlight) {
     let record = RequestRecord {
         path: request.uri().path().into(),
         query: parameters(request),
+        has_token: request.headers().contains_key(AUTHORIZATION),
         user_agent: header(USER_AGENT),
         accept_encoding: header(ACCEPT_ENCODING),
         at: shared.started.elapsed(),

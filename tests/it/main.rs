@@ -1,3 +1,50 @@
 //! What a user of the crate sees, on real HTTP: one file for each kind of behaviour.
+//!
+//! Time is paused: what takes minutes for the crate takes milliseconds here.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod client;
+mod emulator;
+mod faults;
+mod rows;
+mod stream;
+#[cfg(feature = "tracing")]
+mod trace;
 mod walk;
+
+use apify_runs::emulator::{Emulator, EmulatorBuilder};
+use apify_runs::{Result, RunStream};
+use futures::StreamExt;
+
+/// Starts an emulator for a test on paused time.
+async fn start(builder: EmulatorBuilder) -> Emulator {
+    builder.virtual_time().start().await.unwrap()
+}
+
+/// An emulator with this many generated runs.
+async fn emulator(runs: u64) -> Emulator {
+    start(Emulator::builder().runs(runs)).await
+}
+
+/// The IDs an emulator has, in ascending order.
+fn ids(emulator: &Emulator) -> Vec<String> {
+    let id = |index| emulator.run(index).unwrap()["id"].as_str().unwrap().into();
+    (0..emulator.len()).map(id).collect()
+}
+
+/// What a stream hands out until it ends: IDs, and the error it ended with.
+async fn drain(mut stream: RunStream) -> (Vec<String>, Result<()>) {
+    let mut ids = Vec::new();
+    while let Some(run) = stream.next().await {
+        match run {
+            Ok(run) => ids.push(run.id.to_string()),
+            Err(error) => return (ids, Err(error)),
+        }
+    }
+    (ids, Ok(()))
+}

@@ -1,27 +1,164 @@
-//! A walk over a list that stands still.
+//! Which rows a walk hands out, and what it asks for.
 
-use apify_runs::emulator::Emulator;
-use futures::TryStreamExt;
+use apify_runs::emulator::{Emulator, Fault};
+use apify_runs::{ErrorKind, RunQuery, RunStatus};
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use crate::{drain, emulator, ids, start};
+
+fn asked(emulator: &Emulator, name: &str) -> Vec<Option<String>> {
+    let requests = emulator.requests();
+    let values = requests.iter().map(|request| request.parameter(name));
+    values.map(|value| value.map(str::to_owned)).collect()
+}
 
 #[tokio::test(start_paused = true)]
 async fn every_run_comes_once_and_in_order() {
-    let emulator = Emulator::builder()
-        .runs(2500)
-        .virtual_time()
-        .start()
-        .await
-        .unwrap();
-    let runs: Vec<_> = emulator
-        .client()
-        .runs("a")
-        .stream()
-        .try_collect()
-        .await
-        .unwrap();
-    assert_eq!(runs.len(), 2500);
-    for (index, run) in runs.iter().enumerate() {
-        let expected = emulator.run(index as u64).unwrap();
-        assert_eq!(expected["id"], run.id.as_str());
+    let emulator = emulator(2500).await;
+    let (seen, end) = drain(emulator.client().runs("a").stream()).await;
+
+    end.unwrap();
+    assert_eq!(seen, ids(&emulator));
+    let offsets = asked(&emulator, "offset");
+    assert_eq!(offsets, ["0", "999", "1998"].map(|n| Some(n.to_owned())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_list_is_an_empty_stream() {
+    let emulator = emulator(0).await;
+    let (seen, end) = drain(emulator.client().runs("a").stream()).await;
+
+    end.unwrap();
+    assert!(seen.is_empty());
+    assert_eq!(emulator.requests().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn descending_is_the_other_way_round() {
+    let emulator = emulator(230).await;
+    let query = RunQuery::actor("a").descending(true).page_size(50);
+    let (seen, end) = drain(emulator.client().runs(query).stream()).await;
+
+    end.unwrap();
+    let mut expected = ids(&emulator);
+    expected.reverse();
+    assert_eq!(seen, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_page_size_gives_the_same_rows() {
+    let emulator = emulator(60).await;
+    for page_size in [1, 2, 3, 59, 60, 61, 1000] {
+        let query = RunQuery::actor("a").page_size(page_size);
+        let (seen, end) = drain(emulator.client().runs(query).stream()).await;
+        end.unwrap();
+        assert_eq!(seen, ids(&emulator), "page_size {page_size}");
     }
-    assert_eq!(emulator.requests().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn offset_and_limit_cut_the_list() {
+    let emulator = emulator(100).await;
+    let query = RunQuery::actor("a").offset(15).limit(42).page_size(20);
+    let (seen, end) = drain(emulator.client().runs(query).stream()).await;
+
+    end.unwrap();
+    assert_eq!(seen, ids(&emulator)[15..57]);
+    let asked_rows = asked(&emulator, "limit");
+    assert_eq!(asked_rows, ["20", "21", "3"].map(|n| Some(n.to_owned())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn filters_reach_the_service() {
+    let emulator = emulator(500).await;
+    let time = |index: u64| -> DateTime<Utc> {
+        let started = &emulator.run(index).unwrap()["startedAt"];
+        started.as_str().unwrap().parse().unwrap()
+    };
+    let query = RunQuery::actor("a")
+        .statuses([RunStatus::Failed, RunStatus::Aborted])
+        .started_after(time(100))
+        .started_before(time(400))
+        .page_size(10);
+    let (seen, end) = drain(emulator.client().runs(query).stream()).await;
+
+    end.unwrap();
+    let expected: Vec<_> = (100..=400)
+        .filter_map(|index| emulator.run(index))
+        .filter(|run| run["status"] == "FAILED" || run["status"] == "ABORTED")
+        .map(|run| run["id"].as_str().unwrap().to_owned())
+        .collect();
+    assert!(expected.len() > 10);
+    assert_eq!(seen, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn tasks_and_accounts_have_lists_of_their_own() {
+    let emulator = emulator(3).await;
+    for query in [RunQuery::task("user/my-task"), RunQuery::account()] {
+        let (seen, end) = drain(emulator.client().runs(query).stream()).await;
+        end.unwrap();
+        assert_eq!(seen.len(), 3);
+    }
+    let paths: Vec<_> = emulator.requests().into_iter().map(|r| r.path).collect();
+    assert_eq!(
+        paths,
+        ["/v2/actor-tasks/user~my-task/runs", "/v2/actor-runs"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_smaller_page_than_asked_for_is_not_the_end() {
+    for builder in [
+        Emulator::builder().max_page_size(100),
+        Emulator::builder().hidden_max_page_size(100),
+    ] {
+        let emulator = start(builder.runs(1234)).await;
+        let (seen, end) = drain(emulator.client().runs("a").stream()).await;
+        end.unwrap();
+        assert_eq!(seen, ids(&emulator));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_without_a_start_are_handed_out() {
+    let rows = (0..7).map(|n| match n {
+        0..5 => {
+            json!({"id": format!("run{n}"), "startedAt": format!("2025-01-01T00:00:0{n}.000Z")})
+        }
+        5 => json!({"id": "run5", "startedAt": null}),
+        _ => json!({"id": "run6"}),
+    });
+    let emulator = start(Emulator::builder().rows(rows)).await;
+    let query = RunQuery::actor("a").page_size(2);
+    let (seen, end) = drain(emulator.client().runs(query).stream()).await;
+
+    end.unwrap();
+    assert_eq!(seen, ids(&emulator));
+}
+
+/// The second page begins with another row than the first one ended with.
+#[tokio::test(start_paused = true)]
+async fn a_list_that_moved_is_an_error_and_never_a_silent_loss() {
+    let moved = json!({"data": {
+        "total": 19, "offset": 9, "limit": 11, "desc": false, "count": 1,
+        "items": [{"id": "another"}],
+    }});
+    for descending in [false, true] {
+        let builder = Emulator::builder().runs(20);
+        let emulator = start(builder.fault(2..=2, Fault::Body(moved.to_string()))).await;
+        let query = RunQuery::actor("a").page_size(10).descending(descending);
+        let (seen, end) = drain(emulator.client().runs(query).stream()).await;
+
+        let error = end.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Protocol);
+        let message = format!(
+            "the list moved while it was read: run {} was at offset 9, now another is there",
+            seen[9]
+        );
+        assert_eq!(error.to_string(), message);
+        assert!(!error.is_transient());
+        assert_eq!(seen.len(), 10, "rows before the error come first");
+    }
 }

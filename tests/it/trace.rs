@@ -1,0 +1,66 @@
+//! What a walk tells `tracing`, and what it keeps to itself.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use apify_runs::emulator::{Emulator, Fault};
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::{drain, start};
+
+/// Log lines, kept in memory.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_and_retries_are_told_and_the_token_is_not() {
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+        .with_ansi(false)
+        .with_writer(lines.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+
+    let echo = r#"{"error":{"type":"x","message":"token s3cret-token is bad"}}"#;
+    let builder = Emulator::builder().runs(30).token("s3cret-token");
+    let emulator = start(
+        builder
+            .fault(1..=1, Fault::Body(echo.into()))
+            .fault(3..=3, Fault::Reset),
+    )
+    .await;
+    let query = apify_runs::RunQuery::actor("a").page_size(20);
+    let (seen, end) = drain(emulator.client().runs(query).stream()).await;
+    end.unwrap();
+    assert_eq!(seen.len(), 30);
+
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let ours: Vec<_> = text
+        .lines()
+        .filter(|line| line.contains("apify_runs"))
+        .collect();
+    let told = |what: &str| ours.iter().filter(|line| line.contains(what)).count();
+    assert_eq!(told("retry offset="), 2, "{text}");
+    assert_eq!(told("page offset="), 2, "{text}");
+    assert!(text.contains("token [token] is bad"), "{text}");
+    assert!(!text.contains("s3cret"), "{text}");
+}

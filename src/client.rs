@@ -511,7 +511,8 @@ mod tests {
 
     #[test]
     fn the_token_is_in_no_debug_output() {
-        let builder = Client::builder().token("apify_api_secret");
+        let local = "http://localhost";
+        let builder = Client::builder().base_url(local).token("apify_api_secret");
         assert!(!format!("{builder:?}").contains("secret"));
         let client = builder.build().unwrap();
         assert!(!format!("{client:?}").contains("secret"));

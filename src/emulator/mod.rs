@@ -63,6 +63,7 @@ pub struct Emulator {
 
 /// What the connections of an emulator have in common.
 struct Shared {
+    store: Store,
     plan: Plan,
     log: Mutex<Log>,
     started: Instant,
@@ -70,7 +71,6 @@ struct Shared {
 
 /// How the emulator answers.
 struct Plan {
-    store: Store,
     actor: Option<String>,
     token: String,
     latency: Duration,
@@ -140,7 +140,7 @@ impl Emulator {
 
     /// How many runs the emulator has.
     pub fn len(&self) -> u64 {
-        self.shared.plan.store.len()
+        self.shared.store.len()
     }
 
     /// Whether it has none.
@@ -151,7 +151,7 @@ impl Emulator {
     /// The run at `index` of the whole list in ascending order, as the JSON object that is
     /// served. `None` past the end.
     pub fn run(&self, index: u64) -> Option<Value> {
-        let row = self.shared.plan.store.row(index)?;
+        let row = self.shared.store.row(index)?;
         serde_json::from_str(&row).ok()
     }
 
@@ -195,13 +195,7 @@ pub struct EmulatorBuilder {
     rows: Rows,
     seed: u64,
     port: u16,
-    actor: Option<String>,
-    token: String,
-    latency: Duration,
-    max_page_size: u64,
-    tells_max_page_size: bool,
-    faults: Vec<(Bound<u64>, Bound<u64>, Fault)>,
-    keeps_pages: bool,
+    plan: Plan,
     virtual_time: bool,
 }
 
@@ -216,13 +210,15 @@ impl Default for EmulatorBuilder {
             rows: Rows::Generated(0),
             seed: 0,
             port: 0,
-            actor: None,
-            token: DEFAULT_TOKEN.into(),
-            latency: Duration::ZERO,
-            max_page_size: crate::query::MAX_PAGE_SIZE.into(),
-            tells_max_page_size: true,
-            faults: Vec::new(),
-            keeps_pages: false,
+            plan: Plan {
+                actor: None,
+                token: DEFAULT_TOKEN.into(),
+                latency: Duration::ZERO,
+                max_page_size: crate::query::MAX_PAGE_SIZE.into(),
+                tells_max_page_size: true,
+                faults: Vec::new(),
+                keeps_pages: false,
+            },
             virtual_time: false,
         }
     }
@@ -259,34 +255,34 @@ impl EmulatorBuilder {
     /// The only Actor there is, as it stands in the path; others are answered with 404.
     /// Default: every Actor has the same runs.
     pub fn actor(mut self, actor: impl Into<String>) -> Self {
-        self.actor = Some(actor.into());
+        self.plan.actor = Some(actor.into());
         self
     }
 
     /// The only token that is accepted. Default `apify_api_emulator`.
     pub fn token(mut self, token: impl Into<String>) -> Self {
-        self.token = token.into();
+        self.plan.token = token.into();
         self
     }
 
     /// How long each answer takes, on tokio's clock. Default 0.
     pub fn latency(mut self, latency: Duration) -> Self {
-        self.latency = latency;
+        self.plan.latency = latency;
         self
     }
 
     /// The most rows on a page. Default 1000, as the service has it. The answer's `limit`
     /// tells.
     pub fn max_page_size(mut self, rows: u64) -> Self {
-        self.max_page_size = rows.max(1);
-        self.tells_max_page_size = true;
+        self.plan.max_page_size = rows.max(1);
+        self.plan.tells_max_page_size = true;
         self
     }
 
     /// The same, but the answer's `limit` repeats what was asked for.
     pub fn hidden_max_page_size(mut self, rows: u64) -> Self {
-        self.max_page_size = rows.max(1);
-        self.tells_max_page_size = false;
+        self.plan.max_page_size = rows.max(1);
+        self.plan.tells_max_page_size = false;
         self
     }
 
@@ -297,14 +293,14 @@ impl EmulatorBuilder {
             requests.start_bound().cloned(),
             requests.end_bound().cloned(),
         );
-        self.faults.push((from, to, fault));
+        self.plan.faults.push((from, to, fault));
         self
     }
 
     /// Keeps every page it has rendered, so that a benchmark measures the client and not
     /// the emulator. Takes about 0.4 MB for each different request of 1000 runs.
     pub fn keep_pages(mut self) -> Self {
-        self.keeps_pages = true;
+        self.plan.keeps_pages = true;
         self
     }
 
@@ -332,21 +328,13 @@ impl EmulatorBuilder {
             let message = format!("the emulator cannot listen on port {}", self.port);
             Error::new(ErrorKind::Transport, message).with_source(error)
         })?;
-        let client = client_builder(address, &self.token).build()?;
+        let client = client_builder(address, &self.plan.token).build()?;
         let shared = Arc::new(Shared {
-            plan: Plan {
-                store: match self.rows {
-                    Rows::Generated(runs) => Store::generated(runs, self.seed),
-                    Rows::Given(rows) => Store::given(rows),
-                },
-                actor: self.actor,
-                token: self.token,
-                latency: self.latency,
-                max_page_size: self.max_page_size,
-                tells_max_page_size: self.tells_max_page_size,
-                faults: self.faults,
-                keeps_pages: self.keeps_pages,
+            store: match self.rows {
+                Rows::Generated(runs) => Store::generated(runs, self.seed),
+                Rows::Given(rows) => Store::given(rows),
             },
+            plan: self.plan,
             log: Mutex::default(),
             started: Instant::now(),
         });
@@ -368,9 +356,9 @@ impl fmt::Debug for EmulatorBuilder {
         f.debug_struct("EmulatorBuilder")
             .field("seed", &self.seed)
             .field("port", &self.port)
-            .field("actor", &self.actor)
-            .field("latency", &self.latency)
-            .field("faults", &self.faults)
+            .field("actor", &self.plan.actor)
+            .field("latency", &self.plan.latency)
+            .field("faults", &self.plan.faults)
             .finish_non_exhaustive()
     }
 }

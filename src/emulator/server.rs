@@ -147,11 +147,11 @@ async fn answer<B>(
     let draft = match plan.fault(number) {
         Some(Fault::Reset) => return None,
         Some(Fault::Hang) => std::future::pending().await,
-        Some(Fault::Total(total)) => good(plan, pages, request, Some(*total)),
-        Some(Fault::Truncate) => good(plan, pages, request, None).cut_in_half(Then::Flush),
-        Some(Fault::Stall) => good(plan, pages, request, None).cut_in_half(Then::Stall),
+        Some(Fault::Total(total)) => good(shared, pages, request, Some(*total)),
+        Some(Fault::Truncate) => good(shared, pages, request, None).cut_in_half(Then::Flush),
+        Some(Fault::Stall) => good(shared, pages, request, None).cut_in_half(Then::Stall),
         Some(fault) => faulty(fault),
-        None => good(plan, pages, request, None),
+        None => good(shared, pages, request, None),
     };
     Some(draft.into_answer(in_flight))
 }
@@ -216,7 +216,8 @@ fn faulty(fault: &Fault) -> Draft {
     }
 }
 
-fn good<B>(plan: &Plan, pages: &PageCache, request: &Request<B>, total: Option<u64>) -> Draft {
+fn good<B>(shared: &Shared, pages: &PageCache, request: &Request<B>, total: Option<u64>) -> Draft {
+    let plan = &shared.plan;
     if let Err(refusal) = admit(plan, request) {
         return refusal;
     }
@@ -237,7 +238,7 @@ fn good<B>(plan: &Plan, pages: &PageCache, request: &Request<B>, total: Option<u
     } else {
         asked
     };
-    let selected = plan.store.select(&selection);
+    let selected = shared.store.select(&selection);
     let body = Bytes::from(format!(
         r#"{{"data":{{"total":{},"offset":{},"limit":{told},"desc":{},"count":{},"items":[{}]}}}}"#,
         total.unwrap_or(selected.total),

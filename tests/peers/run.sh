@@ -11,7 +11,7 @@ mkfifo "$work/stdin"
 trap 'exec 3>&-; rm -rf "$work"' EXIT
 
 (cd tests/peers/js && npm ci --silent --no-audit --no-fund)
-cargo build --quiet --features emulator --example emulator
+cargo build --quiet --features emulator --example emulator --example export
 
 # The emulator runs for as long as its standard input is open.
 cargo run --quiet --features emulator --example emulator -- "$runs" "$work/expected" \
@@ -23,9 +23,20 @@ for _ in $(seq 100); do
 done
 { read -r base_url; read -r token; } <"$work/address"
 
+# Compares the IDs a program got, one a line, with those of the list.
+check() {
+    if ! cmp "$work/expected" "$2"; then
+        echo "$1 did not get the rows of the list in order" >&2
+        exit 1
+    fi
+    echo "$1: $runs of $runs rows, in order"
+}
+
 node tests/peers/js/walk.mjs "$base_url" "$token" "$work/javascript"
-if ! cmp "$work/expected" "$work/javascript"; then
-    echo "apify-client (JavaScript) did not get the rows of the list in order" >&2
-    exit 1
-fi
-echo "apify-client (JavaScript): $runs of $runs rows, in order"
+check "apify-client (JavaScript)" "$work/javascript"
+
+# Our own example, as a user with an account runs it.
+example=$(realpath "${CARGO_TARGET_DIR:-target}/debug/examples/export")
+(cd "$work" && APIFY_TOKEN=$token APIFY_API_BASE_URL=$base_url "$example" janedoe/my-actor)
+sed 's/^{"id":"\([^"]*\)".*/\1/' "$work/runs.jsonl" >"$work/ours"
+check "apify-runs (examples/export)" "$work/ours"

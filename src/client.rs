@@ -114,12 +114,15 @@ impl Client {
     /// Dropping the future aborts the request; nothing is kept.
     pub async fn page(&self, query: &RunQuery, offset: u64) -> Result<RunPage> {
         let request = PageRequest {
+            anchor: None,
             offset,
             limit: query.page_size.into(),
         };
         let query = query.clone().offset(offset);
+        let descending = query.descending;
         let page = self.fetch(query, request).await?;
-        Ok(RunPage::new(page, &|text| self.0.token.redact(text)))
+        let redact = |text: &str| self.0.token.redact(text);
+        Ok(RunPage::new(page, request, descending, &redact))
     }
 
     /// How many runs the list has. One request, for one row.
@@ -136,6 +139,7 @@ impl Client {
     pub async fn count(&self, query: impl Into<RunQuery>) -> Result<u64> {
         let query = query.into();
         let request = PageRequest {
+            anchor: None,
             offset: 0,
             limit: 1,
         };
@@ -344,7 +348,13 @@ impl Token {
     }
 
     /// Takes the token out of a text that comes from outside: a service may send it back.
+    ///
+    /// What is shorter than any real token is left alone: it is a word of everyday texts.
     pub(crate) fn redact(&self, text: &str) -> String {
+        const SHORTEST: usize = 8;
+        if self.secret.len() < SHORTEST {
+            return text.into();
+        }
         text.replace(&self.secret, "[token]")
     }
 }
@@ -374,31 +384,39 @@ fn user_agent(text: &str) -> Result<HeaderValue> {
 
 /// Checks a base URL and gives it its final `/v2`.
 fn base_url(text: &str, allow_http: bool) -> Result<Url> {
-    let refuse = |expected: &str| Err(Error::config("base_url", format!("{text:?}"), expected));
+    // A user, a password, a query or a fragment may hold a secret: then nothing is shown.
+    let may_hold_secret = text.contains(['@', '?', '#']);
+    let shown = if may_hold_secret {
+        "(not shown)".into()
+    } else {
+        format!("{text:?}")
+    };
+    let refuse = |expected: &str| Err(Error::config("base_url", &shown, expected));
     let Ok(mut url) = Url::parse(text.trim()) else {
         return refuse("it must be a URL such as https://api.apify.com");
     };
-    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
-        // These may be secrets, so the value is not shown.
-        let expected = "it may not contain a user, a password or a query";
-        return Err(Error::config("base_url", "(not shown)", expected));
+    if !matches!(url.scheme(), "http" | "https") {
+        return refuse("it must begin with https://");
     }
-    if !matches!(url.scheme(), "http" | "https") || url.fragment().is_some() {
-        return refuse("it must begin with https:// and have no fragment");
+    if may_hold_secret {
+        return refuse("it may not contain a user, a password, a query or a fragment");
     }
     if url.scheme() == "http" && !allow_http && !is_loopback(&url) {
         return refuse(
             "plain http would show the token to others; use https, or allow_http if you must",
         );
     }
-    if let Ok(mut path) = url.path_segments_mut() {
-        path.pop_if_empty();
-    }
-    if !url.path().ends_with("/v2")
-        && let Ok(mut path) = url.path_segments_mut()
-    {
-        path.push("v2");
-    }
+    let segments: Vec<_> = url
+        .path()
+        .split('/')
+        .filter(|part| !part.is_empty())
+        .collect();
+    let prefix = segments.strip_suffix(&["v2"]).unwrap_or(&segments);
+    let path = prefix
+        .iter()
+        .map(|segment| format!("/{segment}"))
+        .collect::<String>();
+    url.set_path(&format!("{path}/v2"));
     Ok(url)
 }
 
@@ -450,6 +468,7 @@ mod tests {
             ("https://api.apify.com/", "https://api.apify.com/v2"),
             ("https://api.apify.com/v2", "https://api.apify.com/v2"),
             (" https://api.apify.com/v2/ ", "https://api.apify.com/v2"),
+            ("https://api.apify.com//v2//", "https://api.apify.com/v2"),
             (
                 "https://proxy.example/apify",
                 "https://proxy.example/apify/v2",
@@ -470,7 +489,6 @@ mod tests {
             "api.apify.com",
             "ftp://api.apify.com",
             "data:text/plain,x",
-            "https://api.apify.com/#x",
             "http://api.apify.com",
             "http://10.0.0.1",
             "http://localhost.example",
@@ -480,7 +498,9 @@ mod tests {
             let expected = format!("invalid base_url {given:?}: ");
             assert!(error.to_string().starts_with(&expected), "{error}");
         }
-        assert!(base_url("http://10.0.0.1", true).is_ok());
+        let builder = Client::builder().token("t").base_url("http://10.0.0.1");
+        assert!(builder.clone().build().is_err());
+        assert!(builder.allow_http(true).build().is_ok());
     }
 
     #[test]
@@ -488,6 +508,10 @@ mod tests {
         for given in [
             "https://janedoe:hunter2@api.apify.com",
             "https://api.apify.com/v2?token=hunter2",
+            "https://api.apify.com/#token=hunter2",
+            "https://jane:hunter2@api.apify.com:99999/",
+            "https://api.apify.com:x/v2?token=hunter2",
+            "jane:hunter2@host",
         ] {
             let error = base(given).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");

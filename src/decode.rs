@@ -1,12 +1,18 @@
 //! The body of an answer: a page of runs, or what came instead.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::run::{Id, Rows, RunSummary};
 
-/// How much of a body that is no list of runs an error quotes, in bytes.
-const QUOTED_BYTES: usize = 200;
+/// How much of a text from outside an error shows, in characters.
+const SHOWN_CHARS: usize = 200;
+/// How much of a body is looked at for that, in bytes. A token is taken out before the text
+/// is cut, so that no part of one is left.
+const QUOTED_BYTES: usize = 16 << 10;
 
 /// One answer of the list, as the service gave it.
 #[derive(Debug)]
@@ -27,7 +33,7 @@ pub(crate) struct UnreadableRow {
     /// Its place among all rows of the page, from 0.
     pub(crate) index: usize,
     pub(crate) id: Option<Id>,
-    /// What the row is recognized by on another page: its ID, or else its whole text.
+    /// What the row is recognized by on another page: its ID, or else a hash of its text.
     key: Id,
     pub(crate) reason: String,
 }
@@ -37,7 +43,7 @@ pub(crate) struct UnreadableRow {
 pub(crate) enum Unusable {
     /// The service's own error object.
     ApiError(ApiError),
-    /// Anything else: what is wrong with it, and how it begins.
+    /// Anything else: what is wrong with it.
     NotAList(String),
 }
 
@@ -75,6 +81,31 @@ impl Page {
         self.rows.len() + self.unreadable.len()
     }
 
+    /// The ID of each row, if it has one, and when it started, in the order of the list.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (Option<&Id>, Option<DateTime<Utc>>)> {
+        let mut rows = self.rows.iter();
+        let mut unreadable = self.unreadable.iter().peekable();
+        (0..self.row_count()).map_while(move |index| {
+            match unreadable.next_if(|row| row.index == index) {
+                Some(row) => Some((row.id.as_ref(), None)),
+                None => rows.next().map(|row| (Some(&row.id), row.started_at)),
+            }
+        })
+    }
+
+    /// The rows in the order of the list, readable or not.
+    pub(crate) fn into_rows(self) -> impl Iterator<Item = Result<RunSummary, UnreadableRow>> {
+        let count = self.row_count();
+        let mut rows = self.rows.into_iter();
+        let mut unreadable = self.unreadable.into_iter().peekable();
+        (0..count).map_while(
+            move |index| match unreadable.next_if(|row| row.index == index) {
+                Some(row) => Some(Err(row)),
+                None => rows.next().map(Ok),
+            },
+        )
+    }
+
     /// What the first row is recognized by.
     pub(crate) fn first_key(&self) -> Option<&Id> {
         match self.unreadable.first() {
@@ -97,8 +128,7 @@ impl Page {
 /// The body is checked to be UTF-8 once, as a whole, so that the parser need not check
 /// each string. Only if it is no page of well-formed runs is it read again row by row.
 pub(crate) fn page(body: &[u8]) -> Result<Page, Unusable> {
-    let text = std::str::from_utf8(body)
-        .map_err(|error| Unusable::NotAList(not_a_list(&error.to_string(), body)))?;
+    let text = std::str::from_utf8(body).map_err(|error| Unusable::NotAList(error.to_string()))?;
     match serde_json::from_str::<ListEnvelope<Rows>>(text) {
         Ok(ListEnvelope { data }) => Ok(Page {
             total: data.total,
@@ -110,7 +140,7 @@ pub(crate) fn page(body: &[u8]) -> Result<Page, Unusable> {
         }),
         Err(error) => page_row_by_row(text).ok_or_else(|| match api_error(body) {
             Some(error) => Unusable::ApiError(error),
-            None => Unusable::NotAList(not_a_list(&error.to_string(), body)),
+            None => Unusable::NotAList(error.to_string()),
         }),
     }
 }
@@ -121,22 +151,37 @@ pub(crate) fn api_error(body: &[u8]) -> Option<ApiError> {
     Some(envelope.error)
 }
 
-/// The beginning of a body on one line, for an error.
-pub(crate) fn quote(body: &[u8]) -> String {
-    let end = body.len().min(QUOTED_BYTES);
-    let text = String::from_utf8_lossy(&body[..end]);
-    let rest = if end < body.len() { "…" } else { "" };
-    format!("\"{}{rest}\"", text.escape_debug())
+/// The beginning of a text from outside on one line, for an error.
+pub(crate) fn excerpt(text: &str) -> String {
+    let mut shown = String::new();
+    let mut chars = text.chars();
+    for char in chars.by_ref().take(SHOWN_CHARS) {
+        if char.is_control() {
+            shown.extend(char.escape_default());
+        } else {
+            shown.push(char);
+        }
+    }
+    if chars.next().is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
-fn not_a_list(reason: &str, body: &[u8]) -> String {
+/// The beginning of a body on one line, for an error.
+pub(crate) fn quote(body: &[u8], redact: &dyn Fn(&str) -> String) -> String {
+    let text = String::from_utf8_lossy(&body[..body.len().min(QUOTED_BYTES)]);
+    format!("\"{}\"", excerpt(&redact(&text)))
+}
+
+/// Says of a body that it is no list of runs, why, and how it begins.
+pub(crate) fn not_a_list(reason: &str, body: &[u8], redact: &dyn Fn(&str) -> String) -> String {
     if body.is_empty() {
         return "the answer is empty".into();
     }
-    format!(
-        "the answer is not a list of runs: {reason}; it begins {}",
-        quote(body)
-    )
+    let reason = excerpt(&redact(reason));
+    let begins = quote(body, redact);
+    format!("the answer is not a list of runs: {reason}; it begins {begins}")
 }
 
 #[cold]
@@ -169,10 +214,16 @@ fn unreadable(index: usize, item: &str, error: &serde_json::Error) -> Unreadable
         .map(|row| row.id);
     UnreadableRow {
         index,
-        key: id.clone().unwrap_or_else(|| item.into()),
+        key: id.clone().unwrap_or_else(|| hash(item)),
         id,
         reason: error.to_string(),
     }
+}
+
+fn hash(text: &str) -> Id {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    format!("#{:016x}", hasher.finish()).into()
 }
 
 #[cfg(test)]
@@ -204,12 +255,14 @@ mod tests {
     #[test]
     fn a_bad_row_at_either_end_is_recognized_again() {
         let page = page(&body(r#"{"status":5},{"id":"b"},{"id":"c","status":5}"#)).unwrap();
-        assert_eq!(page.first_key().unwrap(), r#"{"status":5}"#);
+        let without_id = page.first_key().unwrap().clone();
         assert_eq!(page.last_key().unwrap(), "c");
 
-        let page = super::page(&body(r#"{"id":"a"},7"#)).unwrap();
+        let page = super::page(&body(r#"{"id":"a"},{"status":5}"#)).unwrap();
         assert_eq!(page.first_key().unwrap(), "a");
-        assert_eq!(page.last_key().unwrap(), "7");
+        assert_eq!(page.last_key(), Some(&without_id));
+        let page = super::page(&body(r#"{"id":"a"},{"status":6}"#)).unwrap();
+        assert_ne!(page.last_key(), Some(&without_id));
     }
 
     #[test]
@@ -228,22 +281,34 @@ mod tests {
             b"\xff\xfe",
             b"null",
         ] {
-            let Err(Unusable::NotAList(message)) = page(body) else {
+            let Err(Unusable::NotAList(reason)) = page(body) else {
                 panic!("{}", String::from_utf8_lossy(body));
             };
-            assert!(message.contains("it begins"), "{message}");
+            let message = not_a_list(&reason, body, &str::to_owned);
+            assert!(message.contains("it begins \""), "{message}");
         }
-        let Err(Unusable::NotAList(message)) = page(b"") else {
-            panic!("an empty body is no page");
-        };
-        assert_eq!(message, "the answer is empty");
+        assert!(matches!(page(b""), Err(Unusable::NotAList(_))));
+        assert_eq!(not_a_list("", b"", &str::to_owned), "the answer is empty");
     }
 
     #[test]
     fn a_quote_is_short_and_on_one_line() {
         let long = "a\nb".repeat(200);
-        let quoted = quote(long.as_bytes());
-        assert!(quoted.len() < 300 && !quoted.contains('\n'), "{quoted}");
-        assert_eq!(quote(b"short"), "\"short\"");
+        let quoted = quote(long.as_bytes(), &str::to_owned);
+        assert!(quoted.len() < 400 && !quoted.contains('\n'), "{quoted}");
+        assert!(quoted.ends_with("…\""), "{quoted}");
+        assert_eq!(quote(b"short", &str::to_owned), "\"short\"");
+    }
+
+    #[test]
+    fn a_secret_is_taken_out_before_a_quote_is_cut() {
+        let redact = |text: &str| text.replace("s3cret-token", "[token]");
+        for before in 180..200 {
+            let body = format!("{}s3cret-token and more", "x".repeat(before));
+            let quoted = quote(body.as_bytes(), &redact);
+            assert!(!quoted.contains("s3"), "{quoted}");
+        }
+        let quoted = quote("s3cret-token".repeat(5000).as_bytes(), &redact);
+        assert!(!quoted.contains("s3"), "{quoted}");
     }
 }

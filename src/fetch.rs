@@ -8,7 +8,7 @@ use reqwest::{Response, StatusCode, Url};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::client::{Client, Settings};
-use crate::decode::{self, ApiError, Page, Unusable};
+use crate::decode::{self, ApiError, Page, Unusable, excerpt};
 use crate::error::{Error, ErrorKind, Result};
 use crate::query::RunQuery;
 use crate::retry;
@@ -18,6 +18,9 @@ use crate::walk::PageRequest;
 
 /// The most that is kept of a body's memory for the next one.
 const KEPT_BYTES: usize = 1 << 20;
+
+/// How much of the body of an error is read.
+const ERROR_BYTES: usize = 16 << 10;
 
 /// Fetches the pages of one query, one after the other.
 pub(crate) struct Fetcher {
@@ -51,6 +54,7 @@ impl Fetcher {
         let started = Instant::now();
         let mut delays = policy.delays();
         let mut attempts = 0;
+        let mut before: Option<Error> = None;
         loop {
             attempts += 1;
             let time_left = policy.max_elapsed.saturating_sub(started.elapsed());
@@ -63,11 +67,20 @@ impl Fetcher {
                         attempts = attempts,
                         "page"
                     );
-                    self.counters.listed(page.total);
+                    if request.anchor.is_none() {
+                        self.counters.listed(page.total);
+                    }
                     return Ok(page);
                 }
-                Err(error) => error.with_request(named(&url), attempts, started.elapsed()),
+                // An attempt that the end of the budget cut short says less than the one before.
+                Err(error)
+                    if error.kind() == ErrorKind::Timeout && time_left < settings.timeout =>
+                {
+                    before.unwrap_or(error)
+                }
+                Err(error) => error,
             };
+            let error = error.with_request(named(&url), attempts, started.elapsed());
             let delay = delays.next().unwrap_or_default();
             let delay = delay.max(error.retry_after().unwrap_or_default());
             let time_left = policy.max_elapsed.saturating_sub(started.elapsed());
@@ -77,6 +90,7 @@ impl Fetcher {
             warn!(offset = request.offset, attempts = attempts, ?delay, %error, "retry");
             policy.notify(attempts, delay, &error);
             self.counters.retried();
+            before = Some(error);
             sleep(delay).await;
         }
     }
@@ -133,8 +147,21 @@ async fn exchange(settings: &Settings, url: &Url, body: &mut Vec<u8>) -> Result<
             .filter(|_| status.is_redirection())
             .map(|location| redirect_host(url, location.to_str().unwrap_or_default())),
     };
-    read_body(response, settings.max_page_bytes, body).await?;
+    if status.is_success() {
+        read_body(response, settings.max_page_bytes, body).await?;
+    } else {
+        read_beginning(response, body).await;
+    }
     Ok(answer)
+}
+
+/// Appends the beginning of an error's body, as far as it comes: the status says enough.
+async fn read_beginning(mut response: Response, body: &mut Vec<u8>) {
+    while body.len() < ERROR_BYTES
+        && let Ok(Some(chunk)) = response.chunk().await
+    {
+        body.extend_from_slice(&chunk);
+    }
 }
 
 fn redirect_host(url: &Url, location: &str) -> String {
@@ -183,12 +210,13 @@ fn transport(error: reqwest::Error) -> Error {
 
 /// Makes a page of a whole answer, or an error that says what it is instead.
 fn read(settings: &Settings, answer: Answer, body: &[u8]) -> Result<Page> {
+    let redact = |text: &str| settings.token.redact(text);
     if answer.status.is_success() {
         return decode::page(body).map_err(|unusable| match unusable {
             Unusable::ApiError(error) => reported(settings, &answer, ErrorKind::Api, error),
-            Unusable::NotAList(message) => {
-                Error::new(ErrorKind::Decode, settings.token.redact(&message))
-                    .with_status(answer.status.as_u16())
+            Unusable::NotAList(reason) => {
+                let message = decode::not_a_list(&reason, body, &redact);
+                Error::new(ErrorKind::Decode, message).with_status(answer.status.as_u16())
             }
         });
     }
@@ -203,7 +231,7 @@ fn read(settings: &Settings, answer: Answer, body: &[u8]) -> Result<Page> {
         message: match &answer.redirect {
             Some(host) => Some(format!("a redirect to {host} is not followed")),
             None if body.is_empty() => None,
-            None => Some(decode::quote(body)),
+            None => Some(decode::quote(body, &redact)),
         },
     });
     Err(reported(settings, &answer, kind, error))
@@ -211,15 +239,17 @@ fn read(settings: &Settings, answer: Answer, body: &[u8]) -> Result<Page> {
 
 /// An error that the service itself reports.
 fn reported(settings: &Settings, answer: &Answer, kind: ErrorKind, error: ApiError) -> Error {
+    let shown = |text: String| excerpt(&settings.token.redact(&text));
+    let api_type = error.api_type.map(shown);
     let mut message = answer.status.to_string();
-    if let Some(api_type) = &error.api_type {
+    if let Some(api_type) = &api_type {
         message = format!("{message} ({api_type})");
     }
-    if let Some(text) = &error.message {
+    if let Some(text) = error.message.map(shown) {
         message = format!("{message}: {text}");
     }
-    Error::new(kind, settings.token.redact(&message))
+    Error::new(kind, message)
         .with_status(answer.status.as_u16())
-        .with_api_type(error.api_type.map(|text| settings.token.redact(&text)))
+        .with_api_type(api_type)
         .with_retry_after(answer.retry_after)
 }

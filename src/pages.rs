@@ -10,14 +10,14 @@ use futures_core::Stream;
 use futures_core::stream::FusedStream;
 
 use crate::client::Client;
-use crate::decode::{self, Page, UnreadableRow, Unusable};
+use crate::decode::{self, Page, UnreadableRow, Unusable, excerpt};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fetch::Fetcher;
 use crate::query::RunQuery;
 use crate::run::RunSummary;
 use crate::stats::{Counters, WalkStats};
 use crate::trace::warn;
-use crate::walk::{Broken, PageRequest, Taken, Walk};
+use crate::walk::{Broken, Incidents, PageRequest, Taken, Walk};
 
 /// One page of the list.
 #[derive(Debug)]
@@ -60,26 +60,43 @@ impl RunPage {
     /// # Ok::<(), apify_runs::Error>(())
     /// ```
     pub fn from_json(body: &[u8]) -> Result<Self> {
+        let redact = |text: &str| text.to_owned();
         match decode::page(body) {
-            Ok(page) => Ok(Self::new(page, &|text| text.into())),
+            Ok(page) => {
+                let request = PageRequest {
+                    anchor: None,
+                    offset: page.offset.unwrap_or(0),
+                    limit: page.row_count() as u64,
+                };
+                Ok(Self::new(page, request, false, &redact))
+            }
             Err(Unusable::ApiError(error)) => {
-                let text = error.message.as_deref().unwrap_or("without a message");
+                let text = excerpt(error.message.as_deref().unwrap_or("without a message"));
                 let message = format!("the answer is an error: {text}");
                 Err(Error::new(ErrorKind::Api, message).with_api_type(error.api_type))
             }
-            Err(Unusable::NotAList(message)) => Err(Error::new(ErrorKind::Decode, message)),
+            Err(Unusable::NotAList(reason)) => {
+                let message = decode::not_a_list(&reason, body, &redact);
+                Err(Error::new(ErrorKind::Decode, message))
+            }
         }
     }
 
-    /// A page on its own, outside of a walk.
-    pub(crate) fn new(page: Page, redact: &dyn Fn(&str) -> String) -> Self {
-        let offset = page.offset.unwrap_or(0);
+    /// A page on its own, outside of a walk. What the answer does not say of itself is taken
+    /// from the request.
+    pub(crate) fn new(
+        page: Page,
+        request: PageRequest,
+        descending: bool,
+        redact: &dyn Fn(&str) -> String,
+    ) -> Self {
+        let offset = page.offset.unwrap_or(request.offset);
         let unreadable = page.unreadable.iter();
         Self {
             total: page.total,
             offset,
-            limit: page.limit.unwrap_or(page.row_count() as u64),
-            desc: page.desc.unwrap_or(false),
+            limit: page.limit.unwrap_or(request.limit),
+            desc: page.desc.unwrap_or(descending),
             unreadable: unreadable
                 .map(|row| unreadable_row(row, offset, redact))
                 .collect(),
@@ -89,11 +106,15 @@ impl RunPage {
 }
 
 fn unreadable_row(row: &UnreadableRow, page_offset: u64, redact: &dyn Fn(&str) -> String) -> Error {
-    let id = row.id.as_deref().unwrap_or("without a readable id");
-    let position = page_offset + row.index as u64;
-    let reason = &row.reason;
+    let shown = |text: &str| excerpt(&redact(text));
+    let id = row
+        .id
+        .as_deref()
+        .map_or("without a readable id".into(), shown);
+    let position = page_offset.saturating_add(row.index as u64);
+    let reason = shown(&row.reason);
     let message = format!("run {id} at offset {position} of the list cannot be read: {reason}");
-    Error::new(ErrorKind::Item, redact(&message))
+    Error::new(ErrorKind::Item, message)
 }
 
 /// Every run of a query, page by page: [`Runs::pages`](crate::Runs::pages).
@@ -217,7 +238,8 @@ fn batches(
             return;
         }
         let mut walk = Walk::new(&query);
-        let mut fetcher = Fetcher::new(client.clone(), query, counters);
+        let descending = query.descending;
+        let mut fetcher = Fetcher::new(client.clone(), query, Arc::clone(&counters));
         while let Some(request) = walk.next_request() {
             let page = match fetcher.page(request).await {
                 Ok(page) => page,
@@ -228,7 +250,8 @@ fn batches(
             };
             match walk.take(request, &page) {
                 Ok(taken) => {
-                    for batch in split(&client, request, page, taken) {
+                    note_drift(&counters, request, walk.incidents());
+                    for batch in split(&client, request, descending, page, taken) {
                         yield batch;
                     }
                 }
@@ -242,39 +265,79 @@ fn batches(
 }
 
 fn cannot_go_on(client: &Client, request: PageRequest, broken: &Broken) -> Error {
-    warn!(offset = request.offset, %broken, "the walk cannot go on");
     let message = client.settings().token.redact(&broken.to_string());
+    warn!(offset = request.offset, %message, "the walk cannot go on");
     Error::new(ErrorKind::Protocol, message)
 }
 
+/// Counts what the walk has met, and tells of a list that moved.
+fn note_drift(counters: &Counters, request: PageRequest, incidents: Incidents) {
+    if counters.snapshot(0).drifts < incidents.drifts {
+        let offset = request.offset;
+        warn!(
+            offset = offset,
+            ?incidents,
+            "the list moved: going on from the watermark"
+        );
+    }
+    counters.met(incidents);
+}
+
 /// The rows to hand out, in pieces: a row that cannot be read stands between two of them.
-fn split(client: &Client, request: PageRequest, page: Page, taken: Taken) -> Vec<Result<Batch>> {
+fn split(
+    client: &Client,
+    request: PageRequest,
+    descending: bool,
+    page: Page,
+    taken: Taken,
+) -> Vec<Result<Batch>> {
     let head = Head {
         total: page.total,
         limit: page.limit.unwrap_or(request.limit),
-        desc: page.desc.unwrap_or(false),
+        desc: page.desc.unwrap_or(descending),
     };
-    let redact = |text: &str| client.settings().token.redact(text);
-    let end = taken.skip + taken.keep;
-    let mut rest = page.rows;
-    let mut pieces = Vec::with_capacity(1);
-    let mut from = 0;
-    let piece = |rows: Vec<RunSummary>, from: usize| {
-        let skipped = taken.skip.saturating_sub(from).min(rows.len());
+    let batch = |from: usize, rows: std::vec::IntoIter<RunSummary>| Batch {
+        head,
+        offset: request.offset + from as u64,
+        rows,
+    };
+    if page.unreadable.is_empty() && taken.known.is_empty() {
+        let mut rows = page.rows;
+        rows.truncate(taken.rows.end);
         let mut rows = rows.into_iter();
-        rows.by_ref().take(skipped).for_each(drop);
-        let offset = request.offset + (from + skipped) as u64;
-        (rows.len() > 0).then_some(Ok(Batch { head, offset, rows }))
-    };
-    for row in page.unreadable.iter().filter(|row| row.index < end) {
-        let after = rest.split_off(row.index - from);
-        pieces.extend(piece(std::mem::replace(&mut rest, after), from));
-        if row.index >= taken.skip {
-            pieces.push(Err(unreadable_row(row, request.offset, &redact)));
-        }
-        from = row.index + 1;
+        rows.by_ref().take(taken.rows.start).for_each(drop);
+        let is_empty = rows.len() == 0;
+        return if is_empty {
+            Vec::new()
+        } else {
+            vec![Ok(batch(taken.rows.start, rows))]
+        };
     }
-    rest.truncate(end - from.min(end));
-    pieces.extend(piece(rest, from));
+
+    let mut pieces = Vec::new();
+    let (mut piece, mut from) = (Vec::new(), taken.rows.start);
+    for (index, row) in page.into_rows().enumerate() {
+        if !taken.rows.contains(&index) || taken.known.binary_search(&index).is_ok() {
+            continue;
+        }
+        match row {
+            Ok(row) => {
+                if piece.is_empty() {
+                    from = index;
+                }
+                piece.push(row);
+            }
+            Err(row) => {
+                if !piece.is_empty() {
+                    pieces.push(Ok(batch(from, std::mem::take(&mut piece).into_iter())));
+                }
+                let redact = |text: &str| client.settings().token.redact(text);
+                pieces.push(Err(unreadable_row(&row, request.offset, &redact)));
+            }
+        }
+    }
+    if !piece.is_empty() {
+        pieces.push(Ok(batch(from, piece.into_iter())));
+    }
     pieces
 }

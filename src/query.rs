@@ -67,7 +67,7 @@ pub struct RunQuery {
     )]
     started_before: Option<DateTime<Utc>>,
     #[serde(default)]
-    descending: bool,
+    pub(crate) descending: bool,
     #[serde(default)]
     pub(crate) offset: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -234,10 +234,16 @@ impl RunQuery {
             let statuses: Vec<_> = self.statuses.iter().map(RunStatus::as_str).collect();
             pairs.append_pair("status", &statuses.join(","));
         }
-        if let Some(time) = self.started_after {
+        // An anchor is always inside the query's own bounds.
+        let (after, before) = match request.anchor {
+            None => (self.started_after, self.started_before),
+            anchor if self.descending => (self.started_after, anchor),
+            anchor => (anchor, self.started_before),
+        };
+        if let Some(time) = after {
             pairs.append_pair("startedAfter", &timestamp::to_query(time));
         }
-        if let Some(time) = self.started_before {
+        if let Some(time) = before {
             pairs.append_pair("startedBefore", &timestamp::to_query(time));
         }
         drop(pairs);
@@ -308,6 +314,7 @@ mod tests {
     fn url(query: &RunQuery) -> String {
         let base = Url::parse("https://api.apify.com/v2").unwrap();
         let request = PageRequest {
+            anchor: None,
             offset: 999,
             limit: 1000,
         };

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use chrono::{DateTime, Utc};
-use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
+use chrono::{DateTime, NaiveDateTime, Utc};
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
 use crate::error::{Error, Result};
 
@@ -236,21 +236,35 @@ impl fmt::Display for Shown {
 /// waits as long as it should. A date in the past is no wait.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More seconds than a number holds are as good as for ever.
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
     }
-    let until = DateTime::parse_from_rfc2822(text).ok()?.to_utc();
-    let now = date(headers, DATE).unwrap_or_else(Utc::now);
+    let until = http_date(text)?;
+    let date = headers
+        .get(DATE)
+        .and_then(|date| http_date(date.to_str().ok()?));
+    let now = date.unwrap_or_else(Utc::now);
     Some((until - now).to_std().unwrap_or(Duration::ZERO))
 }
 
-fn date(headers: &HeaderMap, name: HeaderName) -> Option<DateTime<Utc>> {
-    let text = headers.get(name)?.to_str().ok()?;
-    Some(DateTime::parse_from_rfc2822(text).ok()?.to_utc())
+/// Reads a date in any of the three forms HTTP knows
+/// ([RFC 9110](https://www.rfc-editor.org/rfc/rfc9110#name-date-time-formats)).
+fn http_date(text: &str) -> Option<DateTime<Utc>> {
+    if let Ok(date) = DateTime::parse_from_rfc2822(text) {
+        return Some(date.to_utc());
+    }
+    let old_forms = ["%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
+    let date = old_forms
+        .iter()
+        .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())?;
+    Some(date.and_utc())
 }
 
 #[cfg(test)]
 mod tests {
+    use reqwest::header::HeaderName;
+
     use super::*;
 
     fn headers(pairs: &[(HeaderName, &'static str)]) -> HeaderMap {
@@ -275,13 +289,23 @@ mod tests {
     }
 
     #[test]
-    fn jitter_draws_evenly_from_one_to_two_delays() {
-        let first = |_| RetryPolicy::default().delays().next().unwrap().as_millis();
-        let draws: Vec<_> = (0..2000).map(first).collect();
-
-        assert!(draws.iter().all(|delay| (500..=1000).contains(delay)));
-        let low = draws.iter().filter(|delay| **delay < 750).count();
-        assert!((800..1200).contains(&low), "{low} of 2000 below the middle");
+    fn jitter_draws_every_delay_evenly_from_one_to_two_times_its_length() {
+        let exact: Vec<_> = RetryPolicy::default()
+            .jitter(false)
+            .delays()
+            .take(9)
+            .collect();
+        for (retry, exact) in exact.into_iter().enumerate() {
+            let draw = |_| RetryPolicy::default().delays().nth(retry).unwrap();
+            let draws: Vec<_> = (0..1000).map(draw).collect();
+            assert!(
+                draws
+                    .iter()
+                    .all(|delay| (exact..=exact * 2).contains(delay))
+            );
+            let low = draws.iter().filter(|delay| **delay < exact * 3 / 2).count();
+            assert!((350..650).contains(&low), "{low} of 1000 below the middle");
+        }
     }
 
     #[test]
@@ -313,6 +337,11 @@ mod tests {
         assert_eq!(wait(" 0 "), Some(Duration::ZERO));
         let later = "Sun, 06 Nov 1994 08:51:00 GMT";
         assert_eq!(wait(later), Some(Duration::from_secs(83)));
+        for old_form in ["Sunday, 06-Nov-94 08:51:00 GMT", "Sun Nov  6 08:51:00 1994"] {
+            assert_eq!(wait(old_form), Some(Duration::from_secs(83)), "{old_form}");
+        }
+        let endless = "99999999999999999999999";
+        assert_eq!(wait(endless), Some(Duration::from_secs(u64::MAX)));
         let earlier = "Sun, 06 Nov 1994 08:00:00 GMT";
         assert_eq!(wait(earlier), Some(Duration::ZERO));
         for nonsense in ["soon", "-5", "1.5", ""] {

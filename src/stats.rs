@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::walk::Incidents;
+
 /// What a walk has done so far: [`RunStream::stats`](crate::RunStream::stats).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -14,6 +16,13 @@ pub struct WalkStats {
     pub retries: u64,
     /// Bytes of all bodies received, after decompression.
     pub bytes: u64,
+    /// How often the list moved while it was read.
+    pub drifts: u64,
+    /// How often the walk went on from its watermark: the start of the last run handed out.
+    pub reanchors: u64,
+    /// Rows left out because they had been handed out before. The one row in which each page
+    /// overlaps with the page before does not count.
+    pub duplicates: u64,
     /// How many rows the list has in all, by the service's last answer. Filters count,
     /// the query's own `offset` and `limit` do not.
     pub total: Option<u64>,
@@ -25,6 +34,9 @@ pub(crate) struct Counters {
     requests: AtomicU64,
     retries: AtomicU64,
     bytes: AtomicU64,
+    drifts: AtomicU64,
+    reanchors: AtomicU64,
+    duplicates: AtomicU64,
     /// `u64::MAX` until there is an answer.
     total: AtomicU64,
 }
@@ -35,6 +47,9 @@ impl Default for Counters {
             requests: AtomicU64::new(0),
             retries: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            drifts: AtomicU64::new(0),
+            reanchors: AtomicU64::new(0),
+            duplicates: AtomicU64::new(0),
             total: AtomicU64::new(u64::MAX),
         }
     }
@@ -57,6 +72,12 @@ impl Counters {
         self.total.store(total, Relaxed);
     }
 
+    pub(crate) fn met(&self, incidents: Incidents) {
+        self.drifts.store(incidents.drifts, Relaxed);
+        self.reanchors.store(incidents.reanchors, Relaxed);
+        self.duplicates.store(incidents.duplicates, Relaxed);
+    }
+
     pub(crate) fn snapshot(&self, rows: u64) -> WalkStats {
         let total = self.total.load(Relaxed);
         WalkStats {
@@ -64,6 +85,9 @@ impl Counters {
             requests: self.requests.load(Relaxed),
             retries: self.retries.load(Relaxed),
             bytes: self.bytes.load(Relaxed),
+            drifts: self.drifts.load(Relaxed),
+            reanchors: self.reanchors.load(Relaxed),
+            duplicates: self.duplicates.load(Relaxed),
             total: (total != u64::MAX).then_some(total),
         }
     }

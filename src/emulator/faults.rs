@@ -45,7 +45,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// A status without `Retry-After`.
+    /// A status, from 100 to 999, without `Retry-After`. Any other number is sent as 500.
     pub fn status(status: u16) -> Self {
         Self::Status {
             status,

@@ -225,11 +225,12 @@ impl Default for EmulatorBuilder {
 }
 
 impl EmulatorBuilder {
-    /// A list of this many generated runs, seconds apart, the last few unfinished. Default 0.
+    /// A list of this many generated runs, seconds apart, the last few unfinished. Default 0;
+    /// at most 2³², more is taken for that.
     ///
     /// Each is made when it is asked for, so that millions take no memory.
     pub fn runs(mut self, runs: u64) -> Self {
-        self.rows = Rows::Generated(runs);
+        self.rows = Rows::Generated(runs.min(1 << 32));
         self
     }
 
@@ -271,8 +272,8 @@ impl EmulatorBuilder {
         self
     }
 
-    /// The most rows on a page. Default 1000, as the service has it. The answer's `limit`
-    /// tells.
+    /// The most rows on a page, 1 to 1000. Default 1000, as the service has it. The answer's
+    /// `limit` tells.
     pub fn max_page_size(mut self, rows: u64) -> Self {
         self.plan.max_page_size = rows.max(1);
         self.plan.tells_max_page_size = true;
@@ -321,6 +322,10 @@ impl EmulatorBuilder {
     ///
     /// [`ErrorKind::Transport`] if the port cannot be listened on, and
     /// [`ErrorKind::Config`] if the token is one that no client can send.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and time enabled.
     pub async fn start(self) -> Result<Emulator> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).await;
         let bound = listener.and_then(|listener| Ok((listener.local_addr()?, listener)));
@@ -379,8 +384,8 @@ fn started_at(row: &Value) -> Option<DateTime<Utc>> {
 /// As long as this task yields, the runtime is not idle, and a clock that is paused stands
 /// still while the runtime looks after its sockets.
 async fn step_the_clock() {
-    const STEP: Duration = Duration::from_millis(5);
-    const LOOKS: usize = 25;
+    const STEP: Duration = Duration::from_millis(10);
+    const LOOKS: usize = 60;
     loop {
         for _ in 0..LOOKS {
             tokio::task::yield_now().await;

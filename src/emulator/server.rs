@@ -12,7 +12,7 @@ use hyper::header::{
     RETRY_AFTER, USER_AGENT,
 };
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use reqwest::Url;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -143,7 +143,10 @@ async fn answer<B>(
 ) -> Option<Answer> {
     let (number, in_flight) = receive(shared, request);
     let plan = &shared.plan;
-    sleep(plan.latency).await;
+    if !plan.latency.is_zero() {
+        // Even a sleep of no length waits for the next millisecond.
+        sleep(plan.latency).await;
+    }
     let draft = match plan.fault(number) {
         Some(Fault::Reset) => return None,
         Some(Fault::Hang) => std::future::pending().await,
@@ -367,7 +370,8 @@ impl Draft {
 
     fn into_answer(self, in_flight: InFlight) -> Answer {
         let mut answer = Response::new(AnswerBody::new(self.body, self.then, in_flight));
-        *answer.status_mut() = self.status.try_into().unwrap_or_default();
+        let status = StatusCode::from_u16(self.status);
+        *answer.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut set = |name, value: &str| {
             if let Ok(value) = value.parse() {
                 answer.headers_mut().insert(name, value);

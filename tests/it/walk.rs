@@ -138,15 +138,17 @@ async fn rows_without_a_start_are_handed_out() {
     assert_eq!(seen, ids(&emulator));
 }
 
-/// The second page begins with another row than the first one ended with.
+/// The second page begins with another row than the first one ended with, and no row has a
+/// start that the walk could go on from.
 #[tokio::test(start_paused = true)]
-async fn a_list_that_moved_is_an_error_and_never_a_silent_loss() {
+async fn a_list_that_moved_is_an_error_where_there_is_no_way_to_go_on() {
     let moved = json!({"data": {
         "total": 19, "offset": 9, "limit": 11, "desc": false, "count": 1,
         "items": [{"id": "another"}],
     }});
     for descending in [false, true] {
-        let builder = Emulator::builder().runs(20);
+        let rows = (0..20).map(|n| json!({"id": format!("run{n}")}));
+        let builder = Emulator::builder().rows(rows);
         let emulator = start(builder.fault(2..=2, Fault::Body(moved.to_string()))).await;
         let query = RunQuery::actor("a").page_size(10).descending(descending);
         let (seen, end) = drain(emulator.client().runs(query).stream()).await;
@@ -160,5 +162,44 @@ async fn a_list_that_moved_is_an_error_and_never_a_silent_loss() {
         assert_eq!(error.to_string(), message);
         assert!(!error.is_transient());
         assert_eq!(seen.len(), 10, "rows before the error come first");
+    }
+}
+
+/// The second page does not follow the first, so the third is asked for by its start.
+#[tokio::test(start_paused = true)]
+async fn a_list_that_moved_is_read_on_from_the_watermark() {
+    let moved = json!({"data": {"total": 25, "items": [{"id": "another"}]}});
+    for descending in [false, true] {
+        let builder = Emulator::builder().runs(25);
+        let emulator = start(builder.fault(2..=2, Fault::Body(moved.to_string()))).await;
+        let query = RunQuery::actor("a").page_size(10).descending(descending);
+        let mut runs = emulator.client().runs(query).stream();
+        let mut seen = Vec::new();
+        while let Some(run) = futures::StreamExt::next(&mut runs).await {
+            seen.push(run.unwrap().id.to_string());
+        }
+
+        let mut expected = ids(&emulator);
+        if descending {
+            expected.reverse();
+        }
+        assert_eq!(seen, expected);
+        let stats = runs.stats();
+        assert_eq!((stats.drifts, stats.reanchors, stats.duplicates), (1, 1, 1));
+        assert_eq!(
+            stats.total,
+            Some(25),
+            "a part of the list has another total"
+        );
+        let bound = if descending {
+            "startedBefore"
+        } else {
+            "startedAfter"
+        };
+        let bounds: Vec<_> = asked(&emulator, bound)
+            .into_iter()
+            .map(|b| b.is_some())
+            .collect();
+        assert_eq!(bounds, [false, false, true, true]);
     }
 }

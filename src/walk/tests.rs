@@ -1,0 +1,598 @@
+use std::collections::HashSet;
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+/// A list on a server that answers by the rules of the API, or bends them.
+#[derive(Debug, Clone)]
+struct List {
+    /// IDs and starts, in milliseconds, in ascending order of the start.
+    rows: Vec<(String, Option<i64>)>,
+    cap: u64,
+    report_cap: bool,
+    total: Option<u64>,
+    ignores_bounds: bool,
+    descending: bool,
+    made: usize,
+}
+
+impl List {
+    /// Rows one second apart.
+    fn of(rows: usize) -> Self {
+        Self::starting((0..rows).map(|n| n as i64 * 1000))
+    }
+
+    fn starting(starts: impl IntoIterator<Item = i64>) -> Self {
+        let mut list = Self {
+            rows: Vec::new(),
+            cap: 1000,
+            report_cap: true,
+            total: None,
+            ignores_bounds: false,
+            descending: false,
+            made: 0,
+        };
+        for start in starts {
+            list.insert(start);
+        }
+        list
+    }
+
+    /// Adds a row behind all that started at the same time or before.
+    fn insert(&mut self, start: i64) {
+        let at = self
+            .rows
+            .partition_point(|(_, other)| other.is_none_or(|other| other <= start));
+        self.rows
+            .insert(at, (format!("run{}", self.made), Some(start)));
+        self.made += 1;
+    }
+
+    fn ids(&self) -> Vec<String> {
+        let mut ids: Vec<_> = self.rows.iter().map(|(id, _)| id.clone()).collect();
+        if self.descending {
+            ids.reverse();
+        }
+        ids
+    }
+
+    fn answer(&self, request: PageRequest) -> Page {
+        let anchor = request.anchor.filter(|_| !self.ignores_bounds);
+        let is_within = |start: &Option<i64>| match (anchor.map(|a| a.timestamp_millis()), start) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(anchor), Some(start)) if self.descending => *start <= anchor,
+            (Some(anchor), Some(start)) => *start >= anchor,
+        };
+        let mut rows: Vec<_> = self
+            .rows
+            .iter()
+            .filter(|(_, start)| is_within(start))
+            .collect();
+        if self.descending {
+            rows.reverse();
+        }
+        let limit = request.limit.min(self.cap);
+        let told = if self.report_cap {
+            limit
+        } else {
+            request.limit
+        };
+        let total = rows.len() as u64;
+        let rows = rows
+            .into_iter()
+            .skip(request.offset as usize)
+            .take(limit as usize);
+        let json = |(id, start): &(String, Option<i64>)| {
+            let start = start.and_then(DateTime::from_timestamp_millis);
+            let start = start.map(|start| start.to_rfc3339());
+            serde_json::from_value(json!({"id": id, "startedAt": start})).unwrap()
+        };
+        Page {
+            total: self.total.unwrap_or(total),
+            offset: Some(request.offset),
+            limit: Some(told),
+            desc: Some(self.descending),
+            rows: rows.map(json).collect(),
+            unreadable: Vec::new(),
+        }
+    }
+}
+
+/// The IDs a walk takes of a page.
+fn ids_of(page: &Page, taken: &Taken) -> Vec<String> {
+    let is_new = |index: &usize| !taken.known.contains(index);
+    let rows = taken.rows.clone().filter(is_new);
+    rows.map(|index| page.rows[index].id.to_string()).collect()
+}
+
+/// What came of a walk.
+#[derive(Debug)]
+struct Outcome {
+    ids: Vec<String>,
+    requests: usize,
+    incidents: Incidents,
+    end: Result<(), Broken>,
+}
+
+/// Walks a list that `change` changes before each request but the first.
+fn read(query: &RunQuery, list: &mut List, mut change: impl FnMut(usize, &mut List)) -> Outcome {
+    let mut walk = Walk::new(query);
+    let (mut ids, mut requests) = (Vec::new(), 0);
+    let mut end = Ok(());
+    while let Some(request) = walk.next_request() {
+        if requests > 0 {
+            change(requests, list);
+        }
+        requests += 1;
+        assert!(requests < 5000, "the walk does not end");
+        let page = list.answer(request);
+        match walk.take(request, &page) {
+            Ok(taken) => ids.extend(ids_of(&page, &taken)),
+            Err(broken) => {
+                end = Err(broken);
+                break;
+            }
+        }
+    }
+    Outcome {
+        ids,
+        requests,
+        incidents: walk.incidents(),
+        end,
+    }
+}
+
+/// Walks a list that stands still.
+fn read_still(query: &RunQuery, list: &List) -> Outcome {
+    read(query, &mut list.clone(), |_, _| {})
+}
+
+fn query() -> RunQuery {
+    RunQuery::actor("a")
+}
+
+#[test]
+fn a_long_list_takes_one_request_for_999_rows() {
+    let list = List::of(100_000);
+    let outcome = read_still(&query(), &list);
+    assert_eq!(outcome.ids, list.ids());
+    assert_eq!(outcome.requests, 101);
+    assert_eq!(outcome.incidents, Incidents::default());
+}
+
+#[test]
+fn an_empty_list_takes_one_request() {
+    for (query, list) in [(query(), List::of(0)), (query().offset(9), List::of(5))] {
+        let outcome = read_still(&query, &list);
+        assert_eq!((outcome.ids.len(), outcome.requests), (0, 1));
+        assert_eq!(outcome.end, Ok(()));
+    }
+}
+
+#[test]
+fn a_limit_asks_for_no_more_than_it_needs() {
+    let list = List::of(5000);
+    let outcome = read_still(&query().limit(1), &list);
+    assert_eq!((outcome.ids.len(), outcome.requests), (1, 1));
+
+    let mut walk = Walk::new(&query().limit(1001));
+    let first = walk.next_request().unwrap();
+    walk.take(first, &list.answer(first)).unwrap();
+    let second = walk.next_request().unwrap();
+    assert_eq!((second.offset, second.limit), (999, 2));
+}
+
+#[test]
+fn after_a_deletion_the_walk_goes_on_from_its_watermark() {
+    let mut list = List::of(50);
+    let expected = list.ids();
+    let mut walk = Walk::new(&query().page_size(10));
+    let first = walk.next_request().unwrap();
+    let page = list.answer(first);
+    assert_eq!(
+        ids_of(&page, &walk.take(first, &page).unwrap()),
+        expected[..10]
+    );
+    list.rows.drain(..3);
+
+    let second = walk.next_request().unwrap();
+    let taken = walk.take(second, &list.answer(second)).unwrap();
+    assert_eq!(taken.count(), 0, "the page does not follow the first");
+    let third = walk.next_request().unwrap();
+    let watermark = DateTime::from_timestamp_millis(9000);
+    assert_eq!((third.anchor, third.offset), (watermark, 0));
+    let page = list.answer(third);
+    let taken = walk.take(third, &page).unwrap();
+    assert_eq!(ids_of(&page, &taken), expected[10..20]);
+    let expected = Incidents {
+        drifts: 1,
+        reanchors: 1,
+        duplicates: 1,
+    };
+    assert_eq!(walk.incidents(), expected);
+}
+
+#[test]
+fn the_watermark_itself_may_be_deleted() {
+    let mut list = List::of(50);
+    let expected = list.ids();
+    let outcome = read(&query().page_size(10), &mut list, |request, list| {
+        if request == 1 {
+            list.rows.drain(5..10);
+        }
+    });
+    assert_eq!(outcome.ids, expected);
+}
+
+#[test]
+fn new_runs_push_a_descending_list_down_and_nothing_comes_twice() {
+    let mut list = List::of(50);
+    list.descending = true;
+    let expected = list.ids();
+    let query = query().page_size(10).descending(true);
+    let outcome = read(&query, &mut list, |request, list| {
+        list.insert(1_000_000 + request as i64)
+    });
+    assert_eq!(outcome.ids, expected);
+    assert!(outcome.incidents.drifts > 0);
+}
+
+#[test]
+fn more_ties_than_a_page_holds_are_all_read() {
+    let mut list = List::starting([0, 1].into_iter().chain([2; 100]).chain([3, 4]));
+    let expected = list.ids();
+    let outcome = read(&query().page_size(10), &mut list, |request, list| {
+        if request == 4 {
+            list.rows.remove(0);
+        }
+    });
+    assert_eq!(outcome.ids, expected);
+    assert_eq!(outcome.incidents.drifts, 1);
+}
+
+#[test]
+fn ties_that_change_places_are_all_read() {
+    let mut list = List::starting([0, 1, 1, 1, 1, 2, 3]);
+    let expected: HashSet<_> = list.ids().into_iter().collect();
+    let outcome = read(&query().page_size(3), &mut list, |request, list| {
+        if request == 1 {
+            // The last row of the first page stays; those before and behind it swap.
+            list.rows.swap(1, 3);
+        }
+    });
+    assert_eq!(outcome.ids.len(), 7);
+    assert_eq!(outcome.ids.into_iter().collect::<HashSet<_>>(), expected);
+    assert_eq!(outcome.incidents.drifts, 1);
+}
+
+#[test]
+fn a_service_that_ignores_bounds_is_noticed_and_stepped_back_on() {
+    for deleted in [1, 15, 35] {
+        let mut list = List::of(100);
+        list.ignores_bounds = true;
+        let expected = list.ids();
+        let outcome = read(&query().page_size(10), &mut list, |request, list| {
+            if request == 4 {
+                list.rows.drain(..deleted);
+            }
+        });
+        assert_eq!(outcome.ids, expected, "{deleted} deleted");
+        assert!(outcome.requests < 25, "{} requests", outcome.requests);
+    }
+}
+
+#[test]
+fn a_run_that_gets_its_start_later_does_not_come_twice() {
+    let mut list = List::of(25);
+    list.rows.insert(0, ("undated".into(), None));
+    let expected = list.ids();
+    let outcome = read(&query().page_size(10), &mut list, |request, list| {
+        if request == 1 {
+            list.rows.remove(0);
+            list.rows.push(("undated".into(), Some(1_000_000)));
+        }
+    });
+    assert_eq!(outcome.ids, expected);
+}
+
+#[test]
+fn without_a_watermark_a_list_that_moved_is_an_error() {
+    let mut list = List::of(0);
+    list.rows = (0..30).map(|n| (format!("run{n}"), None)).collect();
+    let outcome = read(&query().page_size(10), &mut list, |_, list| {
+        list.rows.remove(0);
+    });
+    assert_eq!(outcome.ids.len(), 10);
+    assert_eq!(
+        outcome.end.unwrap_err().to_string(),
+        "the list moved while it was read: run run9 was at offset 9, now run10 is there"
+    );
+}
+
+#[test]
+fn more_ties_than_a_page_holds_may_even_change_places_with_every_answer() {
+    let mut list = List::starting([[0; 40], [1; 40]].concat());
+    let expected: HashSet<_> = list.ids().into_iter().collect();
+    let outcome = read(&query().page_size(5), &mut list, |_, list| {
+        list.rows[..40].rotate_right(7);
+    });
+    assert_eq!(outcome.end, Ok(()));
+    assert_eq!(outcome.ids.len(), 80);
+    assert_eq!(outcome.ids.into_iter().collect::<HashSet<_>>(), expected);
+}
+
+#[test]
+fn a_service_that_never_answers_alike_is_an_error_not_a_loop() {
+    let list = List::starting([0; 50]);
+    let mut walk = Walk::new(&query().page_size(5));
+    let mut other = List::of(0);
+    other.rows = vec![("stranger".into(), Some(0))];
+    for answers in 0..1000 {
+        let request = walk.next_request().unwrap();
+        // Behind the anchor, the rows handed out; anywhere else, a row that does not follow.
+        let page = match (answers, request.anchor, request.offset) {
+            (0, ..) => list.answer(request),
+            (_, Some(_), 0) => list.answer(PageRequest {
+                limit: 5,
+                ..request
+            }),
+            _ => other.answer(PageRequest {
+                anchor: None,
+                offset: 0,
+                ..request
+            }),
+        };
+        match walk.take(request, &page) {
+            Ok(taken) => assert!(answers == 0 || taken.count() == 0),
+            Err(broken) => {
+                assert_eq!(broken, Broken::Restless);
+                assert!(answers < 50, "{answers} answers");
+                return;
+            }
+        }
+    }
+    panic!("the walk does not end");
+}
+
+#[test]
+fn a_server_that_caps_pages_at_one_row_is_an_error_not_a_loop() {
+    let mut list = List::of(3);
+    list.cap = 1;
+    let outcome = read_still(&query(), &list);
+    assert_eq!(outcome.end, Err(Broken::Stalled { offset: 0 }));
+}
+
+#[test]
+fn one_row_a_page_is_noticed_even_if_the_service_does_not_tell() {
+    let mut list = List::of(5);
+    list.cap = 1;
+    list.report_cap = false;
+    let outcome = read_still(&query(), &list);
+    assert_eq!(outcome.end, Err(Broken::Stalled { offset: 0 }));
+
+    let mut list = List::of(1);
+    list.cap = 1;
+    let outcome = read_still(&query(), &list);
+    assert_eq!((outcome.end, outcome.ids.len()), (Ok(()), 1));
+}
+
+#[test]
+fn answers_that_differ_in_their_limit_are_an_end_not_a_loop() {
+    let list = List::of(1);
+    let mut walk = Walk::new(&query());
+    for answers in 0..100 {
+        let Some(request) = walk.next_request() else {
+            assert!(answers < 10);
+            return;
+        };
+        let page = Page {
+            limit: Some(if answers % 2 == 0 { 1 } else { 1000 }),
+            total: 50,
+            ..list.answer(request)
+        };
+        walk.take(request, &page).unwrap();
+    }
+    panic!("the walk does not end");
+}
+
+#[test]
+fn an_anchor_has_room_for_a_finer_start() {
+    let start = DateTime::from_timestamp_nanos(1_234_567_891);
+    for (descending, nanos) in [(false, 1_234_000_000), (true, 1_235_000_000)] {
+        let walk = Walk::new(&query().descending(descending));
+        assert_eq!(walk.anchor_at(start).timestamp_nanos_opt(), Some(nanos));
+    }
+}
+
+/// One thing that happens to the list between two requests.
+#[derive(Debug, Clone)]
+enum Change {
+    DeleteOldest(usize),
+    DeleteNewest(usize),
+    DeleteAt(usize),
+    Append(i64),
+    /// A run that becomes visible after runs with a later start.
+    InsertLate(usize),
+    /// Rows of one start change places.
+    Rotate(usize),
+}
+
+impl Change {
+    fn apply(&self, list: &mut List) {
+        let rows = list.rows.len();
+        match *self {
+            Self::DeleteOldest(count) => drop(list.rows.drain(..count.min(rows))),
+            Self::DeleteNewest(count) => list.rows.truncate(rows - count.min(rows)),
+            Self::DeleteAt(at) if rows > 0 => drop(list.rows.remove(at % rows)),
+            Self::Append(later) => {
+                let last = list.rows.last().and_then(|(_, start)| *start).unwrap_or(0);
+                list.insert(last + later);
+            }
+            Self::InsertLate(at) if rows > 0 => {
+                let start = list.rows[at % rows].1.unwrap_or(0);
+                list.insert(start);
+            }
+            Self::Rotate(at) if rows > 0 => {
+                let start = list.rows[at % rows].1;
+                let from = list.rows.partition_point(|row| row.1 < start);
+                let to = list.rows.partition_point(|row| row.1 <= start);
+                list.rows[from..to].rotate_right(1);
+            }
+            Self::DeleteAt(_) | Self::InsertLate(_) | Self::Rotate(_) => {}
+        }
+    }
+}
+
+fn changes(with_rotations: bool) -> impl Strategy<Value = Vec<(usize, Change)>> {
+    let change = prop_oneof![
+        (1_usize..15).prop_map(Change::DeleteOldest),
+        (1_usize..5).prop_map(Change::DeleteNewest),
+        (0_usize..1000).prop_map(Change::DeleteAt),
+        (0_i64..3).prop_map(Change::Append),
+        (0_usize..1000).prop_map(Change::InsertLate),
+        (0_usize..1000).prop_map(move |at| if with_rotations {
+            Change::Rotate(at)
+        } else {
+            Change::DeleteAt(at)
+        }),
+    ];
+    proptest::collection::vec((1_usize..12, change), 0..15)
+}
+
+/// Checks a walk over a list to which these changes happen, each before the request of its
+/// number: every row that was there throughout comes once, no row comes twice, in order.
+fn check_moving_list(
+    mut list: List,
+    page_size: u32,
+    changes: &[(usize, Change)],
+) -> Result<(), TestCaseError> {
+    let query = query().page_size(page_size).descending(list.descending);
+    let mut starts: std::collections::HashMap<_, _> = list.rows.iter().cloned().collect();
+    let mut throughout: HashSet<String> = list.ids().into_iter().collect();
+    let story = list.clone();
+    let outcome = read(&query, &mut list, |request, list| {
+        for (_, change) in changes.iter().filter(|(at, _)| *at == request) {
+            change.apply(list);
+        }
+        starts.extend(list.rows.iter().cloned());
+        let present: HashSet<_> = list.ids().into_iter().collect();
+        throughout.retain(|id| present.contains(id));
+    });
+
+    prop_assert_eq!(outcome.end, Ok(()), "{:?}", story);
+    let distinct: HashSet<_> = outcome.ids.iter().cloned().collect();
+    prop_assert_eq!(
+        distinct.len(),
+        outcome.ids.len(),
+        "a row came twice: {:?}",
+        outcome.ids
+    );
+    for id in &throughout {
+        prop_assert!(
+            distinct.contains(id),
+            "{} was lost, of {:?}",
+            id,
+            story.rows
+        );
+    }
+    let order: Vec<_> = outcome.ids.iter().map(|id| starts[id]).collect();
+    let is_sorted = if list.descending {
+        order.is_sorted_by(|a, b| a >= b)
+    } else {
+        order.is_sorted()
+    };
+    prop_assert!(is_sorted, "{:?}", outcome.ids);
+    // A change costs the request that meets it, the search for the place, and a page.
+    let rows_a_page = (u64::from(page_size).min(story.cap - 1)) as usize;
+    let pages = story.rows.len().div_ceil(rows_a_page) + changes.len();
+    let search = if story.ignores_bounds { 12 } else { 2 };
+    let most = pages + 4 + outcome.incidents.drifts as usize * (search + pages);
+    prop_assert!(
+        outcome.requests <= most,
+        "{} requests, at most {}",
+        outcome.requests,
+        most
+    );
+    Ok(())
+}
+
+/// A list of rows with a few milliseconds between them, and often none.
+fn lists(most_ties: usize) -> impl Strategy<Value = List> {
+    let gaps = proptest::collection::vec(prop_oneof![2 => Just(0_i64), 3 => 1_i64..4], 0..120);
+    (gaps, 0_i64..5, any::<bool>(), any::<bool>(), 3_u64..40).prop_map(
+        move |(gaps, start, descending, ignores_bounds, cap)| {
+            let (mut at, mut ties) = (start, 0);
+            let starts = gaps.into_iter().map(|gap| {
+                ties = if gap == 0 { ties + 1 } else { 0 };
+                at += if ties >= most_ties { 1 } else { gap };
+                at
+            });
+            List {
+                descending,
+                ignores_bounds,
+                cap,
+                ..List::starting(starts.collect::<Vec<_>>())
+            }
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(5000))]
+
+    /// Whatever the server says of its total or of its page size, the rows decide.
+    #[test]
+    fn a_list_that_stands_still_comes_whole_and_in_order(
+        rows in 0_usize..400,
+        page_size in 1_u32..=50,
+        cap in 2_u64..60,
+        report_cap: bool,
+        total in proptest::option::of(prop_oneof![
+            Just(0), Just(u64::MAX), Just(1 << 40), 0_u64..500,
+        ]),
+        offset in 0_u64..50,
+        limit in proptest::option::of(1_u64..300),
+    ) {
+        // A short page with a total that is too small is indistinguishable from the end.
+        prop_assume!(report_cap || total.is_none_or(|total| total >= rows as u64));
+        let list = List { cap, report_cap, total, ..List::of(rows) };
+        let mut query = query().page_size(page_size).offset(offset);
+        if let Some(limit) = limit {
+            query = query.limit(limit);
+        }
+
+        let outcome = read_still(&query, &list);
+        let expected: Vec<_> = list.ids().into_iter()
+            .skip(offset as usize)
+            .take(limit.unwrap_or(u64::MAX) as usize)
+            .collect();
+        let rows_a_page = u64::from(page_size).min(cap - 1) as usize;
+        let ideal = expected.len().div_ceil(rows_a_page);
+        prop_assert_eq!(outcome.ids, expected);
+        prop_assert!(outcome.requests <= ideal + 3, "{} requests, ideal {}", outcome.requests, ideal);
+        prop_assert_eq!(outcome.incidents, Incidents::default());
+    }
+
+    #[test]
+    fn a_list_that_moves_comes_whole_and_in_order(
+        list in lists(usize::MAX),
+        page_size in 2_u32..=30,
+        changes in changes(false),
+    ) {
+        check_moving_list(list, page_size, &changes)?;
+    }
+
+    /// Ties may change places as long as they fit on a page.
+    #[test]
+    fn a_list_whose_ties_change_places_comes_whole_and_in_order(
+        list in lists(2),
+        page_size in 20_u32..=30,
+        changes in changes(true),
+    ) {
+        let list = List { cap: 40, ..list };
+        check_moving_list(list, page_size, &changes)?;
+    }
+}

@@ -9,8 +9,8 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::time::{Duration, Instant};
 
-use apify_runs::Client;
 use apify_runs::emulator::Emulator;
+use apify_runs::{Client, ErrorKind};
 use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -30,13 +30,23 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn export(client: &Client, actor: &str) -> Result<(), Box<dyn Error>> {
-    let mut file = BufWriter::new(File::create(OUT)?);
+    // The file gets its name when it is complete, so that a failed export replaces nothing.
+    let part = format!("{OUT}.part");
+    let mut file = BufWriter::new(File::create(&part)?);
     let progress = progress_bar()?;
     let started = Instant::now();
     let mut runs = client.runs(actor).stream();
     while let Some(run) = runs.next().await {
-        serde_json::to_writer(&mut file, &run?)?;
-        file.write_all(b"\n")?;
+        match run {
+            Ok(run) => {
+                serde_json::to_writer(&mut file, &run)?;
+                file.write_all(b"\n")?;
+            }
+            Err(error) if error.kind() == ErrorKind::Item => {
+                progress.suspend(|| eprintln!("left out: {error}"));
+            }
+            Err(error) => return Err(error.into()),
+        }
         progress.inc(1);
         if progress.length().is_none()
             && let Some(total) = runs.stats().total
@@ -45,6 +55,7 @@ async fn export(client: &Client, actor: &str) -> Result<(), Box<dyn Error>> {
         }
     }
     file.into_inner()?.sync_all()?;
+    std::fs::rename(part, OUT)?;
     progress.finish_and_clear();
 
     let (stats, seconds) = (runs.stats(), started.elapsed().as_secs_f64());

@@ -112,6 +112,10 @@ impl Client {
     /// # Cancel safety
     ///
     /// Dropping the future aborts the request; nothing is kept.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and time enabled.
     pub async fn page(&self, query: &RunQuery, offset: u64) -> Result<RunPage> {
         let request = PageRequest {
             anchor: None,
@@ -136,6 +140,10 @@ impl Client {
     /// # Cancel safety
     ///
     /// Dropping the future aborts the request; nothing is kept.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and time enabled.
     pub async fn count(&self, query: impl Into<RunQuery>) -> Result<u64> {
         let query = query.into();
         let request = PageRequest {
@@ -238,7 +246,8 @@ impl ClientBuilder {
     }
 
     /// How long one attempt may take, from the connection to the last byte of the body.
-    /// Default 60 s; from 1 ms to 1 hour.
+    /// Default 60 s; from 1 ms to 1 hour. [`RetryPolicy::max_elapsed`], 5 minutes by default,
+    /// cuts it short, even where nothing is retried.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self

@@ -54,15 +54,16 @@ pub enum ErrorKind {
     /// Any other error the service reports. Retried if the status is 408 or 5xx, or if a
     /// 200 carries an error instead of data.
     Api,
-    /// An attempt took longer than the client's timeout. Retried.
+    /// An attempt took longer than the client's timeout, or than what was left of the policy's
+    /// [`max_elapsed`](crate::RetryPolicy::max_elapsed). Retried.
     Timeout,
     /// No connection, or it broke before the whole answer was there. Retried.
     Transport,
     /// A whole answer with a good status that is not a list of runs: HTML, truncated JSON,
     /// an empty body. Retried.
     Decode,
-    /// The answers contradict each other, or a limit of this crate: the list moved while it
-    /// was read, or a body is larger than the client accepts. Not retried.
+    /// The answers contradict each other, or exceed a limit of the client: the list moved and
+    /// there is no way to go on, or a body is larger than the client accepts. Not retried.
     Protocol,
     /// One row could not be read. The stream goes on with the next row. Not retried.
     Item,
@@ -140,12 +141,14 @@ impl Error {
         self.0.api_type.as_deref()
     }
 
-    /// How often the request was sent. 0 if it failed before anything was sent.
+    /// How often the request was sent before it was given up. 0 if the fault is not that of a
+    /// request: in a setting, in one row, or in how the pages follow each other.
     pub fn attempts(&self) -> u32 {
         self.0.attempts
     }
 
-    /// How long all attempts and the waits between them took.
+    /// How long all attempts and the waits between them took. Zero if [`attempts`](Self::attempts)
+    /// is.
     pub fn elapsed(&self) -> Duration {
         self.0.elapsed
     }
@@ -157,8 +160,8 @@ impl Error {
 
     /// Whether the same request may succeed later without any change on this side.
     ///
-    /// The crate retries exactly these errors itself, so one that reaches a program has
-    /// outlasted its [`RetryPolicy`](crate::RetryPolicy).
+    /// A walk retries exactly these errors itself, so one that comes out of it has outlasted
+    /// its [`RetryPolicy`](crate::RetryPolicy).
     pub fn is_transient(&self) -> bool {
         match self.0.kind {
             ErrorKind::RateLimited

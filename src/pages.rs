@@ -23,9 +23,10 @@ use crate::walk::{Broken, Incidents, PageRequest, Taken, Walk};
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct RunPage {
-    /// How many rows the whole list has, by the service's count.
+    /// How many rows the list has, by the service's count. After a walk has gone on from its
+    /// watermark, the list is the part of it from there on.
     pub total: u64,
-    /// Where in the list the first of `items` is, from 0.
+    /// Where in that list the first of `items` is, from 0.
     pub offset: u64,
     /// The most rows the service would have put on this page.
     pub limit: u64,
@@ -129,6 +130,10 @@ fn unreadable_row(row: &UnreadableRow, page_offset: u64, redact: &dyn Fn(&str) -
 ///
 /// `next()` may be dropped at any await, as in `select!`: no page is lost, and the next call
 /// goes on where it was.
+///
+/// # Panics
+///
+/// Polling panics outside of a tokio runtime with I/O and time enabled.
 #[must_use = "streams do nothing unless polled"]
 pub struct RunPages {
     batches: Pin<Box<dyn Stream<Item = Result<Batch>> + Send>>,

@@ -14,7 +14,7 @@ pub struct WalkStats {
     pub requests: u64,
     /// Requests sent again after one failed.
     pub retries: u64,
-    /// Bytes of all bodies received, after decompression.
+    /// Bytes of all bodies received to their end, after decompression.
     pub bytes: u64,
     /// How often the list moved while it was read.
     pub drifts: u64,

@@ -557,7 +557,7 @@ proptest! {
         limit in proptest::option::of(1_u64..300),
     ) {
         // A short page with a total that is too small is indistinguishable from the end.
-        prop_assume!(report_cap || total.is_none_or(|total| total >= rows as u64));
+        let total = total.filter(|total| report_cap || *total >= rows as u64);
         let list = List { cap, report_cap, total, ..List::of(rows) };
         let mut query = query().page_size(page_size).offset(offset);
         if let Some(limit) = limit {
@@ -585,7 +585,9 @@ proptest! {
         check_moving_list(list, page_size, &changes)?;
     }
 
-    /// Ties may change places as long as they fit on a page.
+    /// Ties may change places as long as they fit on a page, and as long as nothing else
+    /// happens at the same time: one row deleted and its place taken by another of the same
+    /// start looks, from behind, like a list that stood still.
     #[test]
     fn a_list_whose_ties_change_places_comes_whole_and_in_order(
         list in lists(2),
@@ -593,6 +595,9 @@ proptest! {
         changes in changes(true),
     ) {
         let list = List { cap: 40, ..list };
+        let mut changes = changes;
+        changes.sort_by_key(|(at, _)| *at);
+        changes.dedup_by_key(|(at, _)| *at);
         check_moving_list(list, page_size, &changes)?;
     }
 }

@@ -9,6 +9,8 @@
 )]
 
 mod client;
+#[cfg(feature = "gzip")]
+mod compression;
 mod emulator;
 mod faults;
 mod rows;

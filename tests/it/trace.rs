@@ -1,6 +1,7 @@
 //! What a walk tells `tracing`, and what it keeps to itself.
 
 use std::io;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use apify_runs::emulator::{Emulator, Fault};
@@ -30,8 +31,22 @@ impl MakeWriter<'_> for Lines {
     }
 }
 
+/// What `tracing` remembers of a place in the code is shared by all threads, so other tests
+/// would decide what is told here: start another process of this same program for the test
+/// below alone.
+#[test]
+fn pages_retries_and_drifts_are_told_and_the_token_is_not() {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["trace::in_a_process_of_its_own", "--exact", "--ignored"]);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let report = String::from_utf8(output.stdout).unwrap();
+    assert!(report.contains("1 passed"), "{report}");
+}
+
+#[ignore = "run by the test above, in a process of its own"]
 #[tokio::test(start_paused = true)]
-async fn pages_and_retries_are_told_and_the_token_is_not() {
+async fn in_a_process_of_its_own() {
     let lines = Lines::default();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
@@ -41,11 +56,13 @@ async fn pages_and_retries_are_told_and_the_token_is_not() {
     let _guard = tracing::subscriber::set_default(subscriber);
 
     let echo = r#"{"error":{"type":"x","message":"token s3cret-token is bad"}}"#;
+    let moved = r#"{"data":{"total":30,"items":[{"id":"s3cret-token\\nforged"}]}}"#;
     let builder = Emulator::builder().runs(30).token("s3cret-token");
     let emulator = start(
         builder
             .fault(1..=1, Fault::Body(echo.into()))
-            .fault(3..=3, Fault::Reset),
+            .fault(3..=3, Fault::Reset)
+            .fault(4..=4, Fault::Body(moved.into())),
     )
     .await;
     let query = apify_runs::RunQuery::actor("a").page_size(20);
@@ -60,7 +77,12 @@ async fn pages_and_retries_are_told_and_the_token_is_not() {
         .collect();
     let told = |what: &str| ours.iter().filter(|line| line.contains(what)).count();
     assert_eq!(told("retry offset="), 2, "{text}");
-    assert_eq!(told("page offset="), 2, "{text}");
+    assert_eq!(told("page offset="), 3, "{text}");
+    assert_eq!(
+        told("the list moved: going on from the watermark"),
+        1,
+        "{text}"
+    );
     assert!(text.contains("token [token] is bad"), "{text}");
     assert!(!text.contains("s3cret"), "{text}");
 }

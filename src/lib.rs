@@ -1,6 +1,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![doc = include_str!("../README.md")]
 
+mod base_url;
 mod client;
 mod decode;
 #[cfg(feature = "emulator")]
@@ -14,6 +15,7 @@ mod run;
 mod stats;
 mod stream;
 mod timestamp;
+mod token;
 mod trace;
 mod walk;
 

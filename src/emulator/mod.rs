@@ -44,11 +44,13 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
+use server::PageCache;
+
 pub use faults::Fault;
+pub use store::Store;
 
 use crate::client::{Client, ClientBuilder};
 use crate::error::{Error, ErrorKind, Result};
-use store::Store;
 
 /// The token of [`Emulator::client`], and the only one accepted if none was chosen.
 const DEFAULT_TOKEN: &str = "apify_api_emulator";
@@ -63,7 +65,8 @@ pub struct Emulator {
 
 /// What the connections of an emulator have in common.
 struct Shared {
-    store: Store,
+    store: Mutex<Store>,
+    pages: PageCache,
     plan: Plan,
     log: Mutex<Log>,
     started: Instant,
@@ -78,7 +81,10 @@ struct Plan {
     tells_max_page_size: bool,
     faults: Vec<(Bound<u64>, Bound<u64>, Fault)>,
     keeps_pages: bool,
+    before_each: Option<Box<BeforeEach>>,
 }
+
+type BeforeEach = dyn Fn(u64, &mut Store) + Send + Sync;
 
 #[derive(Default)]
 struct Log {
@@ -138,12 +144,12 @@ impl Emulator {
         client_builder(self.address, self.token())
     }
 
-    /// How many runs the emulator has.
+    /// How many runs are on the list.
     pub fn len(&self) -> u64 {
-        self.shared.store.len()
+        self.shared.store().len()
     }
 
-    /// Whether it has none.
+    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -151,8 +157,23 @@ impl Emulator {
     /// The run at `index` of the whole list in ascending order, as the JSON object that is
     /// served. `None` past the end.
     pub fn run(&self, index: u64) -> Option<Value> {
-        let row = self.shared.store.row(index)?;
-        serde_json::from_str(&row).ok()
+        self.shared.store().run(index)
+    }
+
+    /// Changes the list, as the service does while somebody reads it.
+    ///
+    /// ```
+    /// # use apify_runs::emulator::Emulator;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> apify_runs::Result<()> {
+    /// let emulator = Emulator::builder().runs(1000).start().await?;
+    /// emulator.change(|store| store.delete(..137)); // the oldest
+    /// assert_eq!(emulator.client().count("any-actor").await?, 863);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn change<T>(&self, change: impl FnOnce(&mut Store) -> T) -> T {
+        self.shared.change(change)
     }
 
     /// Every request so far, in the order of arrival.
@@ -184,6 +205,17 @@ impl fmt::Debug for Emulator {
 }
 
 impl Shared {
+    fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the list, and forgets the pages made of it before.
+    fn change<T>(&self, change: impl FnOnce(&mut Store) -> T) -> T {
+        let mut store = self.store();
+        self.pages.clear();
+        change(&mut store)
+    }
+
     fn log(&self) -> MutexGuard<'_, Log> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -218,6 +250,7 @@ impl Default for EmulatorBuilder {
                 tells_max_page_size: true,
                 faults: Vec::new(),
                 keeps_pages: false,
+                before_each: None,
             },
             virtual_time: false,
         }
@@ -298,6 +331,31 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Changes the list before each request is answered: `change` gets the request's number,
+    /// from 1, and the list.
+    ///
+    /// ```
+    /// # use apify_runs::emulator::Emulator;
+    /// # use futures::TryStreamExt;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> apify_runs::Result<()> {
+    /// // Old runs are deleted while a client reads.
+    /// let builder = Emulator::builder().runs(10_000).before_each(|request, store| {
+    ///     if request % 3 == 0 {
+    ///         store.delete(..137);
+    ///     }
+    /// });
+    /// let emulator = builder.start().await?;
+    /// let runs: Vec<_> = emulator.client().runs("any-actor").stream().try_collect().await?;
+    /// assert_eq!(runs.len(), 10_000);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn before_each(mut self, change: impl Fn(u64, &mut Store) + Send + Sync + 'static) -> Self {
+        self.plan.before_each = Some(Box::new(change));
+        self
+    }
+
     /// Keeps every page it has rendered, so that a benchmark measures the client and not
     /// the emulator. Takes about 0.4 MB for each different request of 1000 runs.
     pub fn keep_pages(mut self) -> Self {
@@ -335,10 +393,11 @@ impl EmulatorBuilder {
         })?;
         let client = client_builder(address, &self.plan.token).build()?;
         let shared = Arc::new(Shared {
-            store: match self.rows {
+            store: Mutex::new(match self.rows {
                 Rows::Generated(runs) => Store::generated(runs, self.seed),
                 Rows::Given(rows) => Store::given(rows),
-            },
+            }),
+            pages: PageCache::default(),
             plan: self.plan,
             log: Mutex::default(),
             started: Instant::now(),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -27,28 +27,27 @@ use crate::timestamp;
 
 /// Accepts connections until it is dropped, and with it all of them.
 pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
-    let pages = Arc::new(PageCache::default());
     let mut connections = JoinSet::new();
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             continue;
         };
         let _ = stream.set_nodelay(true);
-        connections.spawn(connection(stream, Arc::clone(&shared), Arc::clone(&pages)));
+        connections.spawn(connection(stream, Arc::clone(&shared)));
         while connections.try_join_next().is_some() {}
     }
 }
 
-async fn connection(stream: TcpStream, shared: Arc<Shared>, pages: Arc<PageCache>) {
+async fn connection(stream: TcpStream, shared: Arc<Shared>) {
     let reset = Arc::new(Mutex::new(false));
     let socket = Socket {
         stream,
         reset: Arc::clone(&reset),
     };
     let service = service_fn(|request| {
-        let (shared, pages, reset) = (shared.clone(), pages.clone(), reset.clone());
+        let (shared, reset) = (shared.clone(), reset.clone());
         async move {
-            let answer = answer(&shared, &pages, &request).await;
+            let answer = answer(&shared, &request).await;
             if answer.is_none() {
                 *reset.lock().unwrap_or_else(PoisonError::into_inner) = true;
             }
@@ -136,25 +135,24 @@ struct Draft {
 }
 
 /// The answer to a request, or `None` for a reset.
-async fn answer<B>(
-    shared: &Arc<Shared>,
-    pages: &PageCache,
-    request: &Request<B>,
-) -> Option<Answer> {
+async fn answer<B>(shared: &Arc<Shared>, request: &Request<B>) -> Option<Answer> {
     let (number, in_flight) = receive(shared, request);
     let plan = &shared.plan;
     if !plan.latency.is_zero() {
         // Even a sleep of no length waits for the next millisecond.
         sleep(plan.latency).await;
     }
+    if let Some(change) = &plan.before_each {
+        shared.change(|store| change(number, store));
+    }
     let draft = match plan.fault(number) {
         Some(Fault::Reset) => return None,
         Some(Fault::Hang) => std::future::pending().await,
-        Some(Fault::Total(total)) => good(shared, pages, request, Some(*total)),
-        Some(Fault::Truncate) => good(shared, pages, request, None).cut_in_half(Then::Flush),
-        Some(Fault::Stall) => good(shared, pages, request, None).cut_in_half(Then::Stall),
+        Some(Fault::Total(total)) => good(shared, request, Some(*total)),
+        Some(Fault::Truncate) => good(shared, request, None).cut_in_half(Then::Flush),
+        Some(Fault::Stall) => good(shared, request, None).cut_in_half(Then::Stall),
         Some(fault) => faulty(fault),
-        None => good(shared, pages, request, None),
+        None => good(shared, request, None),
     };
     Some(draft.into_answer(in_flight))
 }
@@ -219,13 +217,13 @@ fn faulty(fault: &Fault) -> Draft {
     }
 }
 
-fn good<B>(shared: &Shared, pages: &PageCache, request: &Request<B>, total: Option<u64>) -> Draft {
+fn good<B>(shared: &Shared, request: &Request<B>, total: Option<u64>) -> Draft {
     let plan = &shared.plan;
     if let Err(refusal) = admit(plan, request) {
         return refusal;
     }
     let key = request.uri().query().unwrap_or_default();
-    if let Some(body) = pages.get(key).filter(|_| total.is_none()) {
+    if let Some(body) = shared.pages.get(key).filter(|_| total.is_none()) {
         return Draft::new(200, body);
     }
     let (mut selection, asked) = match selection(&parameters(request)) {
@@ -241,7 +239,9 @@ fn good<B>(shared: &Shared, pages: &PageCache, request: &Request<B>, total: Opti
     } else {
         asked
     };
-    let selected = shared.store.select(&selection);
+    // Held until the page is kept, so that no page outlives a change of the list.
+    let store = shared.store();
+    let selected = store.select(&selection);
     let body = Bytes::from(format!(
         r#"{{"data":{{"total":{},"offset":{},"limit":{told},"desc":{},"count":{},"items":[{}]}}}}"#,
         total.unwrap_or(selected.total),
@@ -251,7 +251,7 @@ fn good<B>(shared: &Shared, pages: &PageCache, request: &Request<B>, total: Opti
         selected.items,
     ));
     if plan.keeps_pages && total.is_none() {
-        pages.keep(key, &body);
+        shared.pages.keep(key, &body);
     }
     Draft::new(200, body)
 }
@@ -387,16 +387,22 @@ impl Draft {
 
 /// Pages that were rendered before, by their query.
 #[derive(Default)]
-struct PageCache(Mutex<HashMap<String, Bytes>>);
+pub(super) struct PageCache(Mutex<HashMap<String, Bytes>>);
 
 impl PageCache {
     fn get(&self, query: &str) -> Option<Bytes> {
-        let pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        pages.get(query).cloned()
+        self.pages().get(query).cloned()
     }
 
     fn keep(&self, query: &str, page: &Bytes) {
-        let mut pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        pages.insert(query.into(), page.clone());
+        self.pages().insert(query.into(), page.clone());
+    }
+
+    pub(super) fn clear(&self) {
+        self.pages().clear();
+    }
+
+    fn pages(&self) -> MutexGuard<'_, HashMap<String, Bytes>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,7 @@
 //! The runs an emulator has, and the pages it makes of them.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
+use std::ops::{Bound, RangeBounds};
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::Value;
@@ -14,15 +15,26 @@ const STEP_MILLIS: i64 = 7_000;
 /// How many of the last generated runs are not finished.
 const UNFINISHED: u64 = 5;
 
-/// All runs, in ascending order of their start.
-pub(super) enum Store {
-    /// Runs that are made from their index when asked for.
+/// The runs of an [`Emulator`](super::Emulator), in ascending order of their start:
+/// [`Emulator::change`](super::Emulator::change), [`EmulatorBuilder::before_each`](super::EmulatorBuilder::before_each).
+pub struct Store {
+    source: Source,
+    /// Rows that were added later. Their numbers follow those of the source's rows.
+    added: Vec<GivenRow>,
+    /// The numbers of the rows on the list, in its order. As long as nothing was changed,
+    /// these are all of the source's, and take no memory.
+    listed: Option<Vec<u64>>,
+}
+
+/// What the first rows are made from.
+enum Source {
+    /// Runs that are made from their number when asked for.
     Generated { runs: u64, seed: u64 },
     /// Rows that were given, as text, with what filters ask of them.
     Given(Vec<GivenRow>),
 }
 
-pub(super) struct GivenRow {
+struct GivenRow {
     json: String,
     started_at: Option<DateTime<Utc>>,
     status: String,
@@ -48,30 +60,103 @@ pub(super) struct Selected {
 
 impl Store {
     pub(super) fn generated(runs: u64, seed: u64) -> Self {
-        Self::Generated { runs, seed }
+        Self::new(Source::Generated { runs, seed })
     }
 
     pub(super) fn given(rows: Vec<Value>) -> Self {
         let mut rows: Vec<_> = rows.iter().map(GivenRow::new).collect();
         rows.sort_by_key(|row| row.started_at.unwrap_or(DateTime::<Utc>::MAX_UTC));
-        Self::Given(rows)
+        Self::new(Source::Given(rows))
     }
 
-    pub(super) fn len(&self) -> u64 {
-        match self {
-            Self::Generated { runs, .. } => *runs,
-            Self::Given(rows) => rows.len() as u64,
+    fn new(source: Source) -> Self {
+        Self {
+            source,
+            added: Vec::new(),
+            listed: None,
         }
     }
 
-    /// The JSON of one row.
-    pub(super) fn row(&self, index: u64) -> Option<String> {
+    /// How many runs are on the list.
+    pub fn len(&self) -> u64 {
+        match &self.listed {
+            Some(listed) => listed.len() as u64,
+            None => self.source.len(),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The run at this place of the list, from 0, as the JSON object that is served. `None`
+    /// past the end.
+    pub fn run(&self, index: u64) -> Option<Value> {
         if index >= self.len() {
             return None;
         }
         let mut json = String::new();
         self.render(index, &mut json);
-        Some(json)
+        serde_json::from_str(&json).ok()
+    }
+
+    /// Takes the runs at these places off the list: `..137` are the 137 oldest. Places past
+    /// the end are passed over.
+    pub fn delete(&mut self, places: impl RangeBounds<u64>) {
+        let length = self.len();
+        let from = match places.start_bound() {
+            Bound::Included(from) => *from,
+            Bound::Excluded(before) => before.saturating_add(1),
+            Bound::Unbounded => 0,
+        };
+        let to = match places.end_bound() {
+            Bound::Included(last) => last.saturating_add(1),
+            Bound::Excluded(to) => *to,
+            Bound::Unbounded => length,
+        };
+        let to = to.min(length);
+        if from < to {
+            self.listed_mut().drain(from as usize..to as usize);
+        }
+    }
+
+    /// Puts a row on the list, behind those that started at the same time or before; one
+    /// without a `startedAt` comes last.
+    pub fn insert(&mut self, row: &Value) {
+        let row = GivenRow::new(row);
+        let place = match row.started_at {
+            Some(start) => self.first_at(|other| other > start),
+            None => self.len(),
+        };
+        let number = self.source.len() + self.added.len() as u64;
+        self.added.push(row);
+        self.listed_mut().insert(place as usize, number);
+    }
+
+    fn listed_mut(&mut self) -> &mut Vec<u64> {
+        let all = 0..self.source.len();
+        self.listed.get_or_insert_with(|| all.collect())
+    }
+
+    /// Where the row at this place of the list comes from: a row that was given or added, or
+    /// the number of a generated one.
+    fn origin(&self, index: u64) -> Origin<'_> {
+        let number = match &self.listed {
+            Some(listed) => listed[index as usize],
+            None => index,
+        };
+        match &self.source {
+            _ if number >= self.source.len() => {
+                Origin::Given(&self.added[(number - self.source.len()) as usize])
+            }
+            Source::Given(rows) => Origin::Given(&rows[number as usize]),
+            Source::Generated { runs, seed } => Origin::Generated {
+                runs: *runs,
+                seed: *seed,
+                number,
+            },
+        }
     }
 
     pub(super) fn select(&self, selection: &Selection) -> Selected {
@@ -141,26 +226,48 @@ impl Store {
     }
 
     fn started_at(&self, index: u64) -> Option<DateTime<Utc>> {
-        match self {
-            Self::Generated { seed, .. } => Some(generated_start(*seed, index)),
-            Self::Given(rows) => rows.get(index as usize)?.started_at,
+        match self.origin(index) {
+            Origin::Generated { seed, number, .. } => Some(generated_start(seed, number)),
+            Origin::Given(row) => row.started_at,
         }
     }
 
     fn has_status(&self, index: u64, statuses: &[String]) -> bool {
-        let status = match self {
-            Self::Generated { runs, seed } => generated_status(*runs, *seed, index),
-            Self::Given(rows) => &rows[index as usize].status,
+        let status = match self.origin(index) {
+            Origin::Generated { runs, seed, number } => generated_status(runs, seed, number),
+            Origin::Given(row) => &row.status,
         };
         statuses.iter().any(|wanted| wanted == status)
     }
 
     fn render(&self, index: u64, json: &mut String) {
-        match self {
-            Self::Generated { runs, seed } => render_generated(*runs, *seed, index, json),
-            Self::Given(rows) => json.push_str(&rows[index as usize].json),
+        match self.origin(index) {
+            Origin::Generated { runs, seed, number } => render_generated(runs, seed, number, json),
+            Origin::Given(row) => json.push_str(&row.json),
         }
     }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Source {
+    fn len(&self) -> u64 {
+        match self {
+            Self::Generated { runs, .. } => *runs,
+            Self::Given(rows) => rows.len() as u64,
+        }
+    }
+}
+
+enum Origin<'a> {
+    Generated { runs: u64, seed: u64, number: u64 },
+    Given(&'a GivenRow),
 }
 
 impl GivenRow {
@@ -303,10 +410,10 @@ mod tests {
         assert!(rows.iter().all(|row| row.id.len() == 17));
         assert!(rows.is_sorted_by_key(|row| row.started_at));
         assert_eq!(rows.iter().filter(|row| !row.is_finished()).count(), 5);
-        assert_eq!(store.row(3), Store::generated(20_000, 7).row(3));
-        assert_ne!(store.row(3), Store::generated(20_000, 8).row(3));
-        assert_eq!(store.row(20_000), None);
-        let length = store.row(17).unwrap().len();
+        assert_eq!(store.run(3), Store::generated(20_000, 7).run(3));
+        assert_ne!(store.run(3), Store::generated(20_000, 8).run(3));
+        assert_eq!(store.run(20_000), None);
+        let length = store.run(17).unwrap().to_string().len();
         assert!((400..500).contains(&length), "{length} bytes");
     }
 
@@ -346,5 +453,28 @@ mod tests {
         };
         assert_eq!(ids(&store, &failed), ["c"]);
         assert_eq!(store.select(&failed).total, 2);
+    }
+
+    #[test]
+    fn rows_come_and_go_at_their_places() {
+        let row = |id: &str, second: u32| json!({"id": id, "startedAt": format!("2025-01-01T00:00:{second:02}.000Z")});
+        for mut store in [Store::generated(4, 1), Store::given(Vec::new())] {
+            let generated = ids(&store, &all());
+            store.insert(&row("late", 0));
+            store.insert(&row("tie", 0));
+            store.insert(&json!({"id": "undated"}));
+            let mut expected = vec!["late".to_owned(), "tie".to_owned()];
+            expected.extend(generated.clone());
+            expected.push("undated".into());
+            assert_eq!(ids(&store, &all()), expected);
+
+            store.delete(1..=1);
+            store.delete(90..);
+            store.delete(..1);
+            assert_eq!(ids(&store, &all()), expected[2..]);
+            store.delete(..);
+            assert!(store.is_empty());
+            assert_eq!(store.select(&all()).total, 0);
+        }
     }
 }

@@ -218,7 +218,8 @@ impl Walk {
             &State::Anchored { anchor } => {
                 if first_start.is_some_and(|start| self.side(start, anchor) == Side::Before) {
                     self.ignores_anchors = true;
-                    return self.drift(request, page);
+                    self.go_on_from(anchor);
+                    return Ok(Taken::nothing());
                 }
                 self.accept(request, page, 0, true)
             }
@@ -301,6 +302,12 @@ impl Walk {
         }
         self.fruitless_drifts += 1;
         self.incidents.drifts += 1;
+        self.go_on_from(watermark);
+        Ok(Taken::nothing())
+    }
+
+    /// Sets out to find the place of the watermark: by its start, or else by offset.
+    fn go_on_from(&mut self, watermark: DateTime<Utc>) {
         self.incidents.reanchors += 1;
         self.state = if self.ignores_anchors {
             State::SteppingBack {
@@ -312,7 +319,6 @@ impl Walk {
                 anchor: self.anchor_at(watermark),
             }
         };
-        Ok(Taken::nothing())
     }
 
     /// The bound that the rows at a start and beyond it are within: a request has room for

@@ -280,6 +280,7 @@ fn a_service_that_ignores_bounds_is_noticed_and_stepped_back_on() {
             }
         });
         assert_eq!(outcome.ids, expected, "{deleted} deleted");
+        assert_eq!(outcome.incidents.drifts, 1);
         assert!(outcome.requests < 25, "{} requests", outcome.requests);
     }
 }

@@ -1,8 +1,10 @@
 //! Serves generated runs on a loopback socket, for clients in other languages.
 //!
-//! `cargo run --features emulator --example emulator -- 2500 ids.txt` serves 2500 runs and
-//! writes their IDs, in the order of the list, to `ids.txt`. The first line it prints is the
-//! base URL, the second the token. It ends when its standard input does.
+//! `cargo run --features emulator --example emulator -- 2500 ids.txt` serves 2500 runs. The
+//! first line it prints is the base URL, the second the token. When its standard input ends,
+//! it writes the IDs of the runs on the list to `ids.txt`, in the order of the list, and ends.
+//! With a third argument, as in `… -- 50000 ids.txt 137`, it deletes that many of the oldest
+//! runs before every third request, as Apify's retention does.
 
 use std::error::Error;
 use std::io::Read;
@@ -13,15 +15,23 @@ use apify_runs::emulator::Emulator;
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let runs = arguments.next().map_or(Ok(1000), |runs| runs.parse())?;
-    let emulator = Emulator::builder().runs(runs).start().await?;
-    if let Some(path) = arguments.next() {
-        let runs = (0..emulator.len()).filter_map(|index| emulator.run(index));
-        let ids: Vec<_> = runs
-            .filter_map(|run| run["id"].as_str().map(str::to_owned))
-            .collect();
-        std::fs::write(path, ids.join("\n") + "\n")?;
-    }
+    let out = arguments.next();
+    let deleted: u64 = arguments.next().map_or(Ok(0), |runs| runs.parse())?;
+    let builder = Emulator::builder()
+        .runs(runs)
+        .before_each(move |request, store| {
+            if request.is_multiple_of(3) {
+                store.delete(..deleted);
+            }
+        });
+    let emulator = builder.start().await?;
     println!("{}\n{}", emulator.base_url(), emulator.token());
     tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await??;
+
+    if let Some(out) = out {
+        let runs = (0..emulator.len()).filter_map(|index| emulator.run(index));
+        let ids = runs.filter_map(|run| Some(format!("{}\n", run["id"].as_str()?)));
+        std::fs::write(out, ids.collect::<String>())?;
+    }
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use async_stream::stream;
+use chrono::{DateTime, Utc};
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
 
@@ -16,6 +17,7 @@ use crate::fetch::Fetcher;
 use crate::query::RunQuery;
 use crate::run::RunSummary;
 use crate::stats::{Counters, WalkStats};
+use crate::timestamp;
 use crate::trace::warn;
 use crate::walk::{Broken, Incidents, PageRequest, Taken, Walk};
 
@@ -99,22 +101,31 @@ impl RunPage {
             limit: page.limit.unwrap_or(request.limit),
             desc: page.desc.unwrap_or(descending),
             unreadable: unreadable
-                .map(|row| unreadable_row(row, offset, redact))
+                .map(|row| unreadable_row(row, offset, request.anchor, redact))
                 .collect(),
             items: page.rows,
         }
     }
 }
 
-fn unreadable_row(row: &UnreadableRow, page_offset: u64, redact: &dyn Fn(&str) -> String) -> Error {
+fn unreadable_row(
+    row: &UnreadableRow,
+    page_offset: u64,
+    anchor: Option<DateTime<Utc>>,
+    redact: &dyn Fn(&str) -> String,
+) -> Error {
     let shown = |text: &str| excerpt(&redact(text));
     let id = row
         .id
         .as_deref()
         .map_or("without a readable id".into(), shown);
     let position = page_offset.saturating_add(row.index as u64);
+    let list = match anchor {
+        None => "the list".into(),
+        Some(anchor) => format!("the list from {} on", timestamp::to_query(anchor)),
+    };
     let reason = shown(&row.reason);
-    let message = format!("run {id} at offset {position} of the list cannot be read: {reason}");
+    let message = format!("run {id} at offset {position} of {list} cannot be read: {reason}");
     Error::new(ErrorKind::Item, message)
 }
 
@@ -270,7 +281,7 @@ fn batches(
 }
 
 fn cannot_go_on(client: &Client, request: PageRequest, broken: &Broken) -> Error {
-    let message = client.settings().token.redact(&broken.to_string());
+    let message = excerpt(&client.settings().token.redact(&broken.to_string()));
     warn!(offset = request.offset, %message, "the walk cannot go on");
     Error::new(ErrorKind::Protocol, message)
 }
@@ -337,7 +348,8 @@ fn split(
                     pieces.push(Ok(batch(from, std::mem::take(&mut piece).into_iter())));
                 }
                 let redact = |text: &str| client.settings().token.redact(text);
-                pieces.push(Err(unreadable_row(&row, request.offset, &redact)));
+                let (offset, anchor) = (request.offset, request.anchor);
+                pieces.push(Err(unreadable_row(&row, offset, anchor, &redact)));
             }
         }
     }

@@ -88,7 +88,9 @@ impl RunQuery {
 
     /// The runs of one task: its ID, `username~task-name` or `username/task-name`.
     ///
-    /// The API reference documents no date filters for this list.
+    /// The API reference documents no filters by time for this list: check the start of the
+    /// runs that come if you use [`started_after`](Self::started_after) or
+    /// [`started_before`](Self::started_before) here.
     pub fn task(id: impl Into<String>) -> Self {
         Self::new(Scope::Task(id.into()))
     }
@@ -142,6 +144,9 @@ impl RunQuery {
     }
 
     /// How many runs at the beginning of the list to leave out. Default 0.
+    ///
+    /// Counted when the walk begins. If the list moves later, runs that were left out but
+    /// started in the same millisecond as one that was not may come after all.
     pub fn offset(mut self, offset: u64) -> Self {
         self.offset = offset;
         self
@@ -234,12 +239,14 @@ impl RunQuery {
             let statuses: Vec<_> = self.statuses.iter().map(RunStatus::as_str).collect();
             pairs.append_pair("status", &statuses.join(","));
         }
-        // An anchor is always inside the query's own bounds.
-        let (after, before) = match request.anchor {
-            None => (self.started_after, self.started_before),
-            anchor if self.descending => (self.started_after, anchor),
-            anchor => (anchor, self.started_before),
-        };
+        let (mut after, mut before) = (self.started_after, self.started_before);
+        match request.anchor {
+            Some(anchor) if self.descending => {
+                before = Some(before.map_or(anchor, |before| before.min(anchor)));
+            }
+            Some(anchor) => after = Some(after.map_or(anchor, |after| after.max(anchor))),
+            None => {}
+        }
         if let Some(time) = after {
             pairs.append_pair("startedAfter", &timestamp::to_query(time));
         }

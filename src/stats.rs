@@ -20,11 +20,12 @@ pub struct WalkStats {
     pub drifts: u64,
     /// How often the walk went on from its watermark: the start of the last run handed out.
     pub reanchors: u64,
-    /// Rows left out because they had been handed out before. The one row in which each page
-    /// overlaps with the page before does not count.
+    /// Rows left out after the list moved: handed out before, or before the walk's place. The
+    /// one row in which each page overlaps with the page before does not count.
     pub duplicates: u64,
-    /// How many rows the list has in all, by the service's last answer. Filters count,
-    /// the query's own `offset` and `limit` do not.
+    /// How many rows the list has in all, by the service's last answer about the whole of it
+    /// (after the list moved, answers are about a part). Filters count, the query's own
+    /// `offset` and `limit` do not.
     pub total: Option<u64>,
 }
 

@@ -72,7 +72,8 @@ impl Runs {
 /// the same millisecond just when another one next to them is deleted.
 ///
 /// Not found are runs that appear behind the walk's back: with a start before the
-/// watermark, or without a start after the walk has gone on from one. Only where no run
+/// watermark, or without a start after the walk has gone on from one. A row without a
+/// readable ID may be reported twice when the list moves. Only where no run
 /// handed out has a start at all, a list that moved is an error of kind
 /// [`Protocol`](crate::ErrorKind::Protocol).
 ///

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
 use serde::de::{self, DeserializeSeed, Deserializer, Visitor};
 use serde::ser::Serializer;
 
@@ -17,7 +17,9 @@ pub(crate) fn to_query(time: DateTime<Utc>) -> String {
 ///
 /// A time without an offset is UTC, as the API reference says of all its times.
 pub(crate) fn parse(text: &str) -> Option<DateTime<Utc>> {
-    parse_api_form(text.as_bytes()).or_else(|| parse_other_form(text))
+    let time = parse_api_form(text.as_bytes()).or_else(|| parse_other_form(text))?;
+    // Other years cannot be sent back in a request.
+    (0..=9999).contains(&time.year()).then_some(time)
 }
 
 /// `YYYY-MM-DDTHH:MM:SS.mmmZ` and nothing else.
@@ -192,6 +194,7 @@ mod tests {
             "2019-11-30T07:34:2x.202Z",
             "2019-11-30T07:34:24.20\u{e9}",
             "1575099264202",
+            "+262142-12-31T23:59:59.999999",
         ] {
             assert_eq!(parse(text), None, "{text}");
         }

@@ -15,12 +15,14 @@ use std::ops::Range;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::decode::{Page, excerpt};
+use crate::decode::Page;
 use crate::query::{MAX_PAGE_SIZE, RunQuery};
 use crate::run::Id;
 
 /// How often in a row the list may move without a new run in between.
 const MOST_FRUITLESS_DRIFTS: u32 = 20;
+/// How often in a row there may be something behind the last row that does not come.
+const MOST_FRUITLESS_PROBES: u32 = 3;
 /// How many runs without a start are remembered, so that none is handed out again.
 const MOST_UNDATED: usize = 10_000;
 
@@ -66,7 +68,7 @@ pub(crate) enum Broken {
         expected: Id,
         found: Option<Id>,
     },
-    /// The same request brought nothing new twice, though the service says there is more.
+    /// The same request brought nothing new again and again, though there is more.
     Stalled { offset: u64 },
     /// The list moved again and again before a single new row could be read.
     Restless,
@@ -79,8 +81,8 @@ pub(crate) struct Incidents {
     pub(crate) drifts: u64,
     /// How often the walk went on from its watermark.
     pub(crate) reanchors: u64,
-    /// Rows left out because they had been handed out before, but for the one row in which
-    /// each page overlaps with the page before.
+    /// Rows left out after the list moved: handed out before, or before the walk's place. The
+    /// one row in which each page overlaps with the page before does not count.
     pub(crate) duplicates: u64,
 }
 
@@ -93,9 +95,9 @@ pub(crate) struct Walk {
     remaining: Option<u64>,
     state: State,
     edge: Edge,
-    /// Whether a probe has been sent since the last new row.
-    has_probed: bool,
-    /// Where the walk is in the whole list, if nothing was deleted or inserted before it.
+    /// What a look behind the last row has shown since there was a new one.
+    probe: Probe,
+    /// Where the walk was last in the whole list, or would be if nothing had changed since.
     position: u64,
     /// Whether the service has been seen to ignore the bound that an anchor is.
     ignores_anchors: bool,
@@ -122,8 +124,7 @@ enum State {
     /// and if that is not before the watermark, the one after it `step` rows earlier.
     SteppingBack { offset: u64, step: u64 },
     /// Nothing new came, though `total` says that there is more: the next request looks
-    /// behind the rows that came. If there is nothing, the list has ended; if there is
-    /// something, the walk tries again from where it was.
+    /// behind the rows that came. After it, the walk asks again what it asked before.
     Probing {
         anchor: Option<DateTime<Utc>>,
         offset: u64,
@@ -131,6 +132,19 @@ enum State {
     },
     /// Every row has been handed out: there is no next request.
     Done,
+}
+
+/// What a look behind the last row has shown, where nothing new came but was promised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Probe {
+    NotSent,
+    /// There was nothing: if nothing new comes again, the list has ended.
+    FoundNothing,
+    /// There was something, so many times in a row. It may have come and gone again; if it
+    /// stays and does not come, there is no way to get at it.
+    FoundMore {
+        times: u32,
+    },
 }
 
 /// How far the walk has handed rows out, and which of them could come again.
@@ -162,7 +176,7 @@ impl Walk {
                 offset: query.offset,
             },
             edge: Edge::default(),
-            has_probed: false,
+            probe: Probe::NotSent,
             position: query.offset,
             ignores_anchors: false,
             fruitless_drifts: 0,
@@ -238,9 +252,12 @@ impl Walk {
                 Ok(Taken::nothing())
             }
             State::Probing { .. } => {
-                let found_more = page.row_count() > 0;
+                self.probe = match (page.row_count(), self.probe) {
+                    (0, _) => Probe::FoundNothing,
+                    (_, Probe::FoundMore { times }) => Probe::FoundMore { times: times + 1 },
+                    _ => Probe::FoundMore { times: 1 },
+                };
                 if let State::Probing { from, .. } = std::mem::replace(&mut self.state, State::Done)
-                    && found_more
                 {
                     self.state = *from;
                 }
@@ -260,13 +277,12 @@ impl Walk {
         behind: bool,
     ) -> Result<Taken, Broken> {
         let rows = page.row_count();
-        let (more, last) = match (self.judge(request, page, rows - overlap), page.last_key()) {
-            (Next::Doubtful, _) if self.has_probed => {
+        let more = match (self.judge(request, page, rows - overlap), self.probe) {
+            (Next::Doubtful, Probe::FoundMore { times }) if times == MOST_FRUITLESS_PROBES => {
                 let offset = request.offset;
                 return Err(Broken::Stalled { offset });
             }
-            (Next::Doubtful, _) => {
-                self.has_probed = true;
+            (Next::Doubtful, Probe::NotSent | Probe::FoundMore { .. }) => {
                 self.state = State::Probing {
                     anchor: request.anchor,
                     offset: request.offset + rows as u64,
@@ -274,13 +290,17 @@ impl Walk {
                 };
                 return Ok(Taken::nothing());
             }
-            (Next::End, last) => (false, last),
-            (Next::More, last) => (true, last),
+            (Next::Doubtful, Probe::FoundNothing) | (Next::End, _) => false,
+            (Next::More, _) => true,
         };
         let taken = self.select(page, overlap, behind);
-        let is_still_behind = behind && taken.count() == 0;
         self.remember(page, &taken);
-        self.state = match last {
+        if request.anchor.is_none() {
+            self.position = request.offset + taken.rows.end as u64;
+        }
+        // Only a row with a start shows that the place of the watermark has been reached.
+        let is_still_behind = behind && handed_out(page, &taken).all(|(_, start)| start.is_none());
+        self.state = match page.last_key() {
             Some(last) if more && self.remaining != Some(0) => State::Reading {
                 anchor: request.anchor,
                 offset: request.offset + rows as u64 - 1,
@@ -302,17 +322,20 @@ impl Walk {
         }
         self.fruitless_drifts += 1;
         self.incidents.drifts += 1;
+        self.incidents.reanchors += 1;
+        self.probe = Probe::NotSent;
         self.go_on_from(watermark);
         Ok(Taken::nothing())
     }
 
     /// Sets out to find the place of the watermark: by its start, or else by offset.
     fn go_on_from(&mut self, watermark: DateTime<Utc>) {
-        self.incidents.reanchors += 1;
         self.state = if self.ignores_anchors {
+            // Half a page, so that the answer reaches past the place if the list grew before it.
+            let step = self.page_size.div_ceil(2);
             State::SteppingBack {
-                offset: self.position.saturating_sub(self.page_size),
-                step: self.page_size * 2,
+                offset: self.position.saturating_sub(step),
+                step: step * 2,
             }
         } else {
             State::Anchored {
@@ -325,11 +348,12 @@ impl Walk {
     /// milliseconds only.
     fn anchor_at(&self, start: DateTime<Utc>) -> DateTime<Utc> {
         let finer = i64::from(start.timestamp_subsec_nanos() % 1_000_000);
-        if self.descending && finer > 0 {
-            start + TimeDelta::nanoseconds(1_000_000 - finer)
+        let outwards = if self.descending && finer > 0 {
+            TimeDelta::nanoseconds(1_000_000 - finer)
         } else {
-            start - TimeDelta::nanoseconds(finer)
-        }
+            TimeDelta::nanoseconds(-finer)
+        };
+        start.checked_add_signed(outwards).unwrap_or(start)
     }
 
     fn moved(&self, request: PageRequest, page: &Page) -> Broken {
@@ -403,22 +427,14 @@ impl Walk {
         let count = taken.count() as u64;
         self.incidents.duplicates += taken.known.len() as u64;
         self.position += count;
-        if count > 0 {
+        if handed_out(page, taken).any(|(id, _)| id.is_some()) {
             self.fruitless_drifts = 0;
-            self.has_probed = false;
+            self.probe = Probe::NotSent;
         }
         if let Some(remaining) = &mut self.remaining {
             *remaining -= count;
         }
-        let is_handed_out =
-            |index: &usize| taken.rows.contains(index) && taken.known.binary_search(index).is_err();
-        let handed_out = || {
-            let entries = page.entries().enumerate();
-            entries
-                .filter(|(index, _)| is_handed_out(index))
-                .map(|(_, entry)| entry)
-        };
-        let starts = handed_out().filter_map(|(_, start)| start);
+        let starts = handed_out(page, taken).filter_map(|(_, start)| start);
         let furthest = if self.descending {
             starts.min()
         } else {
@@ -433,7 +449,7 @@ impl Walk {
             self.edge.watermark = Some(start);
             self.edge.ids.clear();
         }
-        for (id, start) in handed_out() {
+        for (id, start) in handed_out(page, taken) {
             let Some(id) = id else { continue };
             match start {
                 Some(_) if start == self.edge.watermark => {
@@ -476,6 +492,19 @@ impl Walk {
     }
 }
 
+/// The rows of a page that are handed out: their IDs, if they have one, and their starts.
+fn handed_out<'a>(
+    page: &'a Page,
+    taken: &'a Taken,
+) -> impl Iterator<Item = (Option<&'a Id>, Option<DateTime<Utc>>)> {
+    let is_new =
+        |index: &usize| taken.rows.contains(index) && taken.known.binary_search(index).is_err();
+    let entries = page.entries().enumerate();
+    entries
+        .filter(move |(index, _)| is_new(index))
+        .map(|(_, entry)| entry)
+}
+
 /// What follows a page.
 enum Next {
     More,
@@ -492,13 +521,12 @@ impl fmt::Display for Broken {
                 expected,
                 found,
             } => {
-                let expected = excerpt(expected);
                 write!(
                     f,
                     "the list moved while it was read: run {expected} was at offset {offset}, now "
                 )?;
                 match found {
-                    Some(found) => write!(f, "{} is there", excerpt(found)),
+                    Some(found) => write!(f, "{found} is there"),
                     None => f.write_str("no run is there"),
                 }
             }

@@ -286,6 +286,67 @@ fn a_service_that_ignores_bounds_is_noticed_and_stepped_back_on() {
 }
 
 #[test]
+fn a_service_that_ignores_bounds_may_change_all_the_time() {
+    for descending in [false, true] {
+        let mut list = List::of(20_000);
+        list.ignores_bounds = true;
+        list.descending = descending;
+        let before = list.ids();
+        let query = query().descending(descending);
+        let outcome = read(&query, &mut list, |request, list| match request % 3 {
+            0 if descending => list.insert(100_000_000 + request as i64),
+            0 => drop(list.rows.drain(..137)),
+            _ => {}
+        });
+        assert_eq!(outcome.end, Ok(()));
+        let seen: HashSet<_> = outcome.ids.iter().cloned().collect();
+        assert_eq!(seen.len(), outcome.ids.len());
+        let after: HashSet<_> = list.ids().into_iter().collect();
+        let lost = before
+            .iter()
+            .filter(|id| after.contains(*id) && !seen.contains(*id));
+        assert_eq!(lost.count(), 0, "descending: {descending}");
+        assert!(outcome.requests < 200, "{} requests", outcome.requests);
+    }
+}
+
+#[test]
+fn an_undated_run_before_the_place_does_not_bring_others_back() {
+    let mut list = List::of(30);
+    list.ignores_bounds = true;
+    list.descending = true;
+    let expected = list.ids();
+    let query = query().page_size(10).descending(true);
+    let outcome = read(&query, &mut list, |request, list| {
+        if request == 1 {
+            (0..15).for_each(|n| list.insert(100_000 + n));
+            list.rows.push(("undated".into(), None));
+        }
+    });
+    let old: Vec<_> = outcome
+        .ids
+        .iter()
+        .filter(|id| expected.contains(id))
+        .cloned()
+        .collect();
+    assert_eq!(old, expected);
+}
+
+#[test]
+fn a_total_that_is_too_large_does_not_turn_a_drift_at_the_end_into_an_error() {
+    let mut list = List::of(10);
+    list.descending = true;
+    list.total = Some(1000);
+    let expected = list.ids();
+    let outcome = read(&query().descending(true), &mut list, |request, list| {
+        if request == 2 {
+            (0..3).for_each(|n| list.insert(100_000 + n));
+        }
+    });
+    assert_eq!((outcome.end, outcome.ids), (Ok(()), expected));
+}
+
+#[test]
 fn a_run_that_gets_its_start_later_does_not_come_twice() {
     let mut list = List::of(25);
     list.rows.insert(0, ("undated".into(), None));
@@ -510,7 +571,9 @@ fn check_moving_list(
     let rows_a_page = (u64::from(page_size).min(story.cap - 1)) as usize;
     let pages = story.rows.len().div_ceil(rows_a_page) + changes.len();
     let search = if story.ignores_bounds { 12 } else { 2 };
-    let most = pages + 4 + outcome.incidents.drifts as usize * (search + pages);
+    // A total that is wrong is doubted at the end, and again after each change there.
+    let doubts = story.total.map_or(0, |_| 4 + 2 * changes.len());
+    let most = pages + 5 + doubts + outcome.incidents.drifts as usize * (search + pages);
     prop_assert!(
         outcome.requests <= most,
         "{} requests, at most {}",
@@ -523,22 +586,32 @@ fn check_moving_list(
 /// A list of rows with a few milliseconds between them, and often none.
 fn lists(most_ties: usize) -> impl Strategy<Value = List> {
     let gaps = proptest::collection::vec(prop_oneof![2 => Just(0_i64), 3 => 1_i64..4], 0..120);
-    (gaps, 0_i64..5, any::<bool>(), any::<bool>(), 3_u64..40).prop_map(
-        move |(gaps, start, descending, ignores_bounds, cap)| {
-            let (mut at, mut ties) = (start, 0);
-            let starts = gaps.into_iter().map(|gap| {
-                ties = if gap == 0 { ties + 1 } else { 0 };
-                at += if ties >= most_ties { 1 } else { gap };
-                at
-            });
-            List {
-                descending,
-                ignores_bounds,
-                cap,
-                ..List::starting(starts.collect::<Vec<_>>())
-            }
-        },
+    let total = proptest::option::weighted(0.2, prop_oneof![Just(0), Just(1 << 40)]);
+    (
+        gaps,
+        0_i64..5,
+        any::<bool>(),
+        any::<bool>(),
+        3_u64..40,
+        total,
     )
+        .prop_map(
+            move |(gaps, start, descending, ignores_bounds, cap, total)| {
+                let (mut at, mut ties) = (start, 0);
+                let starts = gaps.into_iter().map(|gap| {
+                    ties = if gap == 0 { ties + 1 } else { 0 };
+                    at += if ties >= most_ties { 1 } else { gap };
+                    at
+                });
+                List {
+                    descending,
+                    ignores_bounds,
+                    cap,
+                    total,
+                    ..List::starting(starts.collect::<Vec<_>>())
+                }
+            },
+        )
 }
 
 proptest! {
@@ -573,7 +646,7 @@ proptest! {
         let rows_a_page = u64::from(page_size).min(cap - 1) as usize;
         let ideal = expected.len().div_ceil(rows_a_page);
         prop_assert_eq!(outcome.ids, expected);
-        prop_assert!(outcome.requests <= ideal + 3, "{} requests, ideal {}", outcome.requests, ideal);
+        prop_assert!(outcome.requests <= ideal + 4, "{} requests, ideal {}", outcome.requests, ideal);
         prop_assert_eq!(outcome.incidents, Incidents::default());
     }
 

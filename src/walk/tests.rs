@@ -288,7 +288,7 @@ fn a_service_that_ignores_bounds_is_noticed_and_stepped_back_on() {
 #[test]
 fn a_service_that_ignores_bounds_may_change_all_the_time() {
     for descending in [false, true] {
-        let mut list = List::of(20_000);
+        let mut list = List::of(40_000);
         list.ignores_bounds = true;
         list.descending = descending;
         let before = list.ids();
@@ -306,7 +306,7 @@ fn a_service_that_ignores_bounds_may_change_all_the_time() {
             .iter()
             .filter(|id| after.contains(*id) && !seen.contains(*id));
         assert_eq!(lost.count(), 0, "descending: {descending}");
-        assert!(outcome.requests < 200, "{} requests", outcome.requests);
+        assert!(outcome.requests < 400, "{} requests", outcome.requests);
     }
 }
 
@@ -320,7 +320,8 @@ fn an_undated_run_before_the_place_does_not_bring_others_back() {
     let outcome = read(&query, &mut list, |request, list| {
         if request == 1 {
             (0..15).for_each(|n| list.insert(100_000 + n));
-            list.rows.push(("undated".into(), None));
+            let sixth_from_top = list.rows.len() - 6;
+            list.rows.insert(sixth_from_top, ("undated".into(), None));
         }
     });
     let old: Vec<_> = outcome

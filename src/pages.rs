@@ -93,13 +93,14 @@ impl RunPage {
         descending: bool,
         redact: &dyn Fn(&str) -> String,
     ) -> Self {
+        let head = Head::new(&page, request, descending);
         let offset = page.offset.unwrap_or(request.offset);
         let unreadable = page.unreadable.iter();
         Self {
-            total: page.total,
+            total: head.total,
             offset,
-            limit: page.limit.unwrap_or(request.limit),
-            desc: page.desc.unwrap_or(descending),
+            limit: head.limit,
+            desc: head.desc,
             unreadable: unreadable
                 .map(|row| unreadable_row(row, offset, request.anchor, redact))
                 .collect(),
@@ -160,12 +161,22 @@ pub(crate) struct Batch {
     pub(crate) rows: std::vec::IntoIter<RunSummary>,
 }
 
-/// What an answer says of the list.
+/// What an answer says of the list. What it does not say is taken from the request.
 #[derive(Clone, Copy)]
 struct Head {
     total: u64,
     limit: u64,
     desc: bool,
+}
+
+impl Head {
+    fn new(page: &Page, request: PageRequest, descending: bool) -> Self {
+        Self {
+            total: page.total,
+            limit: page.limit.unwrap_or(request.limit),
+            desc: page.desc.unwrap_or(descending),
+        }
+    }
 }
 
 impl RunPages {
@@ -288,7 +299,7 @@ fn cannot_go_on(client: &Client, request: PageRequest, broken: &Broken) -> Error
 
 /// Counts what the walk has met, and tells of a list that moved.
 fn note_drift(counters: &Counters, request: PageRequest, incidents: Incidents) {
-    if counters.snapshot(0).drifts < incidents.drifts {
+    if counters.met(incidents) {
         let offset = request.offset;
         warn!(
             offset = offset,
@@ -296,7 +307,6 @@ fn note_drift(counters: &Counters, request: PageRequest, incidents: Incidents) {
             "the list moved: going on from the watermark"
         );
     }
-    counters.met(incidents);
 }
 
 /// The rows to hand out, in pieces: a row that cannot be read stands between two of them.
@@ -307,11 +317,7 @@ fn split(
     page: Page,
     taken: Taken,
 ) -> Vec<Result<Batch>> {
-    let head = Head {
-        total: page.total,
-        limit: page.limit.unwrap_or(request.limit),
-        desc: page.desc.unwrap_or(descending),
-    };
+    let head = Head::new(&page, request, descending);
     let batch = |from: usize, rows: std::vec::IntoIter<RunSummary>| Batch {
         head,
         offset: request.offset + from as u64,
@@ -333,7 +339,7 @@ fn split(
     let mut pieces = Vec::new();
     let (mut piece, mut from) = (Vec::new(), taken.rows.start);
     for (index, row) in page.into_rows().enumerate() {
-        if !taken.rows.contains(&index) || taken.known.binary_search(&index).is_ok() {
+        if !taken.includes(index) {
             continue;
         }
         match row {

@@ -73,10 +73,12 @@ impl Counters {
         self.total.store(total, Relaxed);
     }
 
-    pub(crate) fn met(&self, incidents: Incidents) {
-        self.drifts.store(incidents.drifts, Relaxed);
+    /// Takes over what the walk has met, and says whether the list has moved since the last
+    /// time.
+    pub(crate) fn met(&self, incidents: Incidents) -> bool {
         self.reanchors.store(incidents.reanchors, Relaxed);
         self.duplicates.store(incidents.duplicates, Relaxed);
+        self.drifts.swap(incidents.drifts, Relaxed) < incidents.drifts
     }
 
     pub(crate) fn snapshot(&self, rows: u64) -> WalkStats {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
@@ -39,7 +40,7 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 async fn connection(stream: TcpStream, shared: Arc<Shared>) {
-    let reset = Arc::new(Mutex::new(false));
+    let reset = Arc::new(AtomicBool::new(false));
     let socket = Socket {
         stream,
         reset: Arc::clone(&reset),
@@ -49,7 +50,7 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>) {
         async move {
             let answer = answer(&shared, &request).await;
             if answer.is_none() {
-                *reset.lock().unwrap_or_else(PoisonError::into_inner) = true;
+                reset.store(true, Relaxed);
             }
             answer.ok_or_else(|| io::Error::other("told to reset the connection"))
         }
@@ -63,12 +64,12 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>) {
 /// A connection that can be made to end with a reset.
 struct Socket {
     stream: TcpStream,
-    reset: Arc<Mutex<bool>>,
+    reset: Arc<AtomicBool>,
 }
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        if *self.reset.lock().unwrap_or_else(PoisonError::into_inner) {
+        if self.reset.load(Relaxed) {
             let _ = self.stream.set_zero_linger();
         }
     }
@@ -203,10 +204,7 @@ fn faulty(fault: &Fault) -> Draft {
             ..Draft::new(*status, "<html><body><h1>Bad Gateway</h1></body></html>")
         },
         Fault::BrokenJson => Draft::new(200, r#"{"data":{"total":1,"items":[{"id":"#),
-        Fault::ErrorInOk => Draft {
-            status: 200,
-            ..Draft::error(200, "operation-canceled", "The operation was canceled")
-        },
+        Fault::ErrorInOk => Draft::error(200, "operation-canceled", "The operation was canceled"),
         Fault::Redirect(to) => Draft {
             header: Some((LOCATION, to.clone())),
             ..Draft::new(302, "")

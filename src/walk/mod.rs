@@ -52,6 +52,11 @@ impl Taken {
         }
     }
 
+    /// Whether the row at this index of the page is to be handed out.
+    pub(crate) fn includes(&self, index: usize) -> bool {
+        self.rows.contains(&index) && self.known.binary_search(&index).is_err()
+    }
+
     /// How many rows to hand out.
     pub(crate) fn count(&self) -> usize {
         self.rows.len() - self.known.len()
@@ -295,9 +300,10 @@ impl Walk {
         };
         let taken = self.select(page, overlap, behind);
         self.remember(page, &taken);
-        if request.anchor.is_none() {
-            self.position = request.offset + taken.rows.end as u64;
-        }
+        self.position = match request.anchor {
+            None => request.offset + taken.rows.end as u64,
+            Some(_) => self.position + taken.count() as u64,
+        };
         // Only a row with a start shows that the place of the watermark has been reached.
         let is_still_behind = behind && handed_out(page, &taken).all(|(_, start)| start.is_none());
         self.state = match page.last_key() {
@@ -426,7 +432,6 @@ impl Walk {
     fn remember(&mut self, page: &Page, taken: &Taken) {
         let count = taken.count() as u64;
         self.incidents.duplicates += taken.known.len() as u64;
-        self.position += count;
         if handed_out(page, taken).any(|(id, _)| id.is_some()) {
             self.fruitless_drifts = 0;
             self.probe = Probe::NotSent;
@@ -497,11 +502,9 @@ fn handed_out<'a>(
     page: &'a Page,
     taken: &'a Taken,
 ) -> impl Iterator<Item = (Option<&'a Id>, Option<DateTime<Utc>>)> {
-    let is_new =
-        |index: &usize| taken.rows.contains(index) && taken.known.binary_search(index).is_err();
     let entries = page.entries().enumerate();
     entries
-        .filter(move |(index, _)| is_new(index))
+        .filter(|(index, _)| taken.includes(*index))
         .map(|(_, entry)| entry)
 }
 

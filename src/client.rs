@@ -121,6 +121,7 @@ impl Client {
     pub async fn page(&self, query: &RunQuery, offset: u64) -> Result<RunPage> {
         let request = PageRequest {
             anchor: None,
+            until: None,
             offset,
             limit: query.page_size.into(),
         };
@@ -150,6 +151,7 @@ impl Client {
         let query = query.into();
         let request = PageRequest {
             anchor: None,
+            until: None,
             offset: 0,
             limit: 1,
         };
@@ -284,7 +286,7 @@ impl ClientBuilder {
     pub fn build(self) -> Result<Client> {
         let token = Token::new(self.token.as_deref())?;
         let base_url = base_url::parse(&self.base_url, self.allow_http)?;
-        retry::within("timeout", self.timeout, LONGEST_TIMEOUT)?;
+        retry::within("timeout", self.timeout, retry::SHORTEST, LONGEST_TIMEOUT)?;
         self.retry.validate()?;
         if !(LEAST_MAX_PAGE_BYTES..=MOST_MAX_PAGE_BYTES).contains(&self.max_page_bytes) {
             let expected = "it must be from 1024 (1 KiB) to 1073741824 (1 GiB)";

@@ -25,6 +25,18 @@ pub(crate) struct Page {
     pub(crate) rows: Vec<RunSummary>,
     /// The rows that could not, by ascending index.
     pub(crate) unreadable: Vec<UnreadableRow>,
+    /// What the service's clock showed when it answered.
+    pub(crate) answered_at: Option<DateTime<Utc>>,
+}
+
+/// One row of a page.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entry<'a> {
+    /// What it is recognized by: its ID, or, if it has none that can be read, a hash.
+    pub(crate) id: &'a Id,
+    pub(crate) start: Option<DateTime<Utc>>,
+    /// The row itself, if it could be read.
+    pub(crate) run: Option<&'a RunSummary>,
 }
 
 /// A row that is valid JSON but not a run.
@@ -81,14 +93,22 @@ impl Page {
         self.rows.len() + self.unreadable.len()
     }
 
-    /// The ID of each row, if it has one, and when it started, in the order of the list.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (Option<&Id>, Option<DateTime<Utc>>)> {
+    /// What each row is recognized by, and when it started, in the order of the list.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
         let mut rows = self.rows.iter();
         let mut unreadable = self.unreadable.iter().peekable();
         (0..self.row_count()).map_while(move |index| {
             match unreadable.next_if(|row| row.index == index) {
-                Some(row) => Some((row.id.as_ref(), None)),
-                None => rows.next().map(|row| (Some(&row.id), row.started_at)),
+                Some(row) => Some(Entry {
+                    id: &row.key,
+                    start: None,
+                    run: None,
+                }),
+                None => rows.next().map(|row| Entry {
+                    id: &row.id,
+                    start: row.started_at,
+                    run: Some(row),
+                }),
             }
         })
     }
@@ -137,6 +157,7 @@ pub(crate) fn page(body: &[u8]) -> Result<Page, Unusable> {
             desc: data.desc,
             rows: data.items.0,
             unreadable: Vec::new(),
+            answered_at: None,
         }),
         Err(error) => page_row_by_row(text).ok_or_else(|| match api_error(body) {
             Some(error) => Unusable::ApiError(error),
@@ -194,6 +215,7 @@ fn page_row_by_row(text: &str) -> Option<Page> {
         desc: data.desc,
         rows: Vec::with_capacity(data.items.len()),
         unreadable: Vec::new(),
+        answered_at: None,
     };
     for (index, item) in data.items.into_iter().enumerate() {
         match serde_json::from_str(item.get()) {

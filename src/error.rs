@@ -4,6 +4,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
+use crate::cursor::Cursor;
+
 /// The result of every fallible operation of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -33,6 +35,7 @@ struct Inner {
     attempts: u32,
     elapsed: Duration,
     retry_after: Option<Duration>,
+    cursor: Option<Box<Cursor>>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -65,6 +68,9 @@ pub enum ErrorKind {
     /// The answers contradict each other, or exceed a limit of the client: the list moved and
     /// there is no way to go on, or a body is larger than the client accepts. Not retried.
     Protocol,
+    /// The cursor to resume from belongs to another walk: the message names what differs.
+    /// Nothing was sent. Not retried.
+    CursorMismatch,
     /// One row could not be read. The stream goes on with the next row. Not retried.
     Item,
 }
@@ -80,6 +86,7 @@ impl Error {
             attempts: 0,
             elapsed: Duration::ZERO,
             retry_after: None,
+            cursor: None,
             source: None,
         }))
     }
@@ -109,6 +116,11 @@ impl Error {
 
     pub(crate) fn with_retry_after(mut self, retry_after: Option<Duration>) -> Self {
         self.0.retry_after = retry_after;
+        self
+    }
+
+    pub(crate) fn with_cursor(mut self, cursor: &Cursor) -> Self {
+        self.0.cursor = Some(Box::new(cursor.clone()));
         self
     }
 
@@ -158,6 +170,13 @@ impl Error {
         self.0.retry_after
     }
 
+    /// Where to go on: the cursor after the last item before this error, or, if the error
+    /// stands in the place of a row, after that. `None` if the error did not come out of a
+    /// stream.
+    pub fn cursor(&self) -> Option<&Cursor> {
+        self.0.cursor.as_deref()
+    }
+
     /// Whether the same request may succeed later without any change on this side.
     ///
     /// A walk retries exactly these errors itself, so one that comes out of it has outlasted
@@ -173,6 +192,7 @@ impl Error {
             | ErrorKind::Auth
             | ErrorKind::NotFound
             | ErrorKind::Protocol
+            | ErrorKind::CursorMismatch
             | ErrorKind::Item => false,
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use reqwest::header::{ACCEPT, AUTHORIZATION, LOCATION, USER_AGENT};
 use reqwest::{Response, StatusCode, Url};
 use tokio::time::{Instant, sleep, timeout};
@@ -124,6 +125,8 @@ fn named(url: &Url) -> String {
 struct Answer {
     status: StatusCode,
     retry_after: Option<Duration>,
+    /// The service's clock, or ours if the answer does not tell.
+    answered_at: DateTime<Utc>,
     /// The host that a redirect that was not followed points to.
     redirect: Option<String>,
 }
@@ -142,6 +145,7 @@ async fn exchange(settings: &Settings, url: &Url, body: &mut Vec<u8>) -> Result<
     let answer = Answer {
         status,
         retry_after: retry::retry_after(headers),
+        answered_at: retry::date(headers).unwrap_or_else(Utc::now),
         redirect: headers
             .get(LOCATION)
             .filter(|_| status.is_redirection())
@@ -212,12 +216,16 @@ fn transport(error: reqwest::Error) -> Error {
 fn read(settings: &Settings, answer: Answer, body: &[u8]) -> Result<Page> {
     let redact = |text: &str| settings.token.redact(text);
     if answer.status.is_success() {
-        return decode::page(body).map_err(|unusable| match unusable {
+        let page = decode::page(body).map_err(|unusable| match unusable {
             Unusable::ApiError(error) => reported(settings, &answer, ErrorKind::Api, error),
             Unusable::NotAList(reason) => {
                 let message = decode::not_a_list(&reason, body, &redact);
                 Error::new(ErrorKind::Decode, message).with_status(answer.status.as_u16())
             }
+        })?;
+        return Ok(Page {
+            answered_at: Some(answer.answered_at),
+            ..page
         });
     }
     let kind = match answer.status.as_u16() {

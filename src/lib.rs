@@ -3,7 +3,9 @@
 
 mod base_url;
 mod client;
+mod cursor;
 mod decode;
+mod emit;
 #[cfg(feature = "emulator")]
 pub mod emulator;
 mod error;
@@ -20,6 +22,8 @@ mod trace;
 mod walk;
 
 pub use client::{Client, ClientBuilder};
+pub use cursor::Cursor;
+pub use emit::Emit;
 pub use error::{Error, ErrorKind, Result};
 pub use pages::{RunPage, RunPages};
 pub use query::{RunQuery, Scope};

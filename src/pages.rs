@@ -3,23 +3,25 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use async_stream::stream;
 use chrono::{DateTime, Utc};
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
+use tokio::time::sleep;
 
 use crate::client::Client;
+use crate::cursor::{Cursor, Step, Trail};
 use crate::decode::{self, Page, UnreadableRow, Unusable, excerpt};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fetch::Fetcher;
-use crate::query::RunQuery;
 use crate::run::RunSummary;
 use crate::stats::{Counters, WalkStats};
+use crate::stream::Runs;
 use crate::timestamp;
-use crate::trace::warn;
-use crate::walk::{Broken, Incidents, PageRequest, Taken, Walk};
+use crate::trace::{debug, warn};
+use crate::walk::{Broken, Incidents, Next, PageRequest, Taken, Walk};
 
 /// One page of the list.
 #[derive(Debug)]
@@ -68,6 +70,7 @@ impl RunPage {
             Ok(page) => {
                 let request = PageRequest {
                     anchor: None,
+                    until: None,
                     offset: page.offset.unwrap_or(0),
                     limit: page.row_count() as u64,
                 };
@@ -148,10 +151,17 @@ fn unreadable_row(
 /// Polling panics outside of a tokio runtime with I/O and time enabled.
 #[must_use = "streams do nothing unless polled"]
 pub struct RunPages {
-    batches: Pin<Box<dyn Stream<Item = Result<Batch>> + Send>>,
+    pieces: Pin<Box<dyn Stream<Item = Piece> + Send>>,
+    trail: Trail,
     counters: Arc<Counters>,
     rows: u64,
     is_over: bool,
+}
+
+/// What comes off the walk at a time, and where that leaves the cursor.
+struct Piece {
+    batch: Result<Batch>,
+    steps: Vec<Step>,
 }
 
 /// Rows of one page that follow each other in the list.
@@ -180,14 +190,25 @@ impl Head {
 }
 
 impl RunPages {
-    pub(crate) fn new(client: Client, query: RunQuery) -> Self {
+    pub(crate) fn new(runs: Runs) -> Self {
         let counters = Arc::new(Counters::default());
+        let memory = runs.rules().memory(&runs.query);
+        let begun = runs.begin();
+        // A walk that cannot begin leaves the cursor as it was.
+        let cursor = begun.as_ref().unwrap_or(&runs.resume).clone();
         Self {
-            batches: Box::pin(batches(client, query, Arc::clone(&counters))),
+            pieces: Box::pin(pieces(runs, begun, Arc::clone(&counters))),
+            trail: Trail::new(cursor, memory),
             counters,
             rows: 0,
             is_over: false,
         }
+    }
+
+    /// Where to go on after exactly the pages that have been handed out: see
+    /// [`Cursor`]. Before the first one it is the cursor the walk began with.
+    pub fn cursor(&self) -> &Cursor {
+        self.trail.cursor()
     }
 
     /// What the walk has done so far. Rows count when their page is handed out.
@@ -195,25 +216,39 @@ impl RunPages {
         self.counters.snapshot(self.rows)
     }
 
-    /// The next rows as they come off the walk; `None` for ever once it is over.
+    /// The next rows as they come off the walk; `None` for ever once it is over. All rows
+    /// before count as handed out.
     pub(crate) fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Batch>>> {
-        if self.is_over {
-            return Poll::Ready(None);
-        }
-        let next = self.batches.as_mut().poll_next(cx);
-        if let Poll::Ready(next) = &next {
-            self.is_over = match next {
-                None => true,
-                Some(Ok(_)) => false,
-                Some(Err(error)) => error.kind() != ErrorKind::Item,
+        loop {
+            if self.is_over {
+                return Poll::Ready(None);
+            }
+            self.trail.finish();
+            let Some(piece) = ready!(self.pieces.as_mut().poll_next(cx)) else {
+                self.is_over = true;
+                continue;
             };
+            self.trail.extend(piece.steps);
+            match piece.batch {
+                // Rows that only the cursor has to know of.
+                Ok(batch) if batch.rows.len() == 0 => {}
+                Ok(batch) => {
+                    self.rows += batch.rows.len() as u64;
+                    return Poll::Ready(Some(Ok(batch)));
+                }
+                Err(error) => {
+                    self.trail.finish();
+                    self.is_over = error.kind() != ErrorKind::Item;
+                    return Poll::Ready(Some(Err(error.with_cursor(self.trail.cursor()))));
+                }
+            }
         }
-        next
     }
 
-    /// Counts rows that were handed out.
-    pub(crate) fn handed_out(&mut self, rows: usize) {
-        self.rows += rows as u64;
+    /// One row of the batch that came last has been handed out.
+    #[inline]
+    pub(crate) fn hand_out(&mut self) {
+        self.trail.hand_out();
     }
 }
 
@@ -222,7 +257,7 @@ impl Stream for RunPages {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.poll_batch(cx).map_ok(|batch| {
-            self.handed_out(batch.rows.len());
+            self.trail.finish();
             RunPage {
                 total: batch.head.total,
                 offset: batch.offset,
@@ -254,39 +289,62 @@ impl fmt::Debug for RunPages {
     }
 }
 
-fn batches(
-    client: Client,
-    query: RunQuery,
+fn pieces(
+    runs: Runs,
+    begun: Result<Cursor>,
     counters: Arc<Counters>,
-) -> impl Stream<Item = Result<Batch>> + Send {
+) -> impl Stream<Item = Piece> + Send {
     stream! {
-        if let Err(error) = query.validate() {
-            yield Err(error);
-            return;
-        }
-        let mut walk = Walk::new(&query);
-        let descending = query.descending;
-        let mut fetcher = Fetcher::new(client.clone(), query, Arc::clone(&counters));
-        while let Some(request) = walk.next_request() {
+        let cursor = match begun {
+            Ok(cursor) => cursor,
+            Err(error) => {
+                yield Piece::failure(error);
+                return;
+            }
+        };
+        let client = runs.client.clone();
+        let mut walk = Walk::new(&runs.query, runs.rules(), cursor);
+        counters.met(walk.incidents(), walk.unfinished());
+        let mut fetcher = Fetcher::new(client.clone(), runs.wire_query(), Arc::clone(&counters));
+        loop {
+            let request = match walk.next() {
+                Next::Fetch(request) => request,
+                Next::Wait => {
+                    sleep(runs.follow.unwrap_or_default()).await;
+                    walk.poll();
+                    continue;
+                }
+                Next::End => return,
+            };
             let page = match fetcher.page(request).await {
                 Ok(page) => page,
                 Err(error) => {
-                    yield Err(error);
+                    yield Piece::failure(error);
                     return;
                 }
             };
+            let before = walk.incidents();
             match walk.take(request, &page) {
                 Ok(taken) => {
-                    note_drift(&counters, request, walk.incidents());
-                    for batch in split(&client, request, descending, page, taken) {
-                        yield batch;
+                    note_incidents(&counters, request, before, &walk);
+                    for piece in split(&client, request, runs.query.descending, page, taken) {
+                        yield piece;
                     }
                 }
                 Err(broken) => {
-                    yield Err(cannot_go_on(&client, request, &broken));
+                    yield Piece::failure(cannot_go_on(&client, request, &broken));
                     return;
                 }
             }
+        }
+    }
+}
+
+impl Piece {
+    fn failure(error: Error) -> Self {
+        Self {
+            batch: Err(error),
+            steps: Vec::new(),
         }
     }
 }
@@ -297,14 +355,37 @@ fn cannot_go_on(client: &Client, request: PageRequest, broken: &Broken) -> Error
     Error::new(ErrorKind::Protocol, message)
 }
 
-/// Counts what the walk has met, and tells of a list that moved.
-fn note_drift(counters: &Counters, request: PageRequest, incidents: Incidents) {
-    if counters.met(incidents) {
-        let offset = request.offset;
+/// Counts what the walk has met, and tells of it.
+fn note_incidents(counters: &Counters, request: PageRequest, before: Incidents, walk: &Walk) {
+    let now = walk.incidents();
+    counters.met(now, walk.unfinished());
+    let offset = request.offset;
+    if now.drifts > before.drifts {
         warn!(
             offset = offset,
-            ?incidents,
             "the list moved: going on from the watermark"
+        );
+    } else if now.reanchors > before.reanchors {
+        debug!(offset = offset, "a deep offset: counting from a new anchor");
+    }
+    let duplicates = now.duplicates - before.duplicates;
+    if duplicates > 0 {
+        debug!(
+            offset = offset,
+            rows = duplicates,
+            "left out rows that had been handed out"
+        );
+    }
+    let late = now.late - before.late;
+    if late > 0 {
+        debug!(offset = offset, rows = late, "rows appeared late");
+    }
+    let vanished = now.vanished - before.vanished;
+    if vanished > 0 {
+        debug!(
+            offset = offset,
+            runs = vanished,
+            "unfinished runs are gone from the list"
         );
     }
 }
@@ -315,52 +396,72 @@ fn split(
     request: PageRequest,
     descending: bool,
     page: Page,
-    taken: Taken,
-) -> Vec<Result<Batch>> {
+    mut taken: Taken,
+) -> Vec<Piece> {
     let head = Head::new(&page, request, descending);
-    let batch = |from: usize, rows: std::vec::IntoIter<RunSummary>| Batch {
-        head,
-        offset: request.offset + from as u64,
-        rows,
+    let batch = |from: usize, rows: std::vec::IntoIter<RunSummary>| {
+        Ok(Batch {
+            head,
+            offset: request.offset + from as u64,
+            rows,
+        })
     };
-    if page.unreadable.is_empty() && taken.known.is_empty() {
+    if page.unreadable.is_empty() && taken.left_out.is_empty() {
         let mut rows = page.rows;
         rows.truncate(taken.rows.end);
         let mut rows = rows.into_iter();
         rows.by_ref().take(taken.rows.start).for_each(drop);
-        let is_empty = rows.len() == 0;
-        return if is_empty {
-            Vec::new()
-        } else {
-            vec![Ok(batch(taken.rows.start, rows))]
-        };
+        let batch = batch(taken.rows.start, rows);
+        let steps = taken.steps;
+        return vec![Piece { batch, steps }];
     }
 
+    let redact = |text: &str| client.settings().token.redact(text);
     let mut pieces = Vec::new();
-    let (mut piece, mut from) = (Vec::new(), taken.rows.start);
+    let (mut rows, mut from) = (Vec::new(), taken.rows.start);
+    let mut ahead = std::mem::take(&mut taken.steps).into_iter();
+    let mut steps = Vec::new();
     for (index, row) in page.into_rows().enumerate() {
         if !taken.includes(index) {
             continue;
         }
         match row {
             Ok(row) => {
-                if piece.is_empty() {
+                if rows.is_empty() {
                     from = index;
                 }
-                piece.push(row);
+                rows.push(row);
+                take_item(&mut ahead, &mut steps);
             }
             Err(row) => {
-                if !piece.is_empty() {
-                    pieces.push(Ok(batch(from, std::mem::take(&mut piece).into_iter())));
-                }
-                let redact = |text: &str| client.settings().token.redact(text);
-                let (offset, anchor) = (request.offset, request.anchor);
-                pieces.push(Err(unreadable_row(&row, offset, anchor, &redact)));
+                pieces.push(Piece {
+                    batch: batch(from, std::mem::take(&mut rows).into_iter()),
+                    steps: std::mem::take(&mut steps),
+                });
+                take_item(&mut ahead, &mut steps);
+                pieces.push(Piece {
+                    batch: Err(unreadable_row(&row, request.offset, request.anchor, &redact)),
+                    steps: std::mem::take(&mut steps),
+                });
             }
         }
     }
-    if !piece.is_empty() {
-        pieces.push(Ok(batch(from, piece.into_iter())));
-    }
+    steps.extend(ahead);
+    pieces.push(Piece {
+        batch: batch(from, rows.into_iter()),
+        steps,
+    });
     pieces
+}
+
+/// Moves the steps of the next item over: its own, and those of rows before it that are not
+/// handed out.
+fn take_item(ahead: &mut impl Iterator<Item = Step>, steps: &mut Vec<Step>) {
+    for step in ahead {
+        let is_item = step.hand_out;
+        steps.push(step);
+        if is_item {
+            return;
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Which runs to read: the query and its URL.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use chrono::{DateTime, Datelike, Utc};
 use reqwest::Url;
@@ -26,6 +27,16 @@ pub enum Scope {
     Task(String),
     /// All runs of the account the token belongs to.
     Account,
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Actor(id) => write!(f, "actor {id:?}"),
+            Self::Task(id) => write!(f, "task {id:?}"),
+            Self::Account => f.write_str("account"),
+        }
+    }
 }
 
 /// Which runs to read, in which order, in pages of which size.
@@ -65,7 +76,7 @@ pub struct RunQuery {
         with = "timestamp::optional",
         skip_serializing_if = "Option::is_none"
     )]
-    started_before: Option<DateTime<Utc>>,
+    pub(crate) started_before: Option<DateTime<Utc>>,
     #[serde(default)]
     pub(crate) descending: bool,
     #[serde(default)]
@@ -218,6 +229,85 @@ impl RunQuery {
         Ok(())
     }
 
+    /// What a cursor remembers of a query: all that decides which runs come, and in which
+    /// order, in one spelling.
+    pub(crate) fn identity(&self) -> Self {
+        let scope = match &self.scope {
+            Scope::Actor(id) => Scope::Actor(with_tilde(id).into_owned()),
+            Scope::Task(id) => Scope::Task(with_tilde(id).into_owned()),
+            Scope::Account => Scope::Account,
+        };
+        let mut statuses = self.statuses.clone();
+        statuses.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
+        statuses.dedup();
+        Self {
+            scope,
+            statuses,
+            limit: None,
+            page_size: MAX_PAGE_SIZE,
+            ..self.clone()
+        }
+    }
+
+    /// What is different in another query, and how. Both are identities.
+    pub(crate) fn differences(&self, now: &Self) -> Vec<String> {
+        let mut differences = Vec::new();
+        let mut compare = |name: &str, theirs: String, ours: String| {
+            if theirs != ours {
+                differences.push(format!("{name} {theirs} (now {ours})"));
+            }
+        };
+        let time = |time: Option<DateTime<Utc>>| time.map_or("none".into(), |time| time.to_rfc3339());
+        compare("scope", self.scope.to_string(), now.scope.to_string());
+        compare("statuses", self.shown_statuses(), now.shown_statuses());
+        compare("started_after", time(self.started_after), time(now.started_after));
+        compare("started_before", time(self.started_before), time(now.started_before));
+        compare("descending", self.descending.to_string(), now.descending.to_string());
+        compare("offset", self.offset.to_string(), now.offset.to_string());
+        differences
+    }
+
+    fn shown_statuses(&self) -> String {
+        if self.statuses.is_empty() {
+            return "any".into();
+        }
+        self.joined_statuses()
+    }
+
+    fn joined_statuses(&self) -> String {
+        let statuses: Vec<_> = self.statuses.iter().map(RunStatus::as_str).collect();
+        statuses.join(",")
+    }
+
+    /// The same query, with the unfinished statuses let through if there is a filter: a run
+    /// that is running now may have a status that is wanted later.
+    pub(crate) fn widened(mut self) -> Self {
+        if self.statuses.is_empty() {
+            return self;
+        }
+        for status in RunStatus::UNFINISHED {
+            if !self.statuses.contains(&status) {
+                self.statuses.push(status);
+            }
+        }
+        self
+    }
+
+    /// Whether the filter by status lets a run through.
+    pub(crate) fn wants(&self, status: &RunStatus) -> bool {
+        self.statuses.is_empty() || self.statuses.contains(status)
+    }
+
+    /// Whether there is a filter by status.
+    pub(crate) fn has_filter(&self) -> bool {
+        !self.statuses.is_empty()
+    }
+
+    /// Whether the filter by status lets only runs through that have not finished.
+    pub(crate) fn wants_only_unfinished(&self) -> bool {
+        self.has_filter() && self.statuses.iter().all(|status| RunStatus::UNFINISHED.contains(status))
+    }
+
     /// The address of one page below `base_url`, which ends in `/v2`.
     pub(crate) fn url(&self, base_url: &Url, request: PageRequest) -> Url {
         let mut url = base_url.clone();
@@ -236,17 +326,15 @@ impl RunQuery {
             pairs.append_pair("desc", "1");
         }
         if !self.statuses.is_empty() {
-            let statuses: Vec<_> = self.statuses.iter().map(RunStatus::as_str).collect();
-            pairs.append_pair("status", &statuses.join(","));
+            pairs.append_pair("status", &self.joined_statuses());
         }
-        let (mut after, mut before) = (self.started_after, self.started_before);
-        match request.anchor {
-            Some(anchor) if self.descending => {
-                before = Some(before.map_or(anchor, |before| before.min(anchor)));
-            }
-            Some(anchor) => after = Some(after.map_or(anchor, |after| after.max(anchor))),
-            None => {}
-        }
+        let (from, to) = if self.descending {
+            (request.until, request.anchor)
+        } else {
+            (request.anchor, request.until)
+        };
+        let after = [self.started_after, from].into_iter().flatten().max();
+        let before = [self.started_before, to].into_iter().flatten().min();
         if let Some(time) = after {
             pairs.append_pair("startedAfter", &timestamp::to_query(time));
         }
@@ -322,6 +410,7 @@ mod tests {
         let base = Url::parse("https://api.apify.com/v2").unwrap();
         let request = PageRequest {
             anchor: None,
+            until: None,
             offset: 999,
             limit: 1000,
         };

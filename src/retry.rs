@@ -11,6 +11,8 @@ use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use crate::error::{Error, Result};
 
 /// No delay may be longer than this.
+/// The shortest time that a setting may be, where it may not be none.
+pub(crate) const SHORTEST: Duration = Duration::from_millis(1);
 const LONGEST_DELAY: Duration = Duration::from_secs(60 * 60);
 /// No page may be tried for longer than this.
 const LONGEST_ELAPSED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -141,9 +143,9 @@ impl RetryPolicy {
     ///
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a setting is out of its bounds.
     pub(crate) fn validate(&self) -> Result<()> {
-        within("initial_delay", self.initial_delay, LONGEST_DELAY)?;
-        within("max_delay", self.max_delay, LONGEST_DELAY)?;
-        within("max_elapsed", self.max_elapsed, LONGEST_ELAPSED)?;
+        within("initial_delay", self.initial_delay, SHORTEST, LONGEST_DELAY)?;
+        within("max_delay", self.max_delay, SHORTEST, LONGEST_DELAY)?;
+        within("max_elapsed", self.max_elapsed, SHORTEST, LONGEST_ELAPSED)?;
         if self.max_delay < self.initial_delay {
             let expected = format!("it is shorter than initial_delay {:?}", self.initial_delay);
             return Err(Error::config("max_delay", Shown(self.max_delay), &expected));
@@ -212,12 +214,17 @@ impl From<backoff::ExponentialBackoff> for RetryPolicy {
     }
 }
 
-/// Checks that a duration is not shorter than 1 ms and not longer than `longest`.
-pub(crate) fn within(setting: &str, value: Duration, longest: Duration) -> Result<()> {
-    if (Duration::from_millis(1)..=longest).contains(&value) {
+/// Checks that a duration is not shorter than `shortest` and not longer than `longest`.
+pub(crate) fn within(
+    setting: &str,
+    value: Duration,
+    shortest: Duration,
+    longest: Duration,
+) -> Result<()> {
+    if (shortest..=longest).contains(&value) {
         return Ok(());
     }
-    let expected = format!("it must be from 1ms to {longest:?}");
+    let expected = format!("it must be from {shortest:?} to {longest:?}");
     Err(Error::config(setting, Shown(value), &expected))
 }
 
@@ -241,11 +248,13 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
     }
     let until = http_date(text)?;
-    let date = headers
-        .get(DATE)
-        .and_then(|date| http_date(date.to_str().ok()?));
-    let now = date.unwrap_or_else(Utc::now);
+    let now = date(headers).unwrap_or_else(Utc::now);
     Some((until - now).to_std().unwrap_or(Duration::ZERO))
+}
+
+/// What the service's clock showed when it answered, in whole seconds.
+pub(crate) fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
+    http_date(headers.get(DATE)?.to_str().ok()?)
 }
 
 /// Reads a date in any of the three forms HTTP knows

@@ -18,11 +18,19 @@ pub struct WalkStats {
     pub bytes: u64,
     /// How often the list moved while it was read.
     pub drifts: u64,
-    /// How often the walk went on from its watermark: the start of the last run handed out.
+    /// How often the walk took the start of the last run as its new anchor: because the list
+    /// moved, or because the offset had grown deep (from 100,000 rows on).
     pub reanchors: u64,
-    /// Rows left out after the list moved: handed out before, or before the walk's place. The
-    /// one row in which each page overlaps with the page before does not count.
+    /// Rows left out because they had been dealt with before: after the list moved, and in
+    /// the lookback. The one row in which each page overlaps with the page before does not
+    /// count.
     pub duplicates: u64,
+    /// Rows handed out that appeared behind the watermark, within the lookback.
+    pub late: u64,
+    /// Runs to be read again that were no longer on the list.
+    pub vanished: u64,
+    /// Runs that are to be read again: see [`Cursor::unfinished`](crate::Cursor::unfinished).
+    pub unfinished: u64,
     /// How many rows the list has in all, by the service's last answer about the whole of it
     /// (after the list moved, answers are about a part). Filters count, the query's own
     /// `offset` and `limit` do not.
@@ -38,6 +46,9 @@ pub(crate) struct Counters {
     drifts: AtomicU64,
     reanchors: AtomicU64,
     duplicates: AtomicU64,
+    late: AtomicU64,
+    vanished: AtomicU64,
+    unfinished: AtomicU64,
     /// `u64::MAX` until there is an answer.
     total: AtomicU64,
 }
@@ -51,6 +62,9 @@ impl Default for Counters {
             drifts: AtomicU64::new(0),
             reanchors: AtomicU64::new(0),
             duplicates: AtomicU64::new(0),
+            late: AtomicU64::new(0),
+            vanished: AtomicU64::new(0),
+            unfinished: AtomicU64::new(0),
             total: AtomicU64::new(u64::MAX),
         }
     }
@@ -73,12 +87,14 @@ impl Counters {
         self.total.store(total, Relaxed);
     }
 
-    /// Takes over what the walk has met, and says whether the list has moved since the last
-    /// time.
-    pub(crate) fn met(&self, incidents: Incidents) -> bool {
+    /// Takes over what the walk has met.
+    pub(crate) fn met(&self, incidents: Incidents, unfinished: usize) {
+        self.drifts.store(incidents.drifts, Relaxed);
         self.reanchors.store(incidents.reanchors, Relaxed);
         self.duplicates.store(incidents.duplicates, Relaxed);
-        self.drifts.swap(incidents.drifts, Relaxed) < incidents.drifts
+        self.late.store(incidents.late, Relaxed);
+        self.vanished.store(incidents.vanished, Relaxed);
+        self.unfinished.store(unfinished as u64, Relaxed);
     }
 
     pub(crate) fn snapshot(&self, rows: u64) -> WalkStats {
@@ -91,6 +107,9 @@ impl Counters {
             drifts: self.drifts.load(Relaxed),
             reanchors: self.reanchors.load(Relaxed),
             duplicates: self.duplicates.load(Relaxed),
+            late: self.late.load(Relaxed),
+            vanished: self.vanished.load(Relaxed),
+            unfinished: self.unfinished.load(Relaxed),
             total: (total != u64::MAX).then_some(total),
         }
     }

@@ -3,38 +3,135 @@
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
+use chrono::TimeDelta;
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
 
 use crate::client::Client;
-use crate::error::Result;
+use crate::cursor::Cursor;
+use crate::emit::Emit;
+use crate::error::{Error, Result};
 use crate::pages::RunPages;
 use crate::query::RunQuery;
+use crate::retry;
 use crate::run::RunSummary;
 use crate::stats::WalkStats;
+use crate::walk::Rules;
+
+/// The shortest interval at which a list is followed.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
+/// The longest interval, and the longest lookback.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+const DEFAULT_LOOKBACK: Duration = Duration::from_secs(60);
 
 /// A walk over a list of runs that has not started yet: [`Client::runs`].
 ///
-/// Nothing is checked or sent before the stream it ends in is polled. A query that is
-/// wrong is that stream's first item: an `Err` of kind
-/// [`Config`](crate::ErrorKind::Config).
+/// Nothing is checked or sent before the stream it ends in is polled. A query or a setting
+/// that is wrong is that stream's first item: an `Err` of kind
+/// [`Config`](crate::ErrorKind::Config) that names it, or of kind
+/// [`CursorMismatch`](crate::ErrorKind::CursorMismatch).
+///
+/// # Example: each run once, when it has finished, for ever
+///
+/// ```no_run
+/// # async fn example(client: apify_runs::Client, stored: Option<&str>) -> apify_runs::Result<()> {
+/// use std::time::Duration;
+///
+/// use apify_runs::{Cursor, Emit};
+/// use futures::StreamExt;
+///
+/// let cursor = stored.map_or_else(|| Ok(Cursor::default()), str::parse)?;
+/// let mut runs = client
+///     .runs("janedoe~my-actor")
+///     .emit(Emit::Finished)
+///     .follow(Duration::from_secs(10))
+///     .resume(cursor)
+///     .stream();
+/// while let Some(run) = runs.next().await {
+///     println!("{:?}", run?);
+///     println!("store this with it: {}", runs.cursor());
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[must_use = "a walk does nothing until it ends in `stream()` or `pages()`, and is polled"]
 pub struct Runs {
-    client: Client,
-    query: RunQuery,
+    pub(crate) client: Client,
+    pub(crate) query: RunQuery,
+    pub(crate) emit: Emit,
+    pub(crate) follow: Option<Duration>,
+    lookback: Duration,
+    pub(crate) resume: Cursor,
 }
 
 impl Runs {
     pub(crate) fn new(client: Client, query: RunQuery) -> Self {
-        Self { client, query }
+        Self {
+            client,
+            query,
+            emit: Emit::default(),
+            follow: None,
+            lookback: DEFAULT_LOOKBACK,
+            resume: Cursor::default(),
+        }
+    }
+
+    /// When a run is handed out. Default [`Emit::Snapshot`]: once, as it is then.
+    pub fn emit(mut self, emit: Emit) -> Self {
+        self.emit = emit;
+        self
+    }
+
+    /// Does not end with the list, but waits this long and then looks for new runs, again and
+    /// again. From 100 ms to 24 hours. Default: the stream ends with the list.
+    ///
+    /// A run that starts comes out within one interval and a request. Each look begins a
+    /// [`lookback`](Self::lookback) before the last run, and costs one request if there is
+    /// nothing new, and one more or a few if unfinished runs are to be read again. What fails
+    /// is retried under the client's [`RetryPolicy`](crate::RetryPolicy), and if that does not
+    /// help, the stream ends with the error.
+    ///
+    /// Otherwise it ends when the query's [`limit`](RunQuery::limit) is reached, and when its
+    /// [`started_before`](RunQuery::started_before) has passed by more than the lookback, by
+    /// the service's clock, and no run is left to be read again. A descending walk cannot
+    /// follow.
+    pub fn follow(mut self, interval: Duration) -> Self {
+        self.follow = Some(interval);
+        self
+    }
+
+    /// How late a run may become visible and still be found. From 0 to 24 hours. Default 60 s.
+    ///
+    /// The service's list is not always complete at its end: a run may appear in it after
+    /// others that started later. A walk that resumes, and each look of one that follows,
+    /// therefore begins this long before the last run. The IDs of the runs in between are in
+    /// the cursor, some 75 bytes for each.
+    ///
+    /// A walk that resumes cannot look back further than the walk that wrote the cursor did.
+    pub fn lookback(mut self, lookback: Duration) -> Self {
+        self.lookback = lookback;
+        self
+    }
+
+    /// Goes on where another walk was, instead of at the beginning of the list: see
+    /// [`Cursor`]. [`Cursor::default`] is the beginning.
+    ///
+    /// It must be a walk of the same query and the same [`emit`](Self::emit). `page_size`,
+    /// `limit` and the [`lookback`](Self::lookback) may be others; the `limit` counts what was
+    /// handed out before too. The query's `offset` has been applied and is not again.
+    pub fn resume(mut self, cursor: Cursor) -> Self {
+        self.resume = cursor;
+        self
     }
 
     /// The runs, one by one.
     pub fn stream(self) -> RunStream {
+        let most = |limit: u64| limit.saturating_sub(self.resume.rows()).max(1);
         RunStream {
-            limit: self.query.limit,
+            most: self.query.limit.map(most),
             handed_out: 0,
             rows: Vec::new().into_iter(),
             pages: self.pages(),
@@ -43,7 +140,45 @@ impl Runs {
 
     /// The runs, page by page.
     pub fn pages(self) -> RunPages {
-        RunPages::new(self.client, self.query)
+        RunPages::new(self)
+    }
+
+    /// The cursor at the beginning of the walk, if it can begin.
+    pub(crate) fn begin(&self) -> Result<Cursor> {
+        self.query.validate()?;
+        if let Some(interval) = self.follow {
+            retry::within("follow", interval, SHORTEST_INTERVAL, LONGEST)?;
+            if self.query.descending {
+                let expected = "a descending walk cannot follow the list";
+                return Err(Error::config("follow", format!("{interval:?}"), expected));
+            }
+        }
+        retry::within("lookback", self.lookback, Duration::ZERO, LONGEST)?;
+        if self.emit == Emit::Finished && self.query.wants_only_unfinished() {
+            let expected = "the query lets only unfinished runs through";
+            return Err(Error::config("emit", "Finished", expected));
+        }
+        self.resume.of_walk(&self.query, self.emit)
+    }
+
+    pub(crate) fn rules(&self) -> Rules {
+        Rules {
+            emit: self.emit,
+            // Checked to be short when the walk begins.
+            lookback: TimeDelta::from_std(self.lookback).unwrap_or_default(),
+            follow: self.follow.is_some(),
+        }
+    }
+
+    /// The query as it is sent. A filter by status must not hide runs that will pass it
+    /// later, but from a descending walk, which usually does not come back, for which those
+    /// that run now would come first.
+    pub(crate) fn wire_query(&self) -> RunQuery {
+        let comes_back = self.emit != Emit::Snapshot || self.resume != Cursor::default();
+        if self.query.descending && !comes_back {
+            return self.query.clone();
+        }
+        self.query.clone().widened()
     }
 }
 
@@ -108,10 +243,21 @@ pub struct RunStream {
     rows: std::vec::IntoIter<RunSummary>,
     /// Items handed out: rows, and errors in the place of rows.
     handed_out: u64,
-    limit: Option<u64>,
+    /// The most items there can be. An error takes the place of a row, so even a walk that
+    /// fails keeps to it.
+    most: Option<u64>,
 }
 
 impl RunStream {
+    /// Where to go on after exactly the items that have been handed out. Before the first one
+    /// it is the cursor the walk began with; after an error it is where the error struck.
+    ///
+    /// Cheap enough to be called after each row: it is made when it is asked for, in time
+    /// that depends on how many runs started within the lookback.
+    pub fn cursor(&self) -> &Cursor {
+        self.pages.cursor()
+    }
+
     /// What the walk has done so far. A row counts when it is handed out.
     pub fn stats(&self) -> WalkStats {
         let mut stats = self.pages.stats();
@@ -123,10 +269,7 @@ impl RunStream {
     fn poll_page(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<RunSummary>>> {
         loop {
             match ready!(self.pages.poll_batch(cx)) {
-                Some(Ok(batch)) => {
-                    self.pages.handed_out(batch.rows.len());
-                    self.rows = batch.rows;
-                }
+                Some(Ok(batch)) => self.rows = batch.rows,
                 Some(Err(error)) => {
                     self.handed_out += 1;
                     return Poll::Ready(Some(Err(error)));
@@ -135,6 +278,7 @@ impl RunStream {
             }
             if let Some(run) = self.rows.next() {
                 self.handed_out += 1;
+                self.pages.hand_out();
                 return Poll::Ready(Some(Ok(run)));
             }
         }
@@ -149,6 +293,7 @@ impl Stream for RunStream {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if let Some(run) = self.rows.next() {
             self.handed_out += 1;
+            self.pages.hand_out();
             return Poll::Ready(Some(Ok(run)));
         }
         self.poll_page(cx)
@@ -159,10 +304,7 @@ impl Stream for RunStream {
         if self.pages.is_terminated() {
             return (buffered, Some(buffered));
         }
-        // An error takes the place of a row, so even a walk that fails keeps to the limit.
-        let left = self
-            .limit
-            .map(|limit| limit.max(1) - self.handed_out.min(limit));
+        let left = self.most.map(|most| most - self.handed_out.min(most));
         (buffered, left.and_then(|left| usize::try_from(left).ok()))
     }
 }

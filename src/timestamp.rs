@@ -147,6 +147,25 @@ pub(crate) mod optional {
     }
 }
 
+/// `#[serde(with)]` for a time that is always there.
+pub(crate) mod required {
+    use super::*;
+
+    pub(crate) fn serialize<S: Serializer>(
+        time: &DateTime<Utc>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        optional::serialize(&Some(*time), serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<DateTime<Utc>, D::Error> {
+        let time = optional::deserialize(deserializer)?;
+        time.ok_or_else(|| de::Error::custom("a time is missing"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -108,6 +108,10 @@ open_enum! {
 }
 
 impl RunStatus {
+    /// What a run can be before it has finished.
+    pub(crate) const UNFINISHED: [Self; 4] =
+        [Self::Ready, Self::Running, Self::TimingOut, Self::Aborting];
+
     /// Whether a run with this status has reached its end. `false` for
     /// [`Other`](Self::Other), of which nothing is known.
     pub fn is_finished(&self) -> bool {

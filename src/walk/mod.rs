@@ -1,21 +1,32 @@
 //! The order of a walk: which page to ask for next, and which rows of an answer are new.
 //!
-//! Pure: no I/O, no clock. [`Walk::next_request`] says what to ask for, [`Walk::take`]
-//! takes the answer. The list may change between any two requests, so each request after
-//! the first starts one row early: its first row must be the last row of the page before.
-//! If it is, what follows it is what follows that row in the service's own order, whatever
-//! was deleted or inserted elsewhere. If it is not, the list moved, and the walk goes on
-//! from its watermark: it asks for the runs that started there or later and leaves out those
-//! it has handed out. Where the service ignores such a bound, it steps back by offset until
-//! it sees a run from before the watermark, and reads on from there.
+//! Pure: no I/O, no clock. [`Walk::next`] says what to do, [`Walk::take`] takes an answer. The
+//! list may change between any two requests, so each request after the first starts one row
+//! early: its first row must be the last row of the page before. If it is, what follows it is
+//! what follows that row in the service's own order, whatever was deleted or inserted
+//! elsewhere. If it is not, the list moved, and the walk goes on from its watermark: it asks
+//! for the runs that started there or later and leaves out those it has handed out. Where the
+//! service ignores such a bound, it steps back by offset until it sees a run from before the
+//! watermark, and reads on from there.
+//!
+//! A walk that resumes, and each poll of one that follows, is a pass of its own: it begins a
+//! lookback before the watermark, where late runs may have appeared. Before it, and at the
+//! end, the runs that had not finished are read again.
 
-use std::collections::HashSet;
+mod direction;
+mod reread;
+
 use std::fmt;
 use std::ops::Range;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::decode::Page;
+pub(crate) use direction::{Direction, Side};
+use reread::Reread;
+
+use crate::cursor::{Cursor, Memory, Step, Then};
+use crate::decode::{Entry, Page};
+use crate::emit::{Emit, Known};
 use crate::query::{MAX_PAGE_SIZE, RunQuery};
 use crate::run::Id;
 
@@ -23,43 +34,63 @@ use crate::run::Id;
 const MOST_FRUITLESS_DRIFTS: u32 = 20;
 /// How often in a row there may be something behind the last row that does not come.
 const MOST_FRUITLESS_PROBES: u32 = 3;
-/// How many runs without a start are remembered, so that none is handed out again.
-const MOST_UNDATED: usize = 10_000;
+/// The offset from which on the walk counts from a new anchor. The service has to pass over
+/// as many rows, for each page again.
+const DEEP_OFFSET: u64 = 100_000;
+
+/// What a walk does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    Fetch(PageRequest),
+    /// The list has been read to its end: it is time to wait, and then to [`Walk::poll`].
+    Wait,
+    End,
+}
 
 /// A page to ask for: `limit` rows from the row at `offset` on, counted from `anchor`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PageRequest {
     /// Only runs that started then or later (or earlier, if the walk is descending).
     pub(crate) anchor: Option<DateTime<Utc>>,
+    /// Only runs that started then or earlier (or later, if the walk is descending).
+    pub(crate) until: Option<DateTime<Utc>>,
     pub(crate) offset: u64,
     pub(crate) limit: u64,
 }
 
-/// Which rows of an answer to hand out.
-#[derive(Debug, PartialEq, Eq)]
+/// What a walk does besides passing over the list once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rules {
+    pub(crate) emit: Emit,
+    pub(crate) lookback: TimeDelta,
+    pub(crate) follow: bool,
+}
+
+/// What to do with the rows of an answer.
+#[derive(Debug, Default)]
 pub(crate) struct Taken {
-    /// These, counted over all rows of the page, readable or not …
+    /// Hand out these, counted over all rows of the page, readable or not …
     pub(crate) rows: Range<usize>,
-    /// … but not these among them, in ascending order: they were handed out before.
-    pub(crate) known: Vec<usize>,
+    /// … but not these among them, in ascending order.
+    pub(crate) left_out: Vec<usize>,
+    /// What the rows do to the cursor, in their order.
+    pub(crate) steps: Vec<Step>,
+    /// How many of those left out had been dealt with before.
+    duplicates: u64,
+    /// How many of those handed out appeared behind the watermark.
+    late: u64,
 }
 
 impl Taken {
-    fn nothing() -> Self {
-        Self {
-            rows: 0..0,
-            known: Vec::new(),
-        }
-    }
-
     /// Whether the row at this index of the page is to be handed out.
     pub(crate) fn includes(&self, index: usize) -> bool {
-        self.rows.contains(&index) && self.known.binary_search(&index).is_err()
+        self.rows.contains(&index) && self.left_out.binary_search(&index).is_err()
     }
 
     /// How many rows to hand out.
+    #[cfg(test)]
     pub(crate) fn count(&self) -> usize {
-        self.rows.len() - self.known.len()
+        self.rows.len() - self.left_out.len()
     }
 }
 
@@ -84,28 +115,37 @@ pub(crate) enum Broken {
 pub(crate) struct Incidents {
     /// How often the list moved.
     pub(crate) drifts: u64,
-    /// How often the walk went on from its watermark.
+    /// How often the walk took a new anchor: because the list moved, or because the offset
+    /// was deep.
     pub(crate) reanchors: u64,
-    /// Rows left out after the list moved: handed out before, or before the walk's place. The
-    /// one row in which each page overlaps with the page before does not count.
+    /// Rows left out because they had been dealt with: after the list moved, and in the
+    /// lookback. The one row in which each page overlaps with the page before does not count.
     pub(crate) duplicates: u64,
+    /// Rows that appeared behind the watermark, and were handed out.
+    pub(crate) late: u64,
+    /// Runs to be read again that were gone.
+    pub(crate) vanished: u64,
 }
 
 /// One walk over the list.
 #[derive(Debug)]
 pub(crate) struct Walk {
-    descending: bool,
-    page_size: u64,
-    /// How many rows may still be handed out, if the query has a limit.
-    remaining: Option<u64>,
+    query: RunQuery,
+    rules: Rules,
+    memory: Memory,
+    deep_offset: u64,
     state: State,
-    edge: Edge,
+    /// How far the rows of the answers go that were taken. What has been handed out of them
+    /// is for others to know.
+    cursor: Cursor,
     /// What a look behind the last row has shown since there was a new one.
     probe: Probe,
     /// Where the walk was last in the whole list, or would be if nothing had changed since.
     position: u64,
     /// Whether the service has been seen to ignore the bound that an anchor is.
     ignores_anchors: bool,
+    /// Whether the unfinished runs have been read again at the end.
+    has_reread_at_end: bool,
     /// How often the list has moved since the last new row.
     fruitless_drifts: u32,
     incidents: Incidents,
@@ -120,14 +160,20 @@ enum State {
         anchor: Option<DateTime<Utc>>,
         offset: u64,
         last: Id,
-        /// Whether rows from before the watermark may follow, which were handed out before.
-        behind: bool,
+        /// The start up to which rows may follow that were dealt with before.
+        behind: Option<DateTime<Utc>>,
     },
-    /// The list moved: the next request begins at the watermark, by the runs' start.
+    /// The walk goes on from a start it has come to before: the next request begins there.
     Anchored { anchor: DateTime<Utc> },
-    /// The list moved, and the service ignores anchors: the next request begins at `offset`,
-    /// and if that is not before the watermark, the one after it `step` rows earlier.
-    SteppingBack { offset: u64, step: u64 },
+    /// The same where the service ignores anchors: the next request begins at `offset`, and
+    /// if that is not before `target`, the one after it `step` rows earlier.
+    SteppingBack {
+        offset: u64,
+        step: u64,
+        target: DateTime<Utc>,
+    },
+    /// Unfinished runs are read again.
+    Rereading(Reread),
     /// Nothing new came, though `total` says that there is more: the next request looks
     /// behind the rows that came. After it, the walk asks again what it asked before.
     Probing {
@@ -135,7 +181,9 @@ enum State {
         offset: u64,
         from: Box<State>,
     },
-    /// Every row has been handed out: there is no next request.
+    /// Every row there was has been taken: more may come.
+    Waiting,
+    /// Every row has been taken: there is no next request.
     Done,
 }
 
@@ -152,41 +200,39 @@ enum Probe {
     },
 }
 
-/// How far the walk has handed rows out, and which of them could come again.
-#[derive(Debug, Default)]
-struct Edge {
-    /// The watermark: the start that no row handed out lies beyond.
-    watermark: Option<DateTime<Utc>>,
-    /// The rows handed out that started exactly then.
-    ids: HashSet<Id>,
-    /// The rows handed out that had no start. Each will get one, and then come again.
-    undated: HashSet<Id>,
-}
-
-/// Where a start lies, seen from another in the direction of the walk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Before,
-    Same,
-    Beyond,
+impl Rules {
+    /// Which runs a cursor of such a walk remembers.
+    pub(crate) fn memory(&self, query: &RunQuery) -> Memory {
+        Memory {
+            direction: Direction::new(query.descending),
+            lookback: self.lookback,
+            skips_rows: query.offset > 0,
+        }
+    }
 }
 
 impl Walk {
-    pub(crate) fn new(query: &RunQuery) -> Self {
-        Self {
-            descending: query.descending,
-            page_size: u64::from(query.page_size),
-            remaining: query.limit,
-            state: State::Start {
-                offset: query.offset,
-            },
-            edge: Edge::default(),
+    /// A walk that goes on from `cursor`, which is one of this query.
+    pub(crate) fn new(query: &RunQuery, rules: Rules, cursor: Cursor) -> Self {
+        let mut walk = Self {
+            query: query.clone(),
+            rules,
+            memory: rules.memory(query),
+            deep_offset: DEEP_OFFSET,
+            state: State::Done,
+            // A guess, for services that ignore anchors.
+            position: query.offset.saturating_add(cursor.rows()),
+            cursor,
             probe: Probe::NotSent,
-            position: query.offset,
             ignores_anchors: false,
+            has_reread_at_end: false,
             fruitless_drifts: 0,
             incidents: Incidents::default(),
+        };
+        if walk.remaining() > 0 {
+            walk.begin();
         }
+        walk
     }
 
     /// What the walk has met on its way so far.
@@ -194,68 +240,86 @@ impl Walk {
         self.incidents
     }
 
-    /// The page to ask for now, or `None` when the walk is over.
-    pub(crate) fn next_request(&self) -> Option<PageRequest> {
-        let wanted = self
-            .remaining
-            .map_or(self.page_size, |remaining| remaining.min(self.page_size));
-        let (anchor, offset, limit) = match self.state {
-            State::Start { offset } => (None, offset, wanted),
-            State::Reading { anchor, offset, .. } => (anchor, offset, wanted + 1),
-            // The rows at the watermark come first, and were handed out before.
-            State::Anchored { anchor } => (Some(anchor), 0, wanted + self.edge.ids.len() as u64),
-            State::SteppingBack { offset, .. } => (None, offset, self.page_size + 1),
-            State::Probing { anchor, offset, .. } => (anchor, offset, 1),
-            State::Done => return None,
+    /// How many runs are to be read again.
+    pub(crate) fn unfinished(&self) -> usize {
+        self.cursor.unfinished()
+    }
+
+    /// What to do now.
+    pub(crate) fn next(&self) -> Next {
+        let (anchor, offset, limit) = match &self.state {
+            &State::Start { offset } => (None, offset, self.wanted()),
+            &State::Reading { anchor, offset, .. } => (anchor, offset, self.wanted() + 1),
+            // Rows that were dealt with before come first.
+            &State::Anchored { anchor } => {
+                let known = self.cursor.known_from(anchor, self.memory.direction);
+                (Some(anchor), 0, self.wanted() + known as u64)
+            }
+            &State::SteppingBack { offset, .. } => (None, offset, self.page_size() + 1),
+            State::Rereading(reread) => {
+                return Next::Fetch(reread.request(self.memory.direction, self.page_size()));
+            }
+            &State::Probing { anchor, offset, .. } => (anchor, offset, 1),
+            State::Waiting => return Next::Wait,
+            State::Done => return Next::End,
         };
-        Some(PageRequest {
+        Next::Fetch(PageRequest {
             anchor,
+            until: None,
             offset,
             limit: limit.min(u64::from(MAX_PAGE_SIZE)),
         })
     }
 
-    /// Takes the answer to `request` and says which of its rows are new. If the list moved,
-    /// none is: the next request finds the place again.
+    /// Begins another pass, after the wait that [`Next::Wait`] asked for.
+    pub(crate) fn poll(&mut self) {
+        if matches!(self.state, State::Waiting) {
+            self.begin();
+        }
+    }
+
+    /// Takes the answer to `request` and says what to do with its rows. If the list moved,
+    /// nothing: the next request finds the place again.
     ///
     /// # Errors
     ///
     /// [`Broken`] if there is no way to go on. The walk is unchanged then.
     pub(crate) fn take(&mut self, request: PageRequest, page: &Page) -> Result<Taken, Broken> {
-        let first_start = page.entries().find_map(|(_, start)| start);
         match &self.state {
-            State::Start { .. } => self.accept(request, page, 0, false),
+            State::Start { .. } => self.accept(request, page, 0, None),
             State::Reading { last, .. } if page.first_key() != Some(last) => {
                 self.drift(request, page)
             }
             &State::Reading { behind, .. } => {
-                if !behind && self.is_out_of_order(request, page) {
+                if behind.is_none() && self.is_out_of_order(page) {
                     return self.drift(request, page);
                 }
                 self.accept(request, page, 1, behind)
             }
             &State::Anchored { anchor } => {
-                if first_start.is_some_and(|start| self.side(start, anchor) == Side::Before) {
+                if self.begins_before(page, anchor) {
                     self.ignores_anchors = true;
-                    self.go_on_from(anchor);
-                    return Ok(Taken::nothing());
+                    self.go_to(anchor);
+                    return Ok(Taken::default());
                 }
-                self.accept(request, page, 0, true)
+                self.accept(request, page, 0, self.cursor.watermark())
             }
-            &State::SteppingBack { offset, step } => {
-                let reaches_back = match (first_start, self.edge.watermark) {
-                    (Some(start), Some(watermark)) => self.side(start, watermark) == Side::Before,
-                    _ => false,
-                };
-                if offset == 0 || reaches_back {
-                    return self.accept(request, page, 0, true);
+            &State::SteppingBack {
+                offset,
+                step,
+                target,
+            } => {
+                if offset == 0 || self.begins_before(page, target) {
+                    return self.accept(request, page, 0, self.cursor.watermark());
                 }
                 self.state = State::SteppingBack {
                     offset: offset.saturating_sub(step),
                     step: step.saturating_mul(2),
+                    target,
                 };
-                Ok(Taken::nothing())
+                Ok(Taken::default())
             }
+            State::Rereading(_) => Ok(self.take_reread(request, page)),
             State::Probing { .. } => {
                 self.probe = match (page.row_count(), self.probe) {
                     (0, _) => Probe::FoundNothing,
@@ -266,10 +330,116 @@ impl Walk {
                 {
                     self.state = *from;
                 }
-                Ok(Taken::nothing())
+                Ok(Taken::default())
             }
-            State::Done => Ok(Taken::nothing()),
+            State::Waiting | State::Done => Ok(Taken::default()),
         }
+    }
+
+    /// How many rows may still be handed out.
+    fn remaining(&self) -> u64 {
+        let limit = self.query.limit.unwrap_or(u64::MAX);
+        limit.saturating_sub(self.cursor.rows())
+    }
+
+    fn page_size(&self) -> u64 {
+        u64::from(self.query.page_size)
+    }
+
+    /// How many new rows to ask for.
+    fn wanted(&self) -> u64 {
+        let leaves_rows_out = self.rules.emit == Emit::Finished || self.query.has_filter();
+        if leaves_rows_out {
+            // Who knows how many it takes to find the few that are left.
+            return self.page_size();
+        }
+        self.remaining().min(self.page_size())
+    }
+
+    /// Begins a pass over the list: at its beginning, or a lookback before the watermark. The
+    /// unfinished runs before that are read again first.
+    fn begin(&mut self) {
+        self.probe = Probe::NotSent;
+        let Some(floor) = self.cursor.floor(&self.memory) else {
+            let offset = self.query.offset;
+            self.state = State::Start { offset };
+            return;
+        };
+        let is_passed = |start| self.memory.direction.side(start, floor) == Side::Before;
+        let starts = self.cursor.open().map(|(_, start)| start).filter(|start| is_passed(*start));
+        match Reread::new(starts, self.memory.direction, false) {
+            Some(reread) if !self.ignores_anchors => self.state = State::Rereading(reread),
+            _ => self.begin_pass(),
+        }
+    }
+
+    fn begin_pass(&mut self) {
+        let Some(floor) = self.cursor.floor(&self.memory) else {
+            return;
+        };
+        self.go_to(floor);
+        if self.ignores_anchors {
+            self.reach_back_to_open_runs();
+        }
+    }
+
+    /// Lets a pass that steps back begin before every run that is to be read again: where
+    /// anchors are ignored, there is no other way to find them.
+    fn reach_back_to_open_runs(&mut self) {
+        let direction = self.memory.direction;
+        if let State::SteppingBack { target, .. } = &mut self.state {
+            for (_, start) in self.cursor.open() {
+                if direction.side(start, *target) == Side::Before {
+                    *target = start;
+                }
+            }
+        }
+    }
+
+    /// Sets out for the rows that started at `target` or beyond: by their start, or else by
+    /// offset.
+    fn go_to(&mut self, target: DateTime<Utc>) {
+        self.state = if self.ignores_anchors {
+            // Half a page, so that the answer reaches past the place if the list grew before it.
+            let step = self.page_size().div_ceil(2);
+            State::SteppingBack {
+                offset: self.position.saturating_sub(step),
+                step: step * 2,
+                target,
+            }
+        } else {
+            State::Anchored {
+                anchor: self.memory.direction.bound_before(target),
+            }
+        };
+    }
+
+    /// The list has been read to its end.
+    fn end_pass(&mut self, answered_at: Option<DateTime<Utc>>) {
+        self.probe = Probe::NotSent;
+        if self.remaining() == 0 || self.rules.follow {
+            let is_over = self.remaining() == 0 || self.is_over_for_good(answered_at);
+            self.state = if is_over { State::Done } else { State::Waiting };
+            return;
+        }
+        let starts = self.cursor.open().map(|(_, start)| start);
+        let reread = Reread::new(starts, self.memory.direction, true);
+        self.state = State::Done;
+        match reread.filter(|_| self.rules.emit != Emit::Snapshot && !self.has_reread_at_end) {
+            None => {}
+            Some(reread) if !self.ignores_anchors => self.state = State::Rereading(reread),
+            Some(_) => self.begin_pass(),
+        }
+        self.has_reread_at_end = true;
+    }
+
+    /// Whether nothing can come any more: no run that starts now is wanted, none appears late,
+    /// and none is to be read again.
+    fn is_over_for_good(&self, answered_at: Option<DateTime<Utc>>) -> bool {
+        let (Some(end), Some(now)) = (self.query.started_before, answered_at) else {
+            return false;
+        };
+        now - end > self.rules.lookback && self.cursor.unfinished() == 0
     }
 
     /// Takes a page that continues the walk: the rows after the first `overlap` are new, but
@@ -279,48 +449,90 @@ impl Walk {
         request: PageRequest,
         page: &Page,
         overlap: usize,
-        behind: bool,
+        behind: Option<DateTime<Utc>>,
     ) -> Result<Taken, Broken> {
         let rows = page.row_count();
-        let more = match (self.judge(request, page, rows - overlap), self.probe) {
-            (Next::Doubtful, Probe::FoundMore { times }) if times == MOST_FRUITLESS_PROBES => {
+        let more = match (judge(request, page, rows - overlap), self.probe) {
+            (After::Doubtful, Probe::FoundMore { times }) if times == MOST_FRUITLESS_PROBES => {
                 let offset = request.offset;
                 return Err(Broken::Stalled { offset });
             }
-            (Next::Doubtful, Probe::NotSent | Probe::FoundMore { .. }) => {
+            (After::Doubtful, Probe::NotSent | Probe::FoundMore { .. }) => {
                 self.state = State::Probing {
                     anchor: request.anchor,
                     offset: request.offset + rows as u64,
                     from: Box::new(std::mem::replace(&mut self.state, State::Done)),
                 };
-                return Ok(Taken::nothing());
+                return Ok(Taken::default());
             }
-            (Next::Doubtful, Probe::FoundNothing) | (Next::End, _) => false,
-            (Next::More, _) => true,
+            (After::Doubtful, Probe::FoundNothing) | (After::End, _) => false,
+            (After::More, _) => true,
         };
-        let taken = self.select(page, overlap, behind);
-        self.remember(page, &taken);
+        let taken = self.select(page, overlap, |entry| self.known(entry, behind));
+        self.note(&taken);
         self.position = match request.anchor {
             None => request.offset + taken.rows.end as u64,
-            Some(_) => self.position + taken.count() as u64,
+            Some(_) => self.position + taken.steps.len() as u64,
         };
-        // Only a row with a start shows that the place of the watermark has been reached.
-        let is_still_behind = behind && handed_out(page, &taken).all(|(_, start)| start.is_none());
-        self.state = match page.last_key() {
-            Some(last) if more && self.remaining != Some(0) => State::Reading {
-                anchor: request.anchor,
-                offset: request.offset + rows as u64 - 1,
-                last: last.clone(),
-                behind: is_still_behind,
-            },
-            _ => State::Done,
-        };
+        match page.last_key() {
+            Some(last) if more && self.remaining() > 0 => {
+                self.state = self.reading(request, page, last.clone(), behind);
+            }
+            _ => self.end_pass(page.answered_at),
+        }
         Ok(taken)
+    }
+
+    /// The state after a page that another one follows.
+    fn reading(
+        &mut self,
+        request: PageRequest,
+        page: &Page,
+        last: Id,
+        behind: Option<DateTime<Utc>>,
+    ) -> State {
+        // Only a row beyond it shows that the place where the pass began has been passed.
+        let is_beyond = |entry: Entry<'_>| {
+            let (Some(start), Some(behind)) = (entry.start, behind) else {
+                return false;
+            };
+            self.memory.direction.side(start, behind) == Side::Beyond
+        };
+        let behind = behind.filter(|_| !page.entries().any(is_beyond));
+        let (mut anchor, mut offset) = (request.anchor, request.offset + page.row_count() as u64 - 1);
+        if offset >= self.deep_offset
+            && !self.ignores_anchors
+            && let Some((nearer, ties)) = self.nearer_anchor(page)
+        {
+            self.incidents.reanchors += 1;
+            (anchor, offset) = (Some(nearer), ties);
+        }
+        State::Reading {
+            anchor,
+            offset,
+            last,
+            behind,
+        }
+    }
+
+    /// The last row's own start as an anchor, and the row's offset from there: how many rows
+    /// before it started then too. `None` if the page does not show all of them.
+    fn nearer_anchor(&self, page: &Page) -> Option<(DateTime<Utc>, u64)> {
+        let last = page.entries().last()?.start?;
+        let anchor = self.memory.direction.bound_before(last);
+        let is_before = |entry: &Entry<'_>| {
+            let is_before = |start| self.memory.direction.side(start, anchor) == Side::Before;
+            entry.start.is_some_and(is_before)
+        };
+        let before = page.entries().take_while(is_before).count();
+        let ties = page.row_count() - before - 1;
+        let is_sorted = !page.entries().skip(before).any(|entry| is_before(&entry));
+        (before > 0 && is_sorted).then_some((anchor, ties as u64))
     }
 
     /// The list moved: looks for the place to go on from.
     fn drift(&mut self, request: PageRequest, page: &Page) -> Result<Taken, Broken> {
-        let Some(watermark) = self.edge.watermark else {
+        let Some(watermark) = self.cursor.watermark() else {
             return Err(self.moved(request, page));
         };
         if self.fruitless_drifts == MOST_FRUITLESS_DRIFTS {
@@ -330,36 +542,19 @@ impl Walk {
         self.incidents.drifts += 1;
         self.incidents.reanchors += 1;
         self.probe = Probe::NotSent;
-        self.go_on_from(watermark);
-        Ok(Taken::nothing())
-    }
-
-    /// Sets out to find the place of the watermark: by its start, or else by offset.
-    fn go_on_from(&mut self, watermark: DateTime<Utc>) {
-        self.state = if self.ignores_anchors {
-            // Half a page, so that the answer reaches past the place if the list grew before it.
-            let step = self.page_size.div_ceil(2);
-            State::SteppingBack {
-                offset: self.position.saturating_sub(step),
-                step: step * 2,
-            }
-        } else {
-            State::Anchored {
-                anchor: self.anchor_at(watermark),
-            }
-        };
-    }
-
-    /// The bound that the rows at a start and beyond it are within: a request has room for
-    /// milliseconds only.
-    fn anchor_at(&self, start: DateTime<Utc>) -> DateTime<Utc> {
-        let finer = i64::from(start.timestamp_subsec_nanos() % 1_000_000);
-        let outwards = if self.descending && finer > 0 {
-            TimeDelta::nanoseconds(1_000_000 - finer)
-        } else {
-            TimeDelta::nanoseconds(-finer)
-        };
-        start.checked_add_signed(outwards).unwrap_or(start)
+        match self.state {
+            // The pass has not come to new rows yet: it begins once more.
+            State::Reading {
+                behind: Some(_),
+                anchor: Some(anchor),
+                ..
+            } => self.go_to(anchor),
+            State::Reading {
+                behind: Some(_), ..
+            } => self.begin_pass(),
+            _ => self.go_to(watermark),
+        }
+        Ok(Taken::default())
     }
 
     fn moved(&self, request: PageRequest, page: &Page) -> Broken {
@@ -374,142 +569,155 @@ impl Walk {
         }
     }
 
-    /// Whether a row that was handed out comes again behind the overlap: rows that started
+    fn begins_before(&self, page: &Page, target: DateTime<Utc>) -> bool {
+        let first = page.entries().find_map(|entry| entry.start);
+        first.is_some_and(|start| self.memory.direction.side(start, target) == Side::Before)
+    }
+
+    /// Whether a row that was dealt with comes again behind the overlap: rows that started
     /// in the same millisecond have changed places, and one of them may have been missed.
-    fn is_out_of_order(&self, request: PageRequest, page: &Page) -> bool {
-        let Some(watermark) = self.edge.watermark else {
+    fn is_out_of_order(&self, page: &Page) -> bool {
+        let Some(watermark) = self.cursor.watermark() else {
             return false;
         };
-        if request.anchor == Some(self.anchor_at(watermark)) {
-            // Behind an anchor at the watermark, known rows are to be expected.
-            return false;
-        }
         let mut ties = page
             .entries()
             .skip(1)
-            .take_while(|(_, start)| *start == Some(watermark));
-        ties.any(|(id, _)| id.is_some_and(|id| self.edge.ids.contains(id)))
+            .take_while(|entry| entry.start == Some(watermark));
+        ties.any(|entry| self.cursor.known(entry.id) != Known::New)
     }
 
-    /// Decides which rows are new.
-    fn select(&self, page: &Page, overlap: usize, behind: bool) -> Taken {
-        let mut left = self.remaining.unwrap_or(u64::MAX);
-        let mut known = Vec::new();
-        let mut end = overlap;
-        for (index, (id, start)) in page.entries().enumerate().skip(overlap) {
+    /// Decides what to do with the rows of a page. `known` says what is known of a run, and
+    /// `None` if its row is of no interest.
+    fn select(
+        &self,
+        page: &Page,
+        overlap: usize,
+        known: impl Fn(&Entry<'_>) -> Option<Known>,
+    ) -> Taken {
+        let mut left = self.remaining();
+        let mut taken = Taken {
+            rows: overlap..overlap,
+            steps: Vec::with_capacity(page.row_count() - overlap),
+            ..Taken::default()
+        };
+        for (index, entry) in page.entries().enumerate().skip(overlap) {
             if left == 0 {
                 break;
             }
-            end = index + 1;
-            if self.is_known(id, start, behind) {
-                known.push(index);
-            } else {
+            taken.rows.end = index + 1;
+            let known = known(&entry);
+            let step = known.and_then(|known| self.step(&entry, known, page.answered_at));
+            if step.as_ref().is_some_and(|step| step.hand_out) {
                 left -= 1;
+                taken.late += u64::from(known == Some(Known::New) && self.is_late(&entry));
+            } else {
+                taken.left_out.push(index);
+                taken.duplicates += u64::from(known != Some(Known::New));
             }
+            taken.steps.extend(step);
         }
-        Taken {
-            rows: overlap..end,
-            known,
-        }
+        taken
     }
 
-    fn is_known(&self, id: Option<&Id>, start: Option<DateTime<Utc>>, behind: bool) -> bool {
-        let is_in = |ids: &HashSet<Id>| id.is_some_and(|id| ids.contains(id));
-        if !self.edge.undated.is_empty() && is_in(&self.edge.undated) {
-            return true;
+    /// What is known of a run, or `None` if its row lies where the pass has no business.
+    #[inline]
+    fn known(&self, entry: &Entry<'_>, behind: Option<DateTime<Utc>>) -> Option<Known> {
+        let Some(start) = entry.start else {
+            return (!self.cursor.knows_undated(entry.id)).then_some(Known::New);
+        };
+        let direction = self.memory.direction;
+        let watermark = self.cursor.watermark();
+        let is_beyond = watermark.is_none_or(|mark| direction.side(start, mark) == Side::Beyond);
+        if is_beyond && !self.cursor.knows_strays() {
+            return Some(Known::New);
         }
-        let (Some(start), Some(watermark)) = (start, self.edge.watermark) else {
+        let known = self.cursor.known(entry.id);
+        let is_forgotten = behind.is_some() && self.cursor.has_forgotten(start, direction);
+        (known != Known::New || !is_forgotten).then_some(known)
+    }
+
+    fn is_late(&self, entry: &Entry<'_>) -> bool {
+        let (Some(start), Some(watermark)) = (entry.start, self.cursor.watermark()) else {
             return false;
         };
-        match self.side(start, watermark) {
-            Side::Before => behind,
-            Side::Same => is_in(&self.edge.ids),
-            Side::Beyond => false,
-        }
+        self.memory.direction.side(start, watermark) == Side::Before
     }
 
-    /// Moves the watermark over the rows that are handed out.
-    fn remember(&mut self, page: &Page, taken: &Taken) {
-        let count = taken.count() as u64;
-        self.incidents.duplicates += taken.known.len() as u64;
-        if handed_out(page, taken).any(|(id, _)| id.is_some()) {
+    /// What a row does to the cursor, if anything.
+    #[inline]
+    fn step(
+        &self,
+        entry: &Entry<'_>,
+        known: Known,
+        answered_at: Option<DateTime<Utc>>,
+    ) -> Option<Step> {
+        let mut step = Step {
+            id: entry.id.clone(),
+            start: entry.start,
+            finished_at: None,
+            hand_out: true,
+            then: Then::Close,
+        };
+        let Some(run) = entry.run else {
+            return (known == Known::New).then_some(step);
+        };
+        let emit = self.rules.emit;
+        let verdict = emit.judge(run, known, self.query.wants(&run.status), answered_at);
+        step.hand_out = verdict.hand_out;
+        if let Some(open) = verdict.open {
+            step.then = Then::Open(open);
+        }
+        if emit != Emit::Snapshot {
+            step.finished_at = run.finished_at;
+        }
+        let changes_nothing = match (known, step.then) {
+            (Known::Closed { .. }, Then::Close) => true,
+            (Known::Open(before), Then::Open(after)) => before == after && !self.cursor.knows_undated(entry.id),
+            // Without a start there is no way to find it again: it will come with one.
+            _ => entry.start.is_none(),
+        };
+        (step.hand_out || !changes_nothing).then_some(step)
+    }
+
+    /// Moves on over the rows of a page.
+    fn note(&mut self, taken: &Taken) {
+        self.cursor.advance(&taken.steps, &self.memory);
+        self.incidents.duplicates += taken.duplicates;
+        self.incidents.late += taken.late;
+        if !taken.steps.is_empty() {
             self.fruitless_drifts = 0;
             self.probe = Probe::NotSent;
         }
-        if let Some(remaining) = &mut self.remaining {
-            *remaining -= count;
-        }
-        let starts = handed_out(page, taken).filter_map(|(_, start)| start);
-        let furthest = if self.descending {
-            starts.min()
-        } else {
-            starts.max()
-        };
-        if let Some(start) = furthest
-            && self
-                .edge
-                .watermark
-                .is_none_or(|watermark| self.side(start, watermark) == Side::Beyond)
-        {
-            self.edge.watermark = Some(start);
-            self.edge.ids.clear();
-        }
-        for (id, start) in handed_out(page, taken) {
-            let Some(id) = id else { continue };
-            match start {
-                Some(_) if start == self.edge.watermark => {
-                    self.edge.ids.insert(id.clone());
-                }
-                None if self.edge.undated.len() < MOST_UNDATED => {
-                    self.edge.undated.insert(id.clone());
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn side(&self, start: DateTime<Utc>, from: DateTime<Utc>) -> Side {
-        match (start.cmp(&from), self.descending) {
-            (std::cmp::Ordering::Equal, _) => Side::Same,
-            (std::cmp::Ordering::Less, false) | (std::cmp::Ordering::Greater, true) => Side::Before,
-            (std::cmp::Ordering::Greater, false) | (std::cmp::Ordering::Less, true) => Side::Beyond,
-        }
-    }
-
-    /// Decides whether the page is the last one.
-    ///
-    /// A page with new rows that is as long as it can be never is: the request after it
-    /// shows what follows. A shorter one is, unless `total` says that there is more. A page
-    /// without new rows is, unless `total` says so, and then only after a second look.
-    fn judge(&self, request: PageRequest, page: &Page, fresh: usize) -> Next {
-        let rows = page.row_count() as u64;
-        let answered = page.limit.filter(|limit| *limit > 0);
-        let effective_limit = answered.map_or(request.limit, |limit| limit.min(request.limit));
-        let is_full = rows >= effective_limit;
-        let promised_more = request.offset.saturating_add(rows) < page.total;
-
-        match (fresh > 0, promised_more) {
-            (true, true) => Next::More,
-            (true, false) if is_full => Next::More,
-            (false, true) => Next::Doubtful,
-            (_, false) => Next::End,
-        }
     }
 }
 
-/// The rows of a page that are handed out: their IDs, if they have one, and their starts.
-fn handed_out<'a>(
-    page: &'a Page,
-    taken: &'a Taken,
-) -> impl Iterator<Item = (Option<&'a Id>, Option<DateTime<Utc>>)> {
-    let entries = page.entries().enumerate();
-    entries
-        .filter(|(index, _)| taken.includes(*index))
-        .map(|(_, entry)| entry)
+/// Decides whether a page is the last one.
+///
+/// A page with new rows that is as long as it can be never is: the request after it
+/// shows what follows. A shorter one is, unless `total` says that there is more. A page
+/// without new rows is, unless `total` says so, and then only after a second look.
+fn judge(request: PageRequest, page: &Page, fresh: usize) -> After {
+    let rows = page.row_count() as u64;
+    let is_full = rows >= effective_limit(request, page);
+    let promised_more = request.offset.saturating_add(rows) < page.total;
+
+    match (fresh > 0, promised_more) {
+        (true, true) => After::More,
+        (true, false) if is_full => After::More,
+        (false, true) => After::Doubtful,
+        (_, false) => After::End,
+    }
+}
+
+/// The most rows that could have been on a page.
+fn effective_limit(request: PageRequest, page: &Page) -> u64 {
+    let answered = page.limit.filter(|limit| *limit > 0);
+    answered.map_or(request.limit, |limit| limit.min(request.limit))
 }
 
 /// What follows a page.
-enum Next {
+enum After {
     More,
     End,
     /// The service says that there is more, but it does not come.

@@ -1,0 +1,332 @@
+//! How far a walk has come, so that another one can go on from there.
+
+mod json;
+mod trail;
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub(crate) use trail::Trail;
+
+use crate::emit::{Emit, Known, Open};
+use crate::error::{Error, ErrorKind, Result};
+use crate::query::RunQuery;
+use crate::run::Id;
+use crate::walk::{Direction, Side};
+
+/// How many runs without a start are remembered, so that none is handed out again.
+const MOST_UNDATED: usize = 10_000;
+
+/// How far a walk has come: [`RunStream::cursor`](crate::RunStream::cursor). A walk that
+/// [resumes](crate::Runs::resume) from it goes on with exactly the next item, in this process
+/// or another.
+///
+/// It is opaque, and made to be stored: with `serde` in any self-describing format, or as one
+/// line of JSON with `Display` and `FromStr`. It holds the query it belongs to, the start of
+/// the last run (the watermark), the IDs of the runs that started within the
+/// [lookback](crate::Runs::lookback) before it, and the runs that are to be read again. So
+/// its size depends on how many runs start in a minute and how many are unfinished, not on
+/// the length of the walk. It holds no token.
+///
+/// [`Cursor::default`] is the start of any walk.
+///
+/// The format has a version. This version of the crate reads and writes version 1.
+///
+/// # Example: keep it in a file
+///
+/// ```
+/// use apify_runs::{Cursor, Result};
+///
+/// fn load(stored: Option<&str>) -> Result<Cursor> {
+///     stored.map_or_else(|| Ok(Cursor::default()), str::parse)
+/// }
+///
+/// let start = load(None)?;
+/// assert_eq!(start.rows(), 0);
+/// assert_eq!(load(Some(&start.to_string()))?, start);
+/// # Ok::<(), apify_runs::Error>(())
+/// ```
+#[derive(Clone, Default, PartialEq)]
+pub struct Cursor {
+    /// The query and the rule of the walk it belongs to, if it has begun.
+    walk: Option<Origin>,
+    rows: u64,
+    watermark: Option<DateTime<Utc>>,
+    /// All runs dealt with that started then or beyond are in `recent`. If `None`, all are.
+    complete_from: Option<DateTime<Utc>>,
+    /// Runs dealt with, by when they started: those at the watermark and in the lookback.
+    recent: HashMap<Id, Recent>,
+    /// Runs handed out that had no start. Each will get one, and then come again.
+    undated: HashSet<Id>,
+    /// Runs to be read again.
+    open: HashMap<Id, OpenRun>,
+}
+
+/// The walk that a cursor belongs to.
+#[derive(Debug, Clone, PartialEq)]
+struct Origin {
+    query: RunQuery,
+    emit: Emit,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Recent {
+    start: DateTime<Utc>,
+    /// The finish it was dealt with, where the walk reads runs again.
+    finished_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct OpenRun {
+    start: DateTime<Utc>,
+    open: Open,
+}
+
+/// What one row does to a cursor, or one that is no longer where it was.
+#[derive(Debug, Clone)]
+pub(crate) struct Step {
+    pub(crate) id: Id,
+    pub(crate) start: Option<DateTime<Utc>>,
+    pub(crate) finished_at: Option<DateTime<Utc>>,
+    /// Whether it is an item of the stream.
+    pub(crate) hand_out: bool,
+    pub(crate) then: Then,
+}
+
+/// What becomes of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// It has been dealt with.
+    Close,
+    /// It is to be read again.
+    Open(Open),
+    /// It is not on the list any more, and nothing else is known of it.
+    Vanish,
+}
+
+/// Which of the runs dealt with a cursor remembers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Memory {
+    pub(crate) direction: Direction,
+    pub(crate) lookback: TimeDelta,
+    /// Whether the query's offset leaves out runs before the first one dealt with.
+    pub(crate) skips_rows: bool,
+}
+
+impl Cursor {
+    /// How many items have been handed out, over all walks that led here: rows, and errors in
+    /// the place of rows.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// The start of the latest run the walk has come to (the earliest, if it is descending).
+    /// `None` if no run had a start yet.
+    pub fn watermark(&self) -> Option<DateTime<Utc>> {
+        self.watermark
+    }
+
+    /// How many runs are remembered to be read again: unfinished ones, under
+    /// [`Emit::Finished`] and [`Emit::Changes`], and those that a filter by status may let
+    /// through later.
+    pub fn unfinished(&self) -> usize {
+        self.open.len()
+    }
+
+    /// The cursor at the beginning of a walk.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::CursorMismatch`] if it belongs to another one.
+    pub(crate) fn of_walk(&self, query: &RunQuery, emit: Emit) -> Result<Self> {
+        let origin = Origin {
+            query: query.identity(),
+            emit,
+        };
+        if let Some(theirs) = &self.walk {
+            let mut differences = theirs.query.differences(&origin.query);
+            if theirs.emit != emit {
+                differences.push(format!("emit {:?} (now {emit:?})", theirs.emit));
+            }
+            if !differences.is_empty() {
+                let message = format!("the cursor is of another walk: {}", differences.join(", "));
+                return Err(Error::new(ErrorKind::CursorMismatch, message));
+            }
+        }
+        Ok(Self {
+            walk: Some(origin),
+            ..self.clone()
+        })
+    }
+
+    /// What is known of a run with this ID, of which there is a row with this start.
+    pub(crate) fn known(&self, id: &Id) -> Known {
+        if let Some(run) = self.open.get(id) {
+            return Known::Open(run.open);
+        }
+        if let Some(recent) = self.recent.get(id) {
+            return Known::Closed {
+                finished_at: recent.finished_at,
+            };
+        }
+        if self.undated.contains(id) {
+            // It came without a start, so nobody could look for it since.
+            return Known::Open(Open {
+                handed_out: true,
+                finished_before: None,
+            });
+        }
+        Known::New
+    }
+
+    /// Whether rows that lie beyond the watermark may be known all the same.
+    pub(crate) fn knows_strays(&self) -> bool {
+        !self.open.is_empty() || !self.undated.is_empty()
+    }
+
+    /// Whether a run without a start has been handed out.
+    pub(crate) fn knows_undated(&self, id: &Id) -> bool {
+        self.undated.contains(id)
+    }
+
+    /// Where a walk that goes on from here has to begin: this long before the watermark, but
+    /// not where it no longer knows which runs it has dealt with.
+    pub(crate) fn floor(&self, memory: &Memory) -> Option<DateTime<Utc>> {
+        let floor = memory.direction.back(self.watermark?, memory.lookback);
+        let later = |from| memory.direction.later(floor, from);
+        Some(self.complete_from.map_or(floor, later))
+    }
+
+    /// Whether a start lies where the cursor has forgotten the runs it dealt with.
+    pub(crate) fn has_forgotten(&self, start: DateTime<Utc>, direction: Direction) -> bool {
+        self.complete_from
+            .is_some_and(|from| direction.side(start, from) == Side::Before)
+    }
+
+    /// How many runs dealt with started at this time or beyond.
+    pub(crate) fn known_from(&self, start: DateTime<Utc>, direction: Direction) -> usize {
+        let is_from = |run: &&Recent| direction.side(run.start, start) != Side::Before;
+        self.recent.values().filter(is_from).count()
+    }
+
+    /// The runs to be read again, and when they started.
+    pub(crate) fn open(&self) -> impl Iterator<Item = (&Id, DateTime<Utc>)> {
+        self.open.iter().map(|(id, run)| (id, run.start))
+    }
+
+    /// Goes on over these rows, in their order.
+    pub(crate) fn advance(&mut self, steps: &[Step], memory: &Memory) {
+        self.move_watermark(steps, memory);
+        for step in steps {
+            self.rows += u64::from(step.hand_out);
+            self.take(step, memory);
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn forget_recent(&mut self) {
+        self.recent.clear();
+    }
+
+    #[cfg(test)]
+    pub(crate) fn forget_open(&mut self) {
+        self.open.clear();
+    }
+
+    fn move_watermark(&mut self, steps: &[Step], memory: &Memory) {
+        let direction = memory.direction;
+        if memory.skips_rows && self.complete_from.is_none() {
+            self.complete_from = steps.iter().find_map(|step| step.start);
+        }
+        let starts = steps.iter().filter_map(|step| step.start);
+        let Some(latest) = starts.reduce(|one, other| direction.later(one, other)) else {
+            return;
+        };
+        let latest = self.watermark.map_or(latest, |before| direction.later(before, latest));
+        if self.watermark == Some(latest) {
+            return;
+        }
+        self.watermark = Some(latest);
+        self.complete_from = self.floor(memory);
+        if let Some(from) = self.complete_from {
+            self.recent
+                .retain(|_, run| direction.side(run.start, from) != Side::Before);
+        }
+    }
+
+    fn take(&mut self, step: &Step, memory: &Memory) {
+        if step.then == Then::Vanish {
+            self.open.remove(&step.id);
+            return;
+        }
+        let Some(start) = step.start else {
+            if self.undated.len() < MOST_UNDATED {
+                self.undated.insert(step.id.clone());
+            }
+            return;
+        };
+        if !self.undated.is_empty() {
+            self.undated.remove(&step.id);
+        }
+        if let Then::Open(open) = step.then {
+            self.open.insert(step.id.clone(), OpenRun { start, open });
+        } else if !self.open.is_empty() {
+            self.open.remove(&step.id);
+        }
+        if !self.has_forgotten(start, memory.direction) {
+            let recent = Recent {
+                start,
+                finished_at: step.finished_at,
+            };
+            self.recent.insert(step.id.clone(), recent);
+        }
+    }
+}
+
+/// One line of JSON.
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let json = serde_json::to_string(self).map_err(|_| fmt::Error)?;
+        f.write_str(&json)
+    }
+}
+
+impl fmt::Debug for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cursor")
+            .field("rows", &self.rows)
+            .field("watermark", &self.watermark)
+            .field("recent", &self.recent.len())
+            .field("unfinished", &self.open.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Reads what `Display` has written.
+///
+/// # Errors
+///
+/// [`ErrorKind::Config`] if the text is damaged, or of a version this crate does not know.
+impl FromStr for Cursor {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        serde_json::from_str(text).map_err(|error| json::unreadable(text, &error))
+    }
+}
+
+impl Serialize for Cursor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        json::Form::of(self).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Cursor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        json::read(deserializer)
+    }
+}

@@ -1,0 +1,85 @@
+//! The cursor of a stream, which moves with each item.
+
+use std::cell::OnceCell;
+
+use super::{Cursor, Memory, Step};
+
+/// A cursor, and the steps of the items that come next.
+///
+/// Rows are counted as they are handed out, and the cursor is moved over them only when it
+/// is asked for, or at the end of a page: few people want it after each row.
+pub(crate) struct Trail {
+    memory: Memory,
+    cursor: Cursor,
+    steps: Vec<Step>,
+    /// How many of the steps the cursor has gone.
+    gone: usize,
+    /// How many items among the other steps have been handed out.
+    handed_out: usize,
+    /// The cursor after those items, and how many steps it has gone then.
+    moved: OnceCell<(Cursor, usize)>,
+}
+
+impl Trail {
+    pub(crate) fn new(cursor: Cursor, memory: Memory) -> Self {
+        Self {
+            memory,
+            cursor,
+            steps: Vec::new(),
+            gone: 0,
+            handed_out: 0,
+            moved: OnceCell::new(),
+        }
+    }
+
+    /// Says what the next items are.
+    pub(crate) fn extend(&mut self, steps: Vec<Step>) {
+        self.finish();
+        self.steps = steps;
+    }
+
+    /// One of the items has been handed out.
+    #[inline]
+    pub(crate) fn hand_out(&mut self) {
+        if self.moved.get().is_some() {
+            self.settle();
+        }
+        self.handed_out += 1;
+    }
+
+    /// Every item has been handed out, and what comes after the last one is done with too.
+    pub(crate) fn finish(&mut self) {
+        self.moved.take();
+        self.cursor.advance(&self.steps[self.gone..], &self.memory);
+        self.steps.clear();
+        self.gone = 0;
+        self.handed_out = 0;
+    }
+
+    /// The cursor after exactly the items that have been handed out.
+    pub(crate) fn cursor(&self) -> &Cursor {
+        if self.handed_out == 0 {
+            return &self.cursor;
+        }
+        let (cursor, _) = self.moved.get_or_init(|| {
+            let steps = self.steps.iter().enumerate().skip(self.gone);
+            let mut items = steps.filter(|(_, step)| step.hand_out);
+            let last = items.nth(self.handed_out - 1);
+            let gone = last.map_or(self.steps.len(), |(index, _)| index + 1);
+            let mut cursor = self.cursor.clone();
+            cursor.advance(&self.steps[self.gone..gone], &self.memory);
+            (cursor, gone)
+        });
+        cursor
+    }
+
+    /// Takes the cursor that was asked for as the one to go on from.
+    #[cold]
+    fn settle(&mut self) {
+        if let Some((cursor, gone)) = self.moved.take() {
+            self.cursor = cursor;
+            self.gone = gone;
+            self.handed_out = 0;
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! Reading runs again that were not finished: those that have finished since, and those that
+//! are gone.
+//!
+//! They are found in the list by their start. Neighbours are read with one request: how many
+//! rows it asks for follows from how many of the rows before were of use.
+
+use std::collections::{HashSet, VecDeque};
+
+use chrono::{DateTime, Utc};
+
+use super::{Direction, PageRequest, Side, State, Taken, Walk, effective_limit};
+use crate::cursor::{Step, Then};
+use crate::decode::Page;
+use crate::emit::Known;
+use crate::query::MAX_PAGE_SIZE;
+use crate::run::Id;
+
+/// How many rows the first request asks for, and the least that one asks for.
+const FIRST_LIMIT: u64 = 100;
+const LEAST_LIMIT: u64 = 10;
+/// How many pages may have the same start before the rest is left for the next time.
+const MOST_PAGES_OF_TIES: u32 = 200;
+
+/// Where the unfinished runs are, and how to get at them.
+#[derive(Debug)]
+pub(super) struct Reread {
+    /// When the runs still to be read started: each once, in the direction of the walk.
+    starts: VecDeque<DateTime<Utc>>,
+    limit: u64,
+    /// Where in the rows of the first start the next page begins, if one does not hold them
+    /// all.
+    tie: Option<Tie>,
+    pages_of_ties: u32,
+    is_at_end: bool,
+}
+
+/// The last row of a page, with which the next one begins.
+#[derive(Debug)]
+struct Tie {
+    offset: u64,
+    last: Id,
+}
+
+impl Reread {
+    /// `None` if there is nothing to read.
+    pub(super) fn new(
+        starts: impl Iterator<Item = DateTime<Utc>>,
+        direction: Direction,
+        is_at_end: bool,
+    ) -> Option<Self> {
+        let mut starts: Vec<_> = starts.collect();
+        starts.sort_unstable();
+        starts.dedup();
+        if direction == Direction::Descending {
+            starts.reverse();
+        }
+        (!starts.is_empty()).then(|| Self {
+            starts: starts.into(),
+            limit: FIRST_LIMIT,
+            tie: None,
+            pages_of_ties: 0,
+            is_at_end,
+        })
+    }
+
+    /// The next page: from the first start to the last that could be on it.
+    pub(super) fn request(&self, direction: Direction, page_size: u64) -> PageRequest {
+        let limit = self.limit.min(page_size.max(LEAST_LIMIT));
+        let last = self.starts.iter().take(limit as usize).next_back();
+        PageRequest {
+            anchor: self.starts.front().map(|start| direction.bound_before(*start)),
+            until: last.map(|start| direction.bound_behind(*start)),
+            offset: self.tie.as_ref().map_or(0, |tie| tie.offset),
+            limit,
+        }
+    }
+
+    /// Whether a page does not begin where the one before ended.
+    fn has_moved(&self, page: &Page) -> bool {
+        let expected = self.tie.as_ref().map(|tie| &tie.last);
+        expected.is_some_and(|expected| page.first_key() != Some(expected))
+    }
+
+    /// Begins with the first start once more.
+    fn restart(&mut self) {
+        self.tie = None;
+        self.pages_of_ties += 1;
+        if self.pages_of_ties > MOST_PAGES_OF_TIES {
+            self.give_up();
+        }
+    }
+
+    /// Leaves the runs of the first start for the next time.
+    fn give_up(&mut self) {
+        self.starts.pop_front();
+        (self.tie, self.pages_of_ties) = (None, 0);
+    }
+
+    /// Crosses off what an answer has shown. `useful` is how many of its rows were of use.
+    fn cross_off(&mut self, request: PageRequest, page: &Page, shown: &Shown, useful: u64) {
+        let (before, rows) = (self.starts.len(), page.row_count() as u64);
+        while self.starts.front().is_some_and(|start| shown.covers(*start)) {
+            self.starts.pop_front();
+        }
+        if self.starts.len() < before {
+            (self.tie, self.pages_of_ties) = (None, 0);
+            return self.adapt(rows >= request.limit, rows, useful);
+        }
+        self.pages_of_ties += 1;
+        match page.last_key() {
+            _ if self.limit < u64::from(MAX_PAGE_SIZE) => self.limit = u64::from(MAX_PAGE_SIZE),
+            Some(last) if rows > 1 && self.pages_of_ties <= MOST_PAGES_OF_TIES => {
+                self.tie = Some(Tie {
+                    offset: request.offset + rows - 1,
+                    last: last.clone(),
+                });
+            }
+            _ => self.give_up(),
+        }
+    }
+
+    fn adapt(&mut self, is_full: bool, rows: u64, useful: u64) {
+        if is_full && useful * 4 >= rows {
+            self.limit = (self.limit * 2).min(u64::from(MAX_PAGE_SIZE));
+        } else if is_full && useful * 16 < rows {
+            self.limit = (self.limit / 2).max(LEAST_LIMIT);
+        }
+    }
+}
+
+/// Which starts an answer shows every row of.
+struct Shown {
+    direction: Direction,
+    /// Everything up to there, or only what is before it.
+    to: Option<DateTime<Utc>>,
+    is_inclusive: bool,
+}
+
+impl Shown {
+    fn new(direction: Direction, request: PageRequest, page: &Page) -> Self {
+        let rows = page.row_count() as u64;
+        let is_short = rows < effective_limit(request, page);
+        let is_whole = is_short && request.offset.saturating_add(rows) >= page.total;
+        let last = page.entries().filter_map(|entry| entry.start).last();
+        match last {
+            Some(last) if !is_whole => Self {
+                direction,
+                to: Some(last),
+                is_inclusive: false,
+            },
+            _ => Self {
+                direction,
+                to: request.until,
+                is_inclusive: true,
+            },
+        }
+    }
+
+    fn covers(&self, start: DateTime<Utc>) -> bool {
+        let Some(to) = self.to else { return true };
+        match self.direction.side(start, to) {
+            Side::Before => true,
+            Side::Same => self.is_inclusive,
+            Side::Beyond => false,
+        }
+    }
+}
+
+impl Walk {
+    /// Takes a page of runs that are read again.
+    pub(super) fn take_reread(&mut self, request: PageRequest, page: &Page) -> Taken {
+        let State::Rereading(mut reread) = std::mem::replace(&mut self.state, State::Done) else {
+            return Taken::default();
+        };
+        if self.is_out_of_bounds(request, page) {
+            self.ignores_anchors = true;
+            self.begin_pass();
+            return Taken::default();
+        }
+        if reread.has_moved(page) {
+            reread.restart();
+            self.go_on_rereading(reread);
+            return Taken::default();
+        }
+        let mut taken = self.select(page, 0, |entry| match self.cursor.known(entry.id) {
+            Known::Open(open) if entry.run.is_some() => Some(Known::Open(open)),
+            _ => None,
+        });
+        taken.duplicates = 0;
+        let shown = Shown::new(self.memory.direction, request, page);
+        let on_page: HashSet<&Id> = page.entries().map(|entry| entry.id).collect();
+        let gone = self.gone(request, page, &shown, &on_page);
+        let useful = on_page.iter().filter(|id| self.is_open(id)).count();
+        reread.cross_off(request, page, &shown, useful as u64);
+        self.incidents.vanished += gone.len() as u64;
+        taken.steps.extend(gone);
+        self.note(&taken);
+        self.go_on_rereading(reread);
+        taken
+    }
+
+    /// Reads the rest of the runs again, or goes on to what comes after that.
+    fn go_on_rereading(&mut self, reread: Reread) {
+        if self.remaining() == 0 {
+            self.state = State::Done;
+        } else if !reread.starts.is_empty() {
+            self.state = State::Rereading(reread);
+        } else if !reread.is_at_end {
+            self.begin_pass();
+        }
+    }
+
+    fn is_open(&self, id: &Id) -> bool {
+        matches!(self.cursor.known(id), Known::Open(_))
+    }
+
+    /// Whether the service ignores the bounds of a request.
+    fn is_out_of_bounds(&self, request: PageRequest, page: &Page) -> bool {
+        let direction = self.memory.direction;
+        page.entries().filter_map(|entry| entry.start).any(|start| {
+            let is = |bound: Option<_>, side| {
+                bound.is_some_and(|bound| direction.side(start, bound) == side)
+            };
+            is(request.anchor, Side::Before) || is(request.until, Side::Beyond)
+        })
+    }
+
+    /// The runs that would be on the page if they were still there.
+    fn gone(
+        &self,
+        request: PageRequest,
+        page: &Page,
+        shown: &Shown,
+        on_page: &HashSet<&Id>,
+    ) -> Vec<Step> {
+        let is_doubtful = page.row_count() == 0 && page.total > request.offset;
+        if is_doubtful {
+            return Vec::new();
+        }
+        let direction = self.memory.direction;
+        let is_within = |start: DateTime<Utc>| {
+            // A page that begins among rows of the same start does not show all of them.
+            let least = if request.offset == 0 { Side::Same } else { Side::Beyond };
+            let side = request.anchor.map(|anchor| direction.side(start, anchor));
+            side.is_some_and(|side| side == least || side == Side::Beyond) && shown.covers(start)
+        };
+        let gone = self
+            .cursor
+            .open()
+            .filter(|(id, start)| is_within(*start) && !on_page.contains(*id));
+        gone.map(|(id, _)| Step {
+            id: id.clone(),
+            start: None,
+            finished_at: None,
+            hand_out: false,
+            then: Then::Vanish,
+        })
+        .collect()
+    }
+}

@@ -1,0 +1,699 @@
+//! Walks over random histories of a list: runs start, finish, are resurrected, deleted, late,
+//! and change places, while the walk is read, stopped and resumed.
+
+use std::collections::{HashMap, HashSet};
+
+use proptest::prelude::*;
+use proptest::test_runner::{TestError, TestRunner};
+use serde_json::json;
+
+use crate::cursor::Trail;
+use crate::{RunStatus, RunSummary};
+
+use super::*;
+
+/// How long a request takes, and a wait between two looks at the list, in milliseconds.
+const REQUEST: i64 = 500;
+const WAIT: i64 = 4000;
+const SETTLING: i64 = 10_000;
+
+/// One run on the service.
+#[derive(Clone, PartialEq)]
+struct Run(RunSummary);
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (start, finished) = (self.start(), self.finished());
+        write!(f, "{} {} start {start:?} finish {finished:?}", self.0.id, self.0.status)
+    }
+}
+
+/// The list as the service has it, in ascending order.
+#[derive(Debug, Clone)]
+struct Service {
+    runs: Vec<Run>,
+    now: i64,
+    made: usize,
+    cap: u64,
+    total: Option<u64>,
+    ignores_bounds: bool,
+}
+
+/// One thing that happens to the list. Places are taken modulo its length.
+#[derive(Debug, Clone)]
+enum Change {
+    DeleteOldest(usize),
+    DeleteNewest(usize),
+    DeleteAt(usize),
+    /// A run starts so long after the last one.
+    Start(i64),
+    /// A run becomes visible that started with the one at this place.
+    AppearLate(usize, RunStatus),
+    /// A run starts of which the service does not know when, yet.
+    StartUndated,
+    /// Such runs get a start.
+    Date,
+    Finish(usize, RunStatus),
+    Resurrect(usize),
+    /// Runs of one start change places.
+    Rotate(usize),
+}
+
+/// A history, and how it is read.
+#[derive(Debug, Clone)]
+struct Story {
+    service: Service,
+    /// What happens before the request of this number, counted over all walks.
+    changes: Vec<(usize, Change)>,
+    query: RunQuery,
+    emit: Emit,
+    lookback: i64,
+    /// How often each walk looks for new runs after the end.
+    polls: usize,
+    /// Each walk after the first resumes from the one before. It is stopped after so many
+    /// items, if it gets that far.
+    walks: Vec<usize>,
+    deep_offset: u64,
+}
+
+/// A check of the walk that is put out of action, to see that these tests notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Without {
+    Nothing,
+    /// Pages follow each other whatever they begin with.
+    OverlapCheck,
+    /// Nobody remembers which runs at the watermark were handed out.
+    TieSet,
+    /// A filter by status is sent as it is.
+    WidenedFilter,
+    /// Unfinished runs are not read again.
+    OpenSet,
+}
+
+/// Times are in milliseconds here.
+fn millis(time: Option<DateTime<Utc>>) -> Option<i64> {
+    time.map(|time| time.timestamp_millis())
+}
+
+fn time(millis: i64) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_millis(millis)
+}
+
+impl Run {
+    fn new(id: usize, start: Option<i64>, status: RunStatus, now: i64) -> Self {
+        let mut row: RunSummary = serde_json::from_value(json!({"id": format!("run{id}")})).unwrap();
+        row.started_at = start.and_then(time);
+        row.finished_at = time(now).filter(|_| status.is_finished());
+        row.status = status;
+        Self(row)
+    }
+
+    fn start(&self) -> Option<i64> {
+        millis(self.0.started_at)
+    }
+
+    fn finished(&self) -> Option<i64> {
+        millis(self.0.finished_at)
+    }
+
+    fn is_final(&self, now: i64) -> bool {
+        self.finished().is_some_and(|finished| has_settled(finished, now))
+    }
+}
+
+/// By a clock that shows whole seconds, as in HTTP's `Date`.
+fn has_settled(finished: i64, now: i64) -> bool {
+    now / 1000 * 1000 - finished >= SETTLING
+}
+
+impl Service {
+    fn insert(&mut self, start: i64, status: RunStatus) {
+        let run = Run::new(self.made, Some(start), status, self.now);
+        self.made += 1;
+        self.put(run);
+    }
+
+    /// Puts a run behind those that started at the same time or before.
+    fn put(&mut self, run: Run) {
+        let is_before = |other: &Run| other.start().is_some_and(|other| Some(other) <= run.start());
+        let place = self.runs.partition_point(is_before);
+        self.runs.insert(place, run);
+    }
+
+    fn apply(&mut self, change: &Change) {
+        let count = self.runs.len();
+        if let &Change::Start(gap) = change {
+            let last = self.runs.iter().rev().find_map(Run::start).unwrap_or(0);
+            return self.insert(last + gap, RunStatus::Running);
+        }
+        if count == 0 {
+            return;
+        }
+        match change {
+            Change::DeleteOldest(some) => drop(self.runs.drain(..count.min(*some))),
+            Change::DeleteNewest(some) => self.runs.truncate(count - count.min(*some)),
+            Change::DeleteAt(at) => drop(self.runs.remove(at % count)),
+            Change::AppearLate(at, status) => {
+                let start = self.runs[at % count].start().unwrap_or(0);
+                self.insert(start, status.clone());
+            }
+            Change::StartUndated => {
+                self.runs.push(Run::new(self.made, None, RunStatus::Ready, self.now));
+                self.made += 1;
+            }
+            Change::Date => self.date(),
+            Change::Finish(at, status) => self.finish(at % count, status),
+            Change::Resurrect(at) => {
+                let run = &mut self.runs[at % count];
+                (run.0.status, run.0.finished_at) = (RunStatus::Running, None);
+            }
+            Change::Rotate(at) => {
+                let start = self.runs[at % count].start();
+                let places = || (0..count).filter(|place| self.runs[*place].start() == start);
+                if let (Some(first), Some(last)) = (places().next(), places().next_back()) {
+                    self.runs[first..=last].rotate_right(1);
+                }
+            }
+            Change::Start(_) => {}
+        }
+    }
+
+    fn date(&mut self) {
+        let last = self.runs.iter().rev().find_map(Run::start).unwrap_or(0);
+        let undated = self.runs.extract_if(.., |run| run.start().is_none());
+        for mut run in undated.collect::<Vec<_>>() {
+            run.0.started_at = time(last);
+            self.put(run);
+        }
+    }
+
+    fn finish(&mut self, at: usize, status: &RunStatus) {
+        let run = &mut self.runs[at];
+        if !run.0.status.is_finished() {
+            (run.0.status, run.0.finished_at) = (status.clone(), time(self.now));
+        }
+    }
+
+    fn answer(&self, request: PageRequest, wire: &RunQuery) -> Page {
+        let bound = |time: Option<_>| millis(time.filter(|_| !self.ignores_bounds));
+        let (from, to) = match (bound(request.anchor), bound(request.until)) {
+            (anchor, until) if wire.descending => (until, anchor),
+            bounds => bounds,
+        };
+        let is_within = |run: &&Run| match run.start() {
+            None => from.is_none() && to.is_none(),
+            Some(start) => {
+                from.is_none_or(|from| from <= start) && to.is_none_or(|to| start <= to)
+            }
+        };
+        let mut runs: Vec<_> = self.runs.iter().filter(is_within).collect();
+        runs.retain(|run| wire.wants(&run.0.status));
+        if wire.descending {
+            runs.reverse();
+        }
+        let limit = request.limit.min(self.cap);
+        let total = runs.len() as u64;
+        let rows = runs.into_iter().skip(request.offset as usize).take(limit as usize);
+        Page {
+            total: self.total.unwrap_or(total),
+            offset: Some(request.offset),
+            limit: Some(limit),
+            desc: Some(wire.descending),
+            rows: rows.map(|run| run.0.clone()).collect(),
+            unreadable: Vec::new(),
+            // Whole seconds, as in HTTP's `Date`.
+            answered_at: DateTime::from_timestamp(self.now / 1000, 0),
+        }
+    }
+}
+
+/// What the reader has to be given by the end of a pass.
+#[derive(Debug, Default)]
+struct Duties {
+    /// Runs that were there when the pass began, where the walk looks for them, and are still
+    /// there.
+    runs: HashMap<Id, Duty>,
+    /// Runs that were to be given before: the walk has to keep an eye on them.
+    kept: HashSet<Id>,
+    /// Runs that were resurrected since the last pass.
+    resurrected: HashSet<Id>,
+    /// Of those, the ones that nobody looks for any more.
+    forgotten: HashSet<Id>,
+    /// The watermark when the pass began.
+    watermark: Option<i64>,
+}
+
+#[derive(Debug)]
+struct Duty {
+    start: i64,
+    was_wanted_throughout: bool,
+    /// The finish that was final when the pass began, if it still is the run's finish.
+    finish: Option<i64>,
+}
+
+impl Duties {
+    /// A pass begins.
+    fn begin(&mut self, story: &Story, service: &Service, cursor: &Cursor) {
+        let memory = story.rules().memory(&story.query);
+        let floor = cursor.floor(&memory);
+        self.watermark = millis(cursor.watermark());
+        let is_ahead = |start: i64| {
+            let start = time(start).unwrap();
+            floor.is_none_or(|floor| memory.direction.side(start, floor) != Side::Before)
+        };
+        self.runs.clear();
+        for run in &service.runs {
+            let (id, Some(start)) = (&run.0.id, run.start()) else {
+                continue;
+            };
+            if self.resurrected.contains(id) && !is_ahead(start) {
+                self.forgotten.insert(id.clone());
+            }
+            let is_due = is_ahead(start) || self.kept.contains(id);
+            if is_due && !self.forgotten.contains(id) {
+                let duty = Duty {
+                    start,
+                    was_wanted_throughout: story.query.wants(&run.0.status),
+                    finish: run.finished().filter(|_| run.is_final(service.now)),
+                };
+                self.runs.insert(id.clone(), duty);
+            }
+        }
+        self.resurrected.clear();
+    }
+
+    /// The list may have changed.
+    fn look(&mut self, story: &Story, service: &Service) {
+        let there: HashMap<_, _> = service.runs.iter().map(|run| (&run.0.id, run)).collect();
+        self.runs.retain(|id, duty| match there.get(id) {
+            Some(run) => {
+                duty.was_wanted_throughout &= story.query.wants(&run.0.status);
+                duty.finish = duty.finish.filter(|finish| run.finished() == Some(*finish));
+                run.start() == Some(duty.start)
+            }
+            None => false,
+        });
+    }
+
+    /// The pass has ended: every duty has been met.
+    fn check(&mut self, story: &Story, given: &Given) -> Result<(), TestCaseError> {
+        for (id, duty) in &self.runs {
+            let is_due = duty.was_wanted_throughout
+                && (story.emit != Emit::Finished || duty.finish.is_some());
+            if !is_due {
+                continue;
+            }
+            let rows = given.rows.get(id).map_or(&[][..], Vec::as_slice);
+            let is_final = |run: &Row| duty.finish.is_some() && run.finished == duty.finish && run.is_final;
+            let is_met = match story.emit {
+                Emit::Snapshot => !rows.is_empty(),
+                Emit::Finished => rows.iter().any(is_final),
+                Emit::Changes => !rows.is_empty() && (duty.finish.is_none() || rows.iter().any(is_final)),
+            };
+            prop_assert!(is_met, "{} was lost: {:?}, given {:?}", id, duty, rows);
+        }
+        self.kept.extend(self.runs.keys().cloned());
+        Ok(())
+    }
+
+    /// The walk is stopped in the middle of a pass, and goes on from this cursor later.
+    fn stop(&mut self, story: &Story, cursor: &Cursor) {
+        let memory = story.rules().memory(&story.query);
+        let Some(floor) = cursor.floor(&memory) else { return };
+        let passed = self.runs.iter().filter(|(_, duty)| {
+            let start = time(duty.start).unwrap();
+            memory.direction.side(start, floor) == Side::Before
+        });
+        self.kept.extend(passed.map(|(id, _)| id.clone()));
+    }
+}
+
+/// What the reader has been given.
+#[derive(Debug, Default)]
+struct Given {
+    rows: HashMap<Id, Vec<Row>>,
+    /// How far the current pass has come.
+    furthest: Option<i64>,
+    cases: Cases,
+}
+
+#[derive(Debug)]
+struct Row {
+    finished: Option<i64>,
+    is_final: bool,
+}
+
+/// What happened in a story, so that the stories can be seen to be about something.
+#[derive(Debug, Default, Clone, Copy)]
+struct Cases {
+    incidents: Incidents,
+    rows: usize,
+    requests: usize,
+    resumed: usize,
+}
+
+impl Given {
+    fn take(
+        &mut self,
+        story: &Story,
+        duties: &Duties,
+        run: &RunSummary,
+        answered_at: i64,
+    ) -> Result<(), TestCaseError> {
+        self.cases.rows += 1;
+        let finished = millis(run.finished_at);
+        let is_final = finished.is_some_and(|finished| has_settled(finished, answered_at));
+        prop_assert!(story.query.wants(&run.status), "{} has {}", run.id, run.status);
+        prop_assert!(story.emit != Emit::Finished || is_final, "{} is not final", run.id);
+
+        let before = self.rows.entry(run.id.clone()).or_default();
+        let is_repeat = match story.emit {
+            Emit::Snapshot => !before.is_empty(),
+            _ => before.iter().any(|row| {
+                row.is_final == is_final && (!is_final || row.finished == finished)
+            }),
+        };
+        prop_assert!(!is_repeat, "{} came again: {:?}, now {:?}", run.id, before, run);
+        let is_first = before.is_empty();
+        before.push(Row { finished, is_final });
+
+        let Some(start) = millis(run.started_at) else { return Ok(()) };
+        let direction = Direction::new(story.query.descending);
+        let is_before = |one: i64, other: i64| if direction == Direction::Ascending { one < other } else { one > other };
+        // What is read again comes when it has finished.
+        let comes_at_once = story.emit == Emit::Snapshot && !story.query.has_filter();
+        let is_in_order = comes_at_once && is_first && duties.watermark.is_none_or(|mark| is_before(mark, start))
+            && duties.runs.contains_key(&run.id);
+        if is_in_order {
+            let is_sorted = self.furthest.is_none_or(|furthest| !is_before(start, furthest));
+            prop_assert!(is_sorted, "{} came after a run of {:?}", run.id, self.furthest);
+            self.furthest = Some(start);
+        }
+        Ok(())
+    }
+}
+
+impl Story {
+    fn rules(&self) -> Rules {
+        Rules {
+            emit: self.emit,
+            lookback: TimeDelta::milliseconds(self.lookback),
+            follow: self.polls > 0,
+        }
+    }
+
+    /// Reads the list while its history goes on, and checks what comes.
+    fn play(&self, without: Without) -> Result<Cases, TestCaseError> {
+        let mut service = self.service.clone();
+        let (mut duties, mut given) = (Duties::default(), Given::default());
+        let mut cursor = Cursor::default().of_walk(&self.query, self.emit).unwrap();
+        for stop_after in &self.walks {
+            cursor = self.walk(*stop_after, cursor, &mut service, &mut duties, &mut given, without)?;
+            let stored = cursor.to_string();
+            cursor = stored.parse().unwrap();
+            prop_assert_eq!(&cursor.to_string(), &stored);
+            given.cases.resumed += 1;
+        }
+        Ok(given.cases)
+    }
+
+    fn walk(
+        &self,
+        stop_after: usize,
+        cursor: Cursor,
+        service: &mut Service,
+        duties: &mut Duties,
+        given: &mut Given,
+        without: Without,
+    ) -> Result<Cursor, TestCaseError> {
+        let wire = match without {
+            Without::WidenedFilter => self.query.clone(),
+            _ => self.query.clone().widened(),
+        };
+        let mut trail = Trail::new(cursor.clone(), self.rules().memory(&self.query));
+        let mut walk = Walk::new(&self.query, self.rules(), cursor);
+        walk.deep_offset = self.deep_offset;
+        let (mut items, mut polls) = (0, 0);
+        duties.begin(self, service, &walk.cursor);
+        given.furthest = None;
+        loop {
+            let request = match walk.next() {
+                Next::Fetch(request) => request,
+                Next::Wait if polls < self.polls => {
+                    duties.check(self, given)?;
+                    polls += 1;
+                    service.now += WAIT;
+                    duties.begin(self, service, &walk.cursor);
+                    given.furthest = None;
+                    walk.poll();
+                    continue;
+                }
+                Next::Wait | Next::End => {
+                    duties.check(self, given)?;
+                    given.cases.incidents = walk.incidents();
+                    return Ok(trail.cursor().clone());
+                }
+            };
+            given.cases.requests += 1;
+            prop_assert!(given.cases.requests < 4000, "the walk does not end");
+            self.happen(given.cases.requests, service, duties);
+            let page = put_out_of_action(without, &mut walk, service.answer(request, &wire));
+            let taken = walk.take(request, &page);
+            let mut taken = match taken {
+                Ok(taken) => taken,
+                Err(broken) => {
+                    let may_break = match broken {
+                        // Without a single start there is no way to go on.
+                        Broken::Moved { .. } => walk.cursor.watermark().is_none(),
+                        Broken::Restless => self.changes.len() >= MOST_FRUITLESS_DRIFTS as usize,
+                        Broken::Stalled { .. } => false,
+                    };
+                    prop_assert!(may_break, "{}", broken);
+                    duties.stop(self, trail.cursor());
+                    return Ok(trail.cursor().clone());
+                }
+            };
+            trail.extend(std::mem::take(&mut taken.steps));
+            for (_, row) in page.rows.iter().enumerate().filter(|(index, _)| taken.includes(*index)) {
+                given.take(self, duties, row, service.now)?;
+                trail.hand_out();
+                items += 1;
+                if items == stop_after {
+                    duties.stop(self, trail.cursor());
+                    return Ok(trail.cursor().clone());
+                }
+                if items % 3 == 0 {
+                    let rows = trail.cursor().rows();
+                    prop_assert_eq!(rows as usize, given.cases.rows);
+                }
+            }
+            trail.finish();
+            prop_assert_eq!(trail.cursor(), &walk.cursor);
+        }
+    }
+
+    /// Lets everything happen that is to happen before this request.
+    fn happen(&self, request: usize, service: &mut Service, duties: &mut Duties) {
+        service.now += REQUEST;
+        for (_, change) in self.changes.iter().filter(|(at, _)| *at == request) {
+            if let Change::Resurrect(at) = change
+                && let Some(run) = service.runs.get(at % service.runs.len().max(1))
+            {
+                duties.resurrected.insert(run.0.id.clone());
+            }
+            service.apply(change);
+        }
+        duties.look(self, service);
+    }
+}
+
+fn put_out_of_action(without: Without, walk: &mut Walk, mut page: Page) -> Page {
+    match (without, &walk.state) {
+        (Without::OverlapCheck, State::Reading { last, .. }) => {
+            if let Some(row) = page.rows.first_mut() {
+                row.id = last.clone();
+            }
+        }
+        (Without::TieSet, _) => walk.cursor.forget_recent(),
+        (Without::OpenSet, _) => walk.cursor.forget_open(),
+        _ => {}
+    }
+    page
+}
+
+fn status() -> impl Strategy<Value = RunStatus> {
+    prop_oneof![
+        4 => Just(RunStatus::Succeeded),
+        2 => Just(RunStatus::Failed),
+        2 => Just(RunStatus::Running),
+        1 => Just(RunStatus::Ready),
+    ]
+}
+
+fn finished() -> impl Strategy<Value = RunStatus> {
+    prop_oneof![Just(RunStatus::Succeeded), Just(RunStatus::Failed)]
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let place = || 0_usize..1000;
+    prop_oneof![
+        2 => (1_usize..15).prop_map(Change::DeleteOldest),
+        1 => (1_usize..5).prop_map(Change::DeleteNewest),
+        2 => place().prop_map(Change::DeleteAt),
+        3 => (0_i64..3).prop_map(Change::Start),
+        2 => (place(), status()).prop_map(|(at, status)| Change::AppearLate(at, status)),
+        1 => Just(Change::StartUndated),
+        1 => Just(Change::Date),
+        4 => (place(), finished()).prop_map(|(at, status)| Change::Finish(at, status)),
+        1 => place().prop_map(Change::Resurrect),
+    ]
+}
+
+/// Runs with a few milliseconds between them, and often none.
+fn service(most_ties: usize) -> impl Strategy<Value = Service> {
+    let gap = prop_oneof![2 => Just(0_i64), 3 => 1_i64..4];
+    let runs = proptest::collection::vec((gap, status()), 0..100);
+    let total = proptest::option::weighted(0.1, prop_oneof![Just(0), Just(1 << 40)]);
+    let ignores_bounds = proptest::bool::weighted(0.25);
+    (runs, ignores_bounds, 3_u64..40, total).prop_map(
+        move |(runs, ignores_bounds, cap, total)| {
+            let mut service = Service {
+                runs: Vec::new(),
+                now: 1_000_000,
+                made: 0,
+                cap,
+                total,
+                ignores_bounds,
+            };
+            let (mut start, mut ties) = (0, 0);
+            for (gap, status) in runs {
+                ties = if gap == 0 { ties + 1 } else { 0 };
+                start += if ties >= most_ties { 1 } else { gap };
+                service.insert(start, status);
+            }
+            service
+        },
+    )
+}
+
+fn query() -> impl Strategy<Value = RunQuery> {
+    let statuses = prop_oneof![
+        3 => Just(vec![]),
+        1 => Just(vec![RunStatus::Succeeded]),
+        1 => Just(vec![RunStatus::Failed, RunStatus::Running]),
+    ];
+    (statuses, 1_u32..=30, proptest::bool::weighted(0.3)).prop_map(
+        |(statuses, page_size, descending)| {
+            let query = RunQuery::actor("a").page_size(page_size);
+            query.descending(descending).statuses(statuses)
+        },
+    )
+}
+
+fn story() -> impl Strategy<Value = Story> {
+    let emit = prop_oneof![Just(Emit::Snapshot), Just(Emit::Finished), Just(Emit::Changes)];
+    let lookback = prop_oneof![Just(0_i64), 1_i64..20, Just(60_000)];
+    let changes = proptest::collection::vec((1_usize..40, change()), 0..25);
+    let walks = proptest::collection::vec(prop_oneof![1_usize..60, Just(usize::MAX)], 1..5);
+    let deep_offset = prop_oneof![Just(u64::MAX), 1_u64..60];
+    (service(usize::MAX), changes, query(), emit, lookback, 0_usize..4, walks, deep_offset).prop_map(
+        |(service, changes, query, emit, lookback, polls, walks, deep_offset)| Story {
+            service,
+            changes,
+            polls: if query.descending { 0 } else { polls },
+            query,
+            emit,
+            lookback,
+            walks,
+            deep_offset,
+        },
+    )
+}
+
+/// Runs of one start that change places, on pages that hold them all, one change at a time:
+/// one row deleted and its place taken by another of the same start looks, from behind, like a
+/// list that stood still.
+fn story_of_ties_that_move() -> impl Strategy<Value = Story> {
+    let change = prop_oneof![
+        1 => change(),
+        1 => (0_usize..1000).prop_map(Change::Rotate),
+    ];
+    let changes = proptest::collection::hash_map(1_usize..20, change, 0..15);
+    (service(2), changes, 20_u32..=30, any::<bool>(), 1_usize..60).prop_map(
+        |(service, changes, page_size, descending, stop)| Story {
+            service: Service { cap: 40, ..service },
+            changes: changes.into_iter().collect(),
+            query: RunQuery::actor("a").page_size(page_size).descending(descending),
+            emit: Emit::Snapshot,
+            lookback: 5,
+            polls: 0,
+            walks: vec![stop, usize::MAX],
+            deep_offset: u64::MAX,
+        },
+    )
+}
+
+fn config(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(cases)
+    }
+}
+
+proptest! {
+    #![proptest_config(config(10_000))]
+
+    #[test]
+    fn whatever_happens_nothing_is_lost_and_nothing_comes_twice(story in story()) {
+        story.play(Without::Nothing)?;
+    }
+
+    #[test]
+    fn runs_of_one_start_may_change_places(story in story_of_ties_that_move()) {
+        story.play(Without::Nothing)?;
+    }
+}
+
+/// The checks of the walk that the stories are there to test are missed by them.
+#[test]
+fn the_stories_notice_a_check_that_is_out_of_action() {
+    for without in [
+        Without::OverlapCheck,
+        Without::TieSet,
+        Without::WidenedFilter,
+        Without::OpenSet,
+    ] {
+        let mut runner = TestRunner::new(ProptestConfig {
+            max_shrink_iters: 0,
+            ..config(5000)
+        });
+        let result = runner.run(&story(), |story| story.play(without).map(drop));
+        let Err(TestError::Fail(reason, _)) = result else {
+            panic!("nobody misses {without:?}: {result:?}");
+        };
+        let reason = reason.to_string();
+        let is_ours = ["was lost", "came again", "came after", "does not end", "assertion failed"];
+        assert!(is_ours.iter().any(|ours| reason.contains(ours)), "{reason}");
+    }
+}
+
+/// The stories are about all that a walk has to deal with.
+#[test]
+fn everything_happens_in_the_stories() {
+    use proptest::strategy::ValueTree;
+
+    let mut runner = TestRunner::deterministic();
+    let mut met = Incidents::default();
+    for _ in 0..500 {
+        let story = story().new_tree(&mut runner).unwrap().current();
+        let incidents = story.play(Without::Nothing).unwrap().incidents;
+        met.drifts += incidents.drifts;
+        met.reanchors += incidents.reanchors;
+        met.duplicates += incidents.duplicates;
+        met.late += incidents.late;
+        met.vanished += incidents.vanished;
+    }
+    let reanchors_by_choice = met.reanchors - met.drifts;
+    let all = [met.drifts, reanchors_by_choice, met.duplicates, met.late, met.vanished];
+    assert!(all.iter().all(|count| *count > 20), "{met:?}");
+}

@@ -3,8 +3,8 @@
 //! [`Emulator`] serves `GET /v2/acts/{actor}/runs` and its siblings over HTTP on a loopback
 //! socket, as the [API reference](https://docs.apify.com/api/v2/act-runs-get) describes
 //! them: filters, order, clamped limits, errors in Apify's shape. It answers late, wrongly
-//! or not at all when told to, and remembers what it was asked. Apify's own clients can walk
-//! it.
+//! or not at all when told to, and remembers what it was asked. Its list changes while it is
+//! read, in the ways a [`Store`] has. Apify's own clients can walk it.
 //!
 //! # Example: an export survives a bad minute
 //!
@@ -28,7 +28,11 @@
 //! # }
 //! ```
 
+mod clock;
 mod faults;
+mod generated;
+mod life;
+mod selection;
 mod server;
 mod store;
 
@@ -42,8 +46,10 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
+use clock::Clock;
+use generated::GeneratedRuns;
 use server::PageCache;
 
 pub use faults::Fault;
@@ -69,7 +75,7 @@ struct Shared {
     pages: PageCache,
     plan: Plan,
     log: Mutex<Log>,
-    started: Instant,
+    clock: Clock,
 }
 
 /// How the emulator answers.
@@ -81,10 +87,12 @@ struct Plan {
     tells_max_page_size: bool,
     faults: Vec<(Bound<u64>, Bound<u64>, Fault)>,
     keeps_pages: bool,
-    before_each: Option<Box<BeforeEach>>,
+    ignores_time_filters: bool,
+    before_each: Option<Box<ChangeForEach>>,
+    during_each: Option<Box<ChangeForEach>>,
 }
 
-type BeforeEach = dyn Fn(u64, &mut Store) + Send + Sync;
+type ChangeForEach = dyn Fn(u64, &mut Store) + Send + Sync;
 
 #[derive(Default)]
 struct Log {
@@ -142,6 +150,11 @@ impl Emulator {
     /// Settings for a client of this emulator: its base URL and token are set.
     pub fn client_builder(&self) -> ClientBuilder {
         client_builder(self.address, self.token())
+    }
+
+    /// What the service's clock shows: [`EmulatorBuilder::clock`].
+    pub fn now(&self) -> DateTime<Utc> {
+        self.shared.clock.now()
     }
 
     /// How many runs are on the list.
@@ -205,8 +218,13 @@ impl fmt::Debug for Emulator {
 }
 
 impl Shared {
+    /// The list as it is now, with all changes that have become due.
     fn store(&self) -> MutexGuard<'_, Store> {
-        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
+        if store.catch_up() {
+            self.pages.clear();
+        }
+        store
     }
 
     /// Changes the list, and forgets the pages made of it before.
@@ -228,6 +246,7 @@ pub struct EmulatorBuilder {
     seed: u64,
     port: u16,
     plan: Plan,
+    clock: Option<DateTime<Utc>>,
     virtual_time: bool,
 }
 
@@ -250,8 +269,11 @@ impl Default for EmulatorBuilder {
                 tells_max_page_size: true,
                 faults: Vec::new(),
                 keeps_pages: false,
+                ignores_time_filters: false,
                 before_each: None,
+                during_each: None,
             },
+            clock: None,
             virtual_time: false,
         }
     }
@@ -299,6 +321,15 @@ impl EmulatorBuilder {
         self
     }
 
+    /// What the service's clock shows when the emulator starts. Default: the time it is.
+    ///
+    /// It moves with tokio's clock, so that it leaps where that one is paused. The `Date` of
+    /// every answer is read from it, and so are the times of runs that start and finish.
+    pub fn clock(mut self, time: DateTime<Utc>) -> Self {
+        self.clock = Some(time);
+        self
+    }
+
     /// How long each answer takes, on tokio's clock. Default 0.
     pub fn latency(mut self, latency: Duration) -> Self {
         self.plan.latency = latency;
@@ -317,6 +348,13 @@ impl EmulatorBuilder {
     pub fn hidden_max_page_size(mut self, rows: u64) -> Self {
         self.plan.max_page_size = rows.max(1);
         self.plan.tells_max_page_size = false;
+        self
+    }
+
+    /// Takes `startedAfter` and `startedBefore`, whatever their values, and filters by
+    /// neither.
+    pub fn ignore_time_filters(mut self) -> Self {
+        self.plan.ignores_time_filters = true;
         self
     }
 
@@ -356,6 +394,38 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Changes the list in the middle of each page: `change` gets the request's number, from
+    /// 1, and the list.
+    ///
+    /// The page is read as a database reads along an index without a snapshot. `total` is
+    /// counted first. Half of the page's rows are picked, rounded down, and stay on it as
+    /// they were. Then the list changes, and the page is filled up with rows that come behind
+    /// the last one read, be it picked or skipped by `offset`. If that one is gone from its
+    /// place, they come behind where it was: of those that started at the same time, all that
+    /// had not been read. No row is twice on a page.
+    ///
+    /// [`before_each`](Self::before_each) changes the list that a page begins with, whatever
+    /// the answer will be; this one comes after it, and only where a page is read. Pages are
+    /// not [kept](Self::keep_pages) then.
+    ///
+    /// ```
+    /// # use apify_runs::RunQuery;
+    /// # use apify_runs::emulator::Emulator;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> apify_runs::Result<()> {
+    /// // Old runs are deleted while a page is put together.
+    /// let builder = Emulator::builder().runs(100).during_each(|_, store| store.delete(..60));
+    /// let emulator = builder.start().await?;
+    /// let page = emulator.client().page(&RunQuery::actor("any-actor"), 0).await?;
+    /// assert_eq!((page.total, page.items.len()), (100, 90)); // 50 before, 40 after
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn during_each(mut self, change: impl Fn(u64, &mut Store) + Send + Sync + 'static) -> Self {
+        self.plan.during_each = Some(Box::new(change));
+        self
+    }
+
     /// Keeps every page it has rendered, so that a benchmark measures the client and not
     /// the emulator. Takes about 0.4 MB for each different request of 1000 runs.
     pub fn keep_pages(mut self) -> Self {
@@ -392,15 +462,20 @@ impl EmulatorBuilder {
             Error::new(ErrorKind::Transport, message).with_source(error)
         })?;
         let client = client_builder(address, &self.plan.token).build()?;
+        let clock = Clock::showing(self.clock.unwrap_or_else(Utc::now));
+        let store = match self.rows {
+            Rows::Generated(length) => {
+                let seed = self.seed;
+                Store::generated(GeneratedRuns { length, seed }, clock)
+            }
+            Rows::Given(rows) => Store::given(&rows, clock),
+        };
         let shared = Arc::new(Shared {
-            store: Mutex::new(match self.rows {
-                Rows::Generated(runs) => Store::generated(runs, self.seed),
-                Rows::Given(rows) => Store::given(rows),
-            }),
+            store: Mutex::new(store),
             pages: PageCache::default(),
             plan: self.plan,
             log: Mutex::default(),
-            started: Instant::now(),
+            clock,
         });
         let mut tasks = vec![tokio::spawn(server::serve(listener, Arc::clone(&shared)))];
         if self.virtual_time {
@@ -431,11 +506,6 @@ fn client_builder(address: SocketAddr, token: &str) -> ClientBuilder {
     Client::builder()
         .base_url(format!("http://{address}"))
         .token(token)
-}
-
-/// The time a run with this JSON started, as the store sorts by it.
-fn started_at(row: &Value) -> Option<DateTime<Utc>> {
-    crate::timestamp::parse(row.get("startedAt")?.as_str()?)
 }
 
 /// Lets a paused clock go on only in small steps, with time for the sockets in between.

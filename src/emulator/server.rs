@@ -9,8 +9,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hyper::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION,
-    RETRY_AFTER, USER_AGENT,
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, HeaderName,
+    LOCATION, RETRY_AFTER, USER_AGENT,
 };
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -21,8 +21,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use super::clock::http_date;
 use super::faults::{AnswerBody, Fault, Then};
-use super::store::Selection;
+use super::selection::{Selected, Selection};
 use super::{Plan, RequestRecord, Shared};
 use crate::timestamp;
 
@@ -135,10 +136,19 @@ struct Draft {
     then: Then,
 }
 
+/// A request, as it was on arrival.
+struct Received {
+    /// Counted from 1.
+    number: u64,
+    /// What it asks for, or the name of the parameter that makes no sense.
+    selection: Result<Selection, String>,
+    in_flight: InFlight,
+}
+
 /// The answer to a request, or `None` for a reset.
 async fn answer<B>(shared: &Arc<Shared>, request: &Request<B>) -> Option<Answer> {
-    let (number, in_flight) = receive(shared, request);
-    let plan = &shared.plan;
+    let received = receive(shared, request);
+    let (plan, number) = (&shared.plan, received.number);
     if !plan.latency.is_zero() {
         // Even a sleep of no length waits for the next millisecond.
         sleep(plan.latency).await;
@@ -146,35 +156,43 @@ async fn answer<B>(shared: &Arc<Shared>, request: &Request<B>) -> Option<Answer>
     if let Some(change) = &plan.before_each {
         shared.change(|store| change(number, store));
     }
+    let good = |total| good(shared, request, &received, total);
     let draft = match plan.fault(number) {
         Some(Fault::Reset) => return None,
         Some(Fault::Hang) => std::future::pending().await,
-        Some(Fault::Total(total)) => good(shared, request, Some(*total)),
-        Some(Fault::Truncate) => good(shared, request, None).cut_in_half(Then::Flush),
-        Some(Fault::Stall) => good(shared, request, None).cut_in_half(Then::Stall),
+        Some(Fault::Total(total)) => good(Some(*total)),
+        Some(Fault::Truncate) => good(None).cut_in_half(Then::Flush),
+        Some(Fault::Stall) => good(None).cut_in_half(Then::Stall),
         Some(fault) => faulty(fault),
-        None => good(shared, request, None),
+        None => good(None),
     };
-    Some(draft.into_answer(in_flight))
+    let date = http_date(shared.clock.now());
+    Some(draft.into_answer(&date, received.in_flight))
 }
 
-fn receive<B>(shared: &Arc<Shared>, request: &Request<B>) -> (u64, InFlight) {
+fn receive<B>(shared: &Arc<Shared>, request: &Request<B>) -> Received {
     let header = |name| {
         let value = request.headers().get(name)?;
         Some(value.to_str().ok()?.to_owned())
     };
+    let query = parameters(request);
+    let selection = selection(&query, &shared.plan).map_err(str::to_owned);
     let record = RequestRecord {
         path: request.uri().path().into(),
-        query: parameters(request),
+        query,
         has_token: request.headers().contains_key(AUTHORIZATION),
         user_agent: header(USER_AGENT),
         accept_encoding: header(ACCEPT_ENCODING),
-        at: shared.started.elapsed(),
+        at: shared.clock.elapsed(),
     };
     let mut log = shared.log();
     log.requests.push(record);
     log.in_flight += 1;
-    (log.requests.len() as u64, InFlight(Arc::clone(shared)))
+    Received {
+        number: log.requests.len() as u64,
+        selection,
+        in_flight: InFlight(Arc::clone(shared)),
+    }
 }
 
 impl Plan {
@@ -215,43 +233,52 @@ fn faulty(fault: &Fault) -> Draft {
     }
 }
 
-fn good<B>(shared: &Shared, request: &Request<B>, total: Option<u64>) -> Draft {
+fn good<B>(
+    shared: &Shared,
+    request: &Request<B>,
+    received: &Received,
+    total: Option<u64>,
+) -> Draft {
     let plan = &shared.plan;
     if let Err(refusal) = admit(plan, request) {
         return refusal;
     }
-    let key = request.uri().query().unwrap_or_default();
-    if let Some(body) = shared.pages.get(key).filter(|_| total.is_none()) {
-        return Draft::new(200, body);
-    }
-    let (mut selection, asked) = match selection(&parameters(request)) {
+    let selection = match &received.selection {
         Ok(selection) => selection,
         Err(parameter) => {
             let message = format!("Parameter \"{parameter}\" has a value that is not valid");
             return Draft::error(400, "invalid-value", &message);
         }
     };
-    selection.limit = asked.min(plan.max_page_size);
-    let told = if plan.tells_max_page_size {
-        selection.limit
-    } else {
-        asked
-    };
     // Held until the page is kept, so that no page outlives a change of the list.
-    let store = shared.store();
-    let selected = store.select(&selection);
-    let body = Bytes::from(format!(
-        r#"{{"data":{{"total":{},"offset":{},"limit":{told},"desc":{},"count":{},"items":[{}]}}}}"#,
-        total.unwrap_or(selected.total),
-        selection.offset,
-        selection.descending,
-        selected.count,
-        selected.items,
-    ));
-    if plan.keeps_pages && total.is_none() {
+    let mut store = shared.store();
+    let is_kept = plan.keeps_pages && plan.during_each.is_none() && total.is_none();
+    let key = request.uri().query().unwrap_or_default();
+    if let Some(body) = shared.pages.get(key).filter(|_| is_kept) {
+        return Draft::new(200, body);
+    }
+    let selected = match &plan.during_each {
+        Some(change) => store.select_during(selection, |store| change(received.number, store)),
+        None => store.select(selection),
+    };
+    let body = page(selection, &selected, total);
+    if is_kept {
         shared.pages.keep(key, &body);
     }
     Draft::new(200, body)
+}
+
+/// The JSON of a page, with the `total` there is if none other is to be told.
+fn page(selection: &Selection, selected: &Selected, total: Option<u64>) -> Bytes {
+    Bytes::from(format!(
+        r#"{{"data":{{"total":{},"offset":{},"limit":{},"desc":{},"count":{},"items":[{}]}}}}"#,
+        total.unwrap_or(selected.total),
+        selection.offset,
+        selection.told_limit,
+        selection.descending,
+        selected.count,
+        selected.items,
+    ))
 }
 
 /// Checks method, token and path, in the order the service does.
@@ -300,19 +327,19 @@ fn parameters<B>(request: &Request<B>) -> Vec<(String, String)> {
         .unwrap_or_default()
 }
 
-/// The rows a request asks for, and how many; or the parameter that makes no sense.
-fn selection(parameters: &[(String, String)]) -> Result<(Selection, u64), &str> {
+/// The rows a request asks for, or the name of the parameter that makes no sense.
+fn selection<'a>(parameters: &'a [(String, String)], plan: &Plan) -> Result<Selection, &'a str> {
     let mut selection = Selection::default();
-    let mut limit = 0;
     for (name, value) in parameters {
         let name = name.as_str();
         let number = || value.parse::<u64>().map_err(|_| name);
         let time = || timestamp::parse(value).map(Some).ok_or(name);
         match name {
             "offset" => selection.offset = number()?,
-            "limit" => limit = number()?,
+            "limit" => selection.limit = number()?,
             "desc" => selection.descending = matches!(value.as_str(), "1" | "true"),
             "status" => selection.statuses = value.split(',').map(str::to_owned).collect(),
+            "startedAfter" | "startedBefore" if plan.ignores_time_filters => {}
             "startedAfter" => selection.started_after = time()?,
             "startedBefore" => selection.started_before = time()?,
             _ => {}
@@ -320,12 +347,17 @@ fn selection(parameters: &[(String, String)]) -> Result<(Selection, u64), &str> 
     }
     // 0 means that no limit was given, and more than the maximum means the maximum.
     let maximum = u64::from(crate::query::MAX_PAGE_SIZE);
-    let limit = if limit == 0 {
-        maximum
-    } else {
-        limit.min(maximum)
+    let asked = match selection.limit {
+        0 => maximum,
+        limit => limit.min(maximum),
     };
-    Ok((selection, limit))
+    selection.limit = asked.min(plan.max_page_size);
+    selection.told_limit = if plan.tells_max_page_size {
+        selection.limit
+    } else {
+        asked
+    };
+    Ok(selection)
 }
 
 impl Draft {
@@ -366,7 +398,7 @@ impl Draft {
         self
     }
 
-    fn into_answer(self, in_flight: InFlight) -> Answer {
+    fn into_answer(self, date: &str, in_flight: InFlight) -> Answer {
         let mut answer = Response::new(AnswerBody::new(self.body, self.then, in_flight));
         let status = StatusCode::from_u16(self.status);
         *answer.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -376,6 +408,7 @@ impl Draft {
             }
         };
         set(CONTENT_TYPE, self.content_type);
+        set(DATE, date);
         if let Some((name, value)) = self.header {
             set(name, &value);
         }

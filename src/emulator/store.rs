@@ -1,80 +1,149 @@
-//! The runs an emulator has, and the pages it makes of them.
+//! The runs an emulator has, in their order, and all that can be done to them.
 
-use std::fmt::{self, Write};
+use std::collections::HashMap;
+use std::fmt;
 use std::ops::{Bound, RangeBounds};
+use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::started_at;
+use super::clock::{Clock, Schedule};
+use super::generated::{GeneratedRuns, noise};
+use crate::timestamp;
 
-/// 2025-01-01T00:00:00Z, when the first generated run starts.
-const EPOCH_MILLIS: i64 = 1_735_689_600_000;
-/// Generated runs start this far apart on average.
-const STEP_MILLIS: i64 = 7_000;
-/// How many of the last generated runs are not finished.
-const UNFINISHED: u64 = 5;
-
-/// The runs of an [`Emulator`](super::Emulator), in ascending order of their start:
-/// [`Emulator::change`](super::Emulator::change), [`EmulatorBuilder::before_each`](super::EmulatorBuilder::before_each).
+/// The runs of an [`Emulator`](super::Emulator), in ascending order of their start, and all
+/// that can happen to them:
+///
+/// * rows come and go: [`insert`](Self::insert), [`delete`](Self::delete),
+///   [`delete_run`](Self::delete_run);
+/// * a run lives: [`start_run`](Self::start_run), [`finish`](Self::finish),
+///   [`resurrect`](Self::resurrect), [`update`](Self::update);
+/// * the order changes: [`shuffle_ties`](Self::shuffle_ties);
+/// * any of it [`after`](Self::after) a while.
+///
+/// To be had from [`Emulator::change`](super::Emulator::change),
+/// [`EmulatorBuilder::before_each`](super::EmulatorBuilder::before_each) and
+/// [`EmulatorBuilder::during_each`](super::EmulatorBuilder::during_each).
+///
+/// A run's place is its position on the list, from 0. It changes when rows come or go before
+/// it; [`place_of`](Self::place_of) finds it again.
+///
+/// # Example: a run is visible only 30 seconds after its start
+///
+/// ```
+/// # use std::time::Duration;
+/// # use apify_runs::emulator::Emulator;
+/// # use chrono::SecondsFormat;
+/// # use serde_json::json;
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> apify_runs::Result<()> {
+/// let emulator = Emulator::builder().start().await?;
+/// emulator.change(|store| {
+///     let start = store.now().to_rfc3339_opts(SecondsFormat::Millis, true);
+///     let row = json!({"id": "late", "status": "RUNNING", "startedAt": start});
+///     store.after(Duration::from_secs(30), move |store| store.insert(&row));
+///     store.after(Duration::from_secs(10), |store| store.start_run("prompt"));
+/// });
+/// assert_eq!(emulator.len(), 0);
+///
+/// tokio::time::sleep(Duration::from_secs(10)).await;
+/// assert_eq!(emulator.run(0).unwrap()["id"], "prompt");
+///
+/// tokio::time::sleep(Duration::from_secs(20)).await;
+/// assert_eq!(emulator.run(0).unwrap()["id"], "late"); // before a row that was seen earlier
+/// assert_eq!(emulator.len(), 2);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Store {
     source: Source,
     /// Rows that were added later. Their numbers follow those of the source's rows.
-    added: Vec<GivenRow>,
-    /// The numbers of the rows on the list, in its order. As long as nothing was changed,
+    added: Vec<StoredRow>,
+    /// Rows that were changed, by their numbers, as they are now.
+    changed: HashMap<u64, StoredRow>,
+    /// The numbers of the rows on the list, in its order. As long as nothing has moved,
     /// these are all of the source's, and take no memory.
     listed: Option<Vec<u64>>,
+    /// Runs whose usage is not added up, by their numbers: when it will be, and to what.
+    pub(super) unsettled: HashMap<u64, (DateTime<Utc>, f64)>,
+    pub(super) schedule: Schedule,
 }
 
 /// What the first rows are made from.
 enum Source {
     /// Runs that are made from their number when asked for.
-    Generated { runs: u64, seed: u64 },
-    /// Rows that were given, as text, with what filters ask of them.
-    Given(Vec<GivenRow>),
+    Generated(GeneratedRuns),
+    /// Rows that were given.
+    Given(Vec<StoredRow>),
 }
 
-struct GivenRow {
-    json: String,
-    started_at: Option<DateTime<Utc>>,
-    status: String,
+/// A row as text, with what is asked of it.
+pub(super) struct StoredRow {
+    pub(super) json: String,
+    pub(super) id: String,
+    pub(super) started_at: Option<DateTime<Utc>>,
+    pub(super) status: String,
 }
 
-/// Which rows of the list, in which order: the parameters of a request.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Selection {
-    pub(super) offset: u64,
-    pub(super) limit: u64,
-    pub(super) descending: bool,
-    pub(super) statuses: Vec<String>,
-    pub(super) started_after: Option<DateTime<Utc>>,
-    pub(super) started_before: Option<DateTime<Utc>>,
-}
-
-/// Rows of one page, comma-separated, and how many there are on it and in all.
-pub(super) struct Selected {
-    pub(super) total: u64,
-    pub(super) count: u64,
-    pub(super) items: String,
+/// Where a row comes from.
+enum Origin<'a> {
+    /// A generated run, with its number.
+    Generated(GeneratedRuns, u64),
+    /// A row that was given, added or changed.
+    Stored(&'a StoredRow),
 }
 
 impl Store {
-    pub(super) fn generated(runs: u64, seed: u64) -> Self {
-        Self::new(Source::Generated { runs, seed })
+    pub(super) fn generated(runs: GeneratedRuns, clock: Clock) -> Self {
+        Self::new(Source::Generated(runs), clock)
     }
 
-    pub(super) fn given(rows: Vec<Value>) -> Self {
-        let mut rows: Vec<_> = rows.iter().map(GivenRow::new).collect();
+    pub(super) fn given(rows: &[Value], clock: Clock) -> Self {
+        let mut rows: Vec<_> = rows.iter().map(StoredRow::new).collect();
         rows.sort_by_key(|row| row.started_at.unwrap_or(DateTime::<Utc>::MAX_UTC));
-        Self::new(Source::Given(rows))
+        Self::new(Source::Given(rows), clock)
     }
 
-    fn new(source: Source) -> Self {
+    fn new(source: Source, clock: Clock) -> Self {
         Self {
             source,
             added: Vec::new(),
+            changed: HashMap::new(),
             listed: None,
+            unsettled: HashMap::new(),
+            schedule: Schedule::new(clock),
         }
+    }
+
+    /// What the service's clock shows:
+    /// [`EmulatorBuilder::clock`](super::EmulatorBuilder::clock).
+    ///
+    /// To a change that was put off with [`after`](Self::after), the time it became due.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.schedule.now()
+    }
+
+    /// Puts a change off until this much time has passed on the service's clock.
+    ///
+    /// It is applied before anything looks at the list then: a request, or one of the
+    /// emulator's methods. Several are applied in the order in which they become due, and
+    /// each finds the clock as it was at that time, whenever that is found out. A change may
+    /// put off the next one, but not for ever by no time at all.
+    ///
+    /// The type's own documentation has an example.
+    pub fn after(&mut self, delay: Duration, change: impl FnOnce(&mut Self) + Send + 'static) {
+        self.schedule.add(delay, Box::new(change));
+    }
+
+    /// Applies the changes that are due, and tells whether there were any.
+    pub(super) fn catch_up(&mut self) -> bool {
+        let mut has_changed = false;
+        while let Some(change) = self.schedule.next_due() {
+            change(self);
+            has_changed = true;
+        }
+        has_changed
     }
 
     /// How many runs are on the list.
@@ -92,13 +161,37 @@ impl Store {
 
     /// The run at this place of the list, from 0, as the JSON object that is served. `None`
     /// past the end.
-    pub fn run(&self, index: u64) -> Option<Value> {
-        if index >= self.len() {
+    pub fn run(&self, place: u64) -> Option<Value> {
+        if place >= self.len() {
             return None;
         }
         let mut json = String::new();
-        self.render(index, &mut json);
+        self.render(place, &mut json);
         serde_json::from_str(&json).ok()
+    }
+
+    /// The place of the run with this ID; the first one, if several have it. Looks at every
+    /// row up to there, though not at its JSON.
+    ///
+    /// ```
+    /// # use apify_runs::emulator::Emulator;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> apify_runs::Result<()> {
+    /// let emulator = Emulator::builder().runs(10).start().await?;
+    /// emulator.change(|store| {
+    ///     store.start_run("mine");
+    ///     assert_eq!(store.place_of("mine"), Some(10));
+    ///     store.delete(..3);
+    ///     assert_eq!(store.place_of("mine"), Some(7));
+    /// });
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn place_of(&self, id: &str) -> Option<u64> {
+        (0..self.len()).find(|place| match self.origin(*place) {
+            Origin::Generated(runs, number) => runs.has_id(number, id),
+            Origin::Stored(row) => row.id == id,
+        })
     }
 
     /// Takes the runs at these places off the list: `..137` are the 137 oldest. Places past
@@ -121,16 +214,92 @@ impl Store {
         }
     }
 
+    /// Takes the run with this ID off the list. `false` if there is none.
+    pub fn delete_run(&mut self, id: &str) -> bool {
+        let place = self.place_of(id);
+        if let Some(place) = place {
+            self.delete(place..=place);
+        }
+        place.is_some()
+    }
+
     /// Puts a row on the list, behind those that started at the same time or before; one
     /// without a `startedAt` comes last.
     pub fn insert(&mut self, row: &Value) {
-        let row = GivenRow::new(row);
-        let place = match row.started_at {
+        self.add(StoredRow::new(row));
+    }
+
+    pub(super) fn add(&mut self, row: StoredRow) {
+        let (number, started_at) = (self.next_number(), row.started_at);
+        self.added.push(row);
+        self.list(number, started_at);
+    }
+
+    /// Changes the row at this place. `false` if there is none.
+    ///
+    /// With another `startedAt` it moves to another place, behind those that started at the
+    /// same time or before; without one it comes last. Takes memory only for the row, as
+    /// long as it stays where it is.
+    ///
+    /// ```
+    /// # use apify_runs::emulator::Emulator;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> apify_runs::Result<()> {
+    /// let emulator = Emulator::builder().runs(1_000_000).start().await?;
+    /// emulator.change(|store| store.update(5, |run| run["status"] = "TIMING-OUT".into()));
+    /// assert_eq!(emulator.run(5).unwrap()["status"], "TIMING-OUT");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn update(&mut self, place: u64, change: impl FnOnce(&mut Value)) -> bool {
+        let Some(mut row) = self.run(place) else {
+            return false;
+        };
+        change(&mut row);
+        self.replace(place, &row);
+        true
+    }
+
+    /// Puts this row in place of the one that is there.
+    pub(super) fn replace(&mut self, place: u64, row: &Value) {
+        let row = StoredRow::new(row);
+        let (number, started_at) = (self.number_at(place), row.started_at);
+        let stays = started_at == self.started_at(place);
+        self.changed.insert(number, row);
+        if stays {
+            return;
+        }
+        // Off the list first: where it was, it is out of order now.
+        self.listed_mut().remove(place as usize);
+        self.list(number, started_at);
+    }
+
+    /// Lets rows that started at the same time change places among themselves, and those
+    /// without a `startedAt` too. The same seed brings the same rows into the same order.
+    ///
+    /// No two generated runs start at the same time.
+    pub fn shuffle_ties(&mut self, seed: u64) {
+        let mut from = 0;
+        while from < self.len() {
+            let start = self.started_at(from);
+            let mut to = from + 1;
+            while to < self.len() && self.started_at(to) == start {
+                to += 1;
+            }
+            if to - from > 1 {
+                let ties = &mut self.listed_mut()[from as usize..to as usize];
+                ties.sort_by_key(|number| noise(seed, *number, 0));
+            }
+            from = to;
+        }
+    }
+
+    /// Puts a row that is not on the list at its place.
+    fn list(&mut self, number: u64, started_at: Option<DateTime<Utc>>) {
+        let place = match started_at {
             Some(start) => self.first_at(|other| other > start),
             None => self.len(),
         };
-        let number = self.source.len() + self.added.len() as u64;
-        self.added.push(row);
         self.listed_mut().insert(place as usize, number);
     }
 
@@ -139,80 +308,55 @@ impl Store {
         self.listed.get_or_insert_with(|| all.collect())
     }
 
-    /// Where the row at this place of the list comes from: a row that was given or added, or
-    /// the number of a generated one.
-    fn origin(&self, index: u64) -> Origin<'_> {
-        let number = match &self.listed {
-            Some(listed) => listed[index as usize],
-            None => index,
-        };
+    /// What generated parts of rows are made from.
+    pub(super) fn seed(&self) -> u64 {
         match &self.source {
-            _ if number >= self.source.len() => {
-                Origin::Given(&self.added[(number - self.source.len()) as usize])
+            Source::Generated(runs) => runs.seed,
+            Source::Given(_) => 0,
+        }
+    }
+
+    /// The number of the next row that is added. No number is ever used again.
+    pub(super) fn next_number(&self) -> u64 {
+        self.source.len() + self.added.len() as u64
+    }
+
+    /// The number of the row at this place, which stays when it moves.
+    pub(super) fn number_at(&self, place: u64) -> u64 {
+        match &self.listed {
+            Some(listed) => listed[place as usize],
+            None => place,
+        }
+    }
+
+    /// The place of the row with this number, if it is on the list.
+    pub(super) fn place_of_number(&self, number: u64) -> Option<u64> {
+        match &self.listed {
+            Some(listed) => {
+                let place = listed.iter().position(|other| *other == number);
+                place.map(|place| place as u64)
             }
-            Source::Given(rows) => Origin::Given(&rows[number as usize]),
-            Source::Generated { runs, seed } => Origin::Generated {
-                runs: *runs,
-                seed: *seed,
-                number,
-            },
+            None => (number < self.source.len()).then_some(number),
         }
     }
 
-    pub(super) fn select(&self, selection: &Selection) -> Selected {
-        let in_time = self.indices_in_time(selection);
-        if selection.statuses.is_empty() {
-            let total = in_time.end - in_time.start;
-            return self.render_page(total, in_time, selection);
+    fn origin(&self, place: u64) -> Origin<'_> {
+        let number = self.number_at(place);
+        if let Some(row) = self.changed.get(&number) {
+            return Origin::Stored(row);
         }
-        // A filter by status has no index: count by looking at every row, as it comes.
-        let matches = |index: &u64| self.has_status(*index, &selection.statuses);
-        let total = in_time.clone().filter(matches).count() as u64;
-        self.render_page(total, in_time.filter(matches), selection)
-    }
-
-    fn render_page(
-        &self,
-        total: u64,
-        indices: impl DoubleEndedIterator<Item = u64>,
-        selection: &Selection,
-    ) -> Selected {
-        let offset = usize::try_from(selection.offset).unwrap_or(usize::MAX);
-        let limit = usize::try_from(selection.limit).unwrap_or(usize::MAX);
-        let page: Vec<u64> = if selection.descending {
-            indices.rev().skip(offset).take(limit).collect()
-        } else {
-            indices.skip(offset).take(limit).collect()
-        };
-        let mut items = String::with_capacity(page.len() * 480);
-        for (position, index) in page.iter().enumerate() {
-            if position > 0 {
-                items.push(',');
-            }
-            self.render(*index, &mut items);
+        if let Some(added) = number.checked_sub(self.source.len()) {
+            return Origin::Stored(&self.added[added as usize]);
         }
-        Selected {
-            total,
-            count: page.len() as u64,
-            items,
+        match &self.source {
+            Source::Given(rows) => Origin::Stored(&rows[number as usize]),
+            Source::Generated(runs) => Origin::Generated(*runs, number),
         }
     }
 
-    /// Rows between the selection's times. Without times, rows that have none count too.
-    fn indices_in_time(&self, selection: &Selection) -> std::ops::Range<u64> {
-        let (after, before) = (selection.started_after, selection.started_before);
-        let from = after.map_or(0, |time| self.first_at(|started| started >= time));
-        let to = match (before, after) {
-            (Some(time), _) => self.first_at(|started| started > time),
-            (None, Some(_)) => self.first_at(|_| false),
-            (None, None) => self.len(),
-        };
-        from..to.max(from)
-    }
-
-    /// The index of the first row whose start meets a condition that, once met, stays met.
+    /// The place of the first row whose start meets a condition that, once met, stays met.
     /// Rows without a start come after all others and meet every condition.
-    fn first_at(&self, condition: impl Fn(DateTime<Utc>) -> bool) -> u64 {
+    pub(super) fn first_at(&self, condition: impl Fn(DateTime<Utc>) -> bool) -> u64 {
         let (mut low, mut high) = (0, self.len());
         while low < high {
             let middle = low + (high - low) / 2;
@@ -225,25 +369,25 @@ impl Store {
         low
     }
 
-    fn started_at(&self, index: u64) -> Option<DateTime<Utc>> {
-        match self.origin(index) {
-            Origin::Generated { seed, number, .. } => Some(generated_start(seed, number)),
-            Origin::Given(row) => row.started_at,
+    pub(super) fn started_at(&self, place: u64) -> Option<DateTime<Utc>> {
+        match self.origin(place) {
+            Origin::Generated(runs, number) => Some(runs.started_at(number)),
+            Origin::Stored(row) => row.started_at,
         }
     }
 
-    fn has_status(&self, index: u64, statuses: &[String]) -> bool {
-        let status = match self.origin(index) {
-            Origin::Generated { runs, seed, number } => generated_status(runs, seed, number),
-            Origin::Given(row) => &row.status,
+    pub(super) fn has_status(&self, place: u64, statuses: &[String]) -> bool {
+        let status = match self.origin(place) {
+            Origin::Generated(runs, number) => runs.status(number),
+            Origin::Stored(row) => &row.status,
         };
         statuses.iter().any(|wanted| wanted == status)
     }
 
-    fn render(&self, index: u64, json: &mut String) {
-        match self.origin(index) {
-            Origin::Generated { runs, seed, number } => render_generated(runs, seed, number, json),
-            Origin::Given(row) => json.push_str(&row.json),
+    pub(super) fn render(&self, place: u64, json: &mut String) {
+        match self.origin(place) {
+            Origin::Generated(runs, number) => runs.render(number, json),
+            Origin::Stored(row) => json.push_str(&row.json),
         }
     }
 }
@@ -259,121 +403,22 @@ impl fmt::Debug for Store {
 impl Source {
     fn len(&self) -> u64 {
         match self {
-            Self::Generated { runs, .. } => *runs,
+            Self::Generated(runs) => runs.length,
             Self::Given(rows) => rows.len() as u64,
         }
     }
 }
 
-enum Origin<'a> {
-    Generated { runs: u64, seed: u64, number: u64 },
-    Given(&'a GivenRow),
-}
-
-impl GivenRow {
+impl StoredRow {
     fn new(row: &Value) -> Self {
-        let status = row.get("status").and_then(Value::as_str);
+        let text = |name| row.get(name).and_then(Value::as_str);
         Self {
             json: row.to_string(),
-            started_at: started_at(row),
-            status: status.unwrap_or_default().into(),
+            id: text("id").unwrap_or_default().into(),
+            started_at: text("startedAt").and_then(timestamp::parse),
+            status: text("status").unwrap_or_default().into(),
         }
     }
-}
-
-/// A number that looks random but is always the same for the same three (SplitMix64).
-fn noise(seed: u64, index: u64, purpose: u64) -> u64 {
-    let mut bits = seed
-        .wrapping_add(index.wrapping_mul(0x9e37_79b9_7f4a_7c15))
-        .wrapping_add(purpose.wrapping_mul(0xd1b5_4a32_d192_ed03));
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ (bits >> 31)
-}
-
-fn generated_start(seed: u64, index: u64) -> DateTime<Utc> {
-    let within_step = (noise(seed, index, 1) % STEP_MILLIS as u64) as i64;
-    let millis = EPOCH_MILLIS + index as i64 * STEP_MILLIS + within_step;
-    DateTime::from_timestamp_millis(millis).unwrap_or(DateTime::<Utc>::MAX_UTC)
-}
-
-fn generated_status(runs: u64, seed: u64, index: u64) -> &'static str {
-    if index + UNFINISHED >= runs {
-        return if index + 1 == runs {
-            "READY"
-        } else {
-            "RUNNING"
-        };
-    }
-    match noise(seed, index, 2) % 100 {
-        0..90 => "SUCCEEDED",
-        90..95 => "FAILED",
-        95..98 => "ABORTED",
-        _ => "TIMED-OUT",
-    }
-}
-
-/// 17 letters and digits, as Apify's IDs have.
-fn push_id(json: &mut String, seed: u64, index: u64, purpose: u64) {
-    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    for part in 0..2 {
-        let mut bits = noise(seed, index, purpose * 2 + part + 100);
-        for _ in 0..(if part == 0 { 9 } else { 8 }) {
-            json.push(DIGITS[(bits % 62) as usize] as char);
-            bits /= 62;
-        }
-    }
-}
-
-fn render_generated(runs: u64, seed: u64, index: u64, json: &mut String) {
-    const ORIGINS: [&str; 5] = ["API", "SCHEDULER", "WEB", "ACTOR", "MCP"];
-    let status = generated_status(runs, seed, index);
-    let start = generated_start(seed, index);
-    let is_finished = !matches!(status, "READY" | "RUNNING");
-    let noise = |purpose| noise(seed, index, purpose);
-
-    let mut field = |name: &str, purpose: u64, of: u64| {
-        json.push_str(name);
-        push_id(json, seed, of, purpose);
-    };
-    field(r#"{"id":""#, 10, index);
-    field(r#"","actId":""#, 11, 0);
-    field(r#"","userId":""#, 12, 0);
-    json.push_str(r#"","actorTaskId":"#);
-    if noise(3).is_multiple_of(4) {
-        json.push('"');
-        push_id(json, seed, noise(3) % 50, 13);
-        json.push('"');
-    } else {
-        json.push_str("null");
-    }
-    let time = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Millis, true);
-    let _ = write!(
-        json,
-        r#","status":"{status}","startedAt":"{}""#,
-        time(start)
-    );
-    if is_finished {
-        let end = start + TimeDelta::milliseconds((noise(4) % 600_000) as i64);
-        let _ = write!(json, r#","finishedAt":"{}""#, time(end));
-    }
-    json.push_str(r#","buildId":""#);
-    push_id(json, seed, index / 1000, 14);
-    let build = index / 1000;
-    let origin = ORIGINS[(noise(5) % 5) as usize];
-    let usd = (noise(6) % 100_000) as f64 / 100_000.0;
-    let _ = write!(
-        json,
-        r#"","buildNumber":"0.0.{build}","buildNumberInt":{build},"meta":{{"origin":"{origin}"}},"usageTotalUsd":{usd}"#,
-    );
-    let mut field = |name: &str, purpose: u64| {
-        json.push_str(name);
-        push_id(json, seed, index, purpose);
-    };
-    field(r#","defaultKeyValueStoreId":""#, 15);
-    field(r#"","defaultDatasetId":""#, 16);
-    field(r#"","defaultRequestQueueId":""#, 17);
-    json.push_str("\"}");
 }
 
 #[cfg(test)]
@@ -385,96 +430,128 @@ mod tests {
     use super::*;
     use crate::RunSummary;
 
-    fn ids(store: &Store, selection: &Selection) -> Vec<String> {
-        let selected = store.select(selection);
-        let rows: Vec<RunSummary> = serde_json::from_str(&format!("[{}]", selected.items)).unwrap();
-        assert_eq!(rows.len() as u64, selected.count);
-        rows.into_iter().map(|row| row.id.to_string()).collect()
+    fn clock() -> Clock {
+        Clock::showing(timestamp::parse("2025-03-01T00:00:00Z").unwrap())
     }
 
-    fn all() -> Selection {
-        Selection {
-            limit: 100_000,
-            ..Selection::default()
-        }
+    fn generated(length: u64, seed: u64) -> Store {
+        Store::generated(GeneratedRuns { length, seed }, clock())
+    }
+
+    fn row(id: &str, second: u32) -> Value {
+        json!({"id": id, "startedAt": format!("2025-01-01T00:00:{second:02}.000Z")})
+    }
+
+    fn ids(store: &Store) -> Vec<String> {
+        let id = |place| store.run(place).unwrap()["id"].as_str().unwrap().into();
+        (0..store.len()).map(id).collect()
     }
 
     #[test]
     fn generated_runs_are_distinct_ordered_and_repeatable() {
-        let store = Store::generated(20_000, 7);
-        let rows: Vec<RunSummary> =
-            serde_json::from_str(&format!("[{}]", store.select(&all()).items)).unwrap();
+        let store = generated(20_000, 7);
+        let rows: Vec<RunSummary> = (0..store.len())
+            .map(|place| serde_json::from_value(store.run(place).unwrap()).unwrap())
+            .collect();
 
         let distinct: HashSet<_> = rows.iter().map(|row| row.id.clone()).collect();
         assert_eq!(distinct.len(), 20_000);
         assert!(rows.iter().all(|row| row.id.len() == 17));
         assert!(rows.is_sorted_by_key(|row| row.started_at));
         assert_eq!(rows.iter().filter(|row| !row.is_finished()).count(), 5);
-        assert_eq!(store.run(3), Store::generated(20_000, 7).run(3));
-        assert_ne!(store.run(3), Store::generated(20_000, 8).run(3));
+        assert_eq!(store.run(3), generated(20_000, 7).run(3));
+        assert_ne!(store.run(3), generated(20_000, 8).run(3));
         assert_eq!(store.run(20_000), None);
         let length = store.run(17).unwrap().to_string().len();
         assert!((400..500).contains(&length), "{length} bytes");
     }
 
     #[test]
-    fn given_rows_are_sorted_and_filtered_inclusively() {
-        let row = |id: &str, second: u32, status: &str| json!({"id": id, "status": status, "startedAt": format!("2025-01-01T00:00:0{second}.000Z")});
-        let store = Store::given(vec![
-            json!({"id": "new"}),
-            row("c", 3, "FAILED"),
-            row("a", 1, "FAILED"),
-            row("b", 2, "RUNNING"),
-        ]);
-        let at = |second| crate::timestamp::parse(&format!("2025-01-01T00:00:0{second}Z"));
-
-        assert_eq!(ids(&store, &all()), ["a", "b", "c", "new"]);
-        let descending = Selection {
-            descending: true,
-            offset: 1,
-            limit: 2,
-            ..all()
-        };
-        assert_eq!(ids(&store, &descending), ["c", "b"]);
-        let after = Selection {
-            started_after: at(2),
-            ..all()
-        };
-        assert_eq!(ids(&store, &after), ["b", "c"]);
-        let before = Selection {
-            started_before: at(2),
-            ..all()
-        };
-        assert_eq!(ids(&store, &before), ["a", "b"]);
-        let failed = Selection {
-            statuses: vec!["FAILED".into()],
-            offset: 1,
-            ..all()
-        };
-        assert_eq!(ids(&store, &failed), ["c"]);
-        assert_eq!(store.select(&failed).total, 2);
-    }
-
-    #[test]
     fn rows_come_and_go_at_their_places() {
-        let row = |id: &str, second: u32| json!({"id": id, "startedAt": format!("2025-01-01T00:00:{second:02}.000Z")});
-        for mut store in [Store::generated(4, 1), Store::given(Vec::new())] {
-            let generated = ids(&store, &all());
+        for mut store in [generated(4, 1), Store::given(&[], clock())] {
+            let before = ids(&store);
             store.insert(&row("late", 0));
             store.insert(&row("tie", 0));
             store.insert(&json!({"id": "undated"}));
             let mut expected = vec!["late".to_owned(), "tie".to_owned()];
-            expected.extend(generated.clone());
+            expected.extend(before);
             expected.push("undated".into());
-            assert_eq!(ids(&store, &all()), expected);
+            assert_eq!(ids(&store), expected);
 
             store.delete(1..=1);
             store.delete(90..);
             store.delete(..1);
-            assert_eq!(ids(&store, &all()), expected[2..]);
+            assert_eq!(ids(&store), expected[2..]);
             store.delete(..);
             assert!(store.is_empty());
-            assert_eq!(store.select(&all()).total, 0);
         }
+    }
+
+    #[test]
+    fn rows_are_found_by_their_ids() {
+        let mut store = generated(2_000, 1);
+        store.insert(&row("mine", 0));
+        for (place, id) in ids(&store).iter().enumerate().step_by(97) {
+            assert_eq!(store.place_of(id), Some(place as u64));
+        }
+        assert_eq!(store.place_of("nobody"), None);
+
+        store.update(7, |run| run["id"] = "renamed".into());
+        assert_eq!(store.place_of("renamed"), Some(7));
+        assert!(store.delete_run("renamed"));
+        assert!(!store.delete_run("renamed"));
+        assert!(store.delete_run("mine"));
+        assert_eq!(store.len(), 1_999);
+    }
+
+    #[test]
+    fn any_row_can_be_changed_where_it_is() {
+        let given = Store::given(&[row("a", 1), row("b", 2)], clock());
+        for mut store in [given, generated(1 << 32, 1)] {
+            assert!(store.update(1, |run| run["status"] = "ABORTING".into()));
+            assert!(store.has_status(1, &["ABORTING".into()]));
+            assert_eq!(store.run(1).unwrap()["status"], "ABORTING");
+            assert!(!store.update(store.len(), |_| {}));
+            assert!(store.listed.is_none(), "memory for rows that did not move");
+        }
+        let mut store = Store::given(&[], clock());
+        store.insert(&row("added", 1));
+        store.update(0, |run| run["status"] = "READY".into());
+        assert!(store.has_status(0, &["READY".into()]));
+    }
+
+    #[test]
+    fn a_row_with_another_start_moves() {
+        let rows = [row("a", 1), row("b", 2), row("c", 3), row("d", 4)];
+        let mut store = Store::given(&rows, clock());
+        store.update(0, |run| *run = row("a", 3));
+        assert_eq!(ids(&store), ["b", "c", "a", "d"]);
+        store.update(1, |run| run["startedAt"] = Value::Null);
+        assert_eq!(ids(&store), ["b", "a", "d", "c"]);
+        store.update(3, |run| *run = row("c", 1));
+        assert_eq!(ids(&store), ["c", "b", "a", "d"]);
+        store.delete_run("b");
+        assert_eq!(ids(&store), ["c", "a", "d"]);
+    }
+
+    #[test]
+    fn only_ties_change_places() {
+        let mut rows = vec![row("first", 1), row("last", 3)];
+        rows.extend((0..10).map(|n| row(&format!("tie{n}"), 2)));
+        let shuffled = |seed| {
+            let mut store = Store::given(&rows, clock());
+            store.shuffle_ties(seed);
+            ids(&store)
+        };
+        let order = shuffled(1);
+        assert_eq!((&*order[0], &*order[11]), ("first", "last"));
+        let distinct: HashSet<_> = order.iter().collect();
+        assert_eq!(distinct.len(), 12);
+        assert_eq!(order, shuffled(1));
+        assert_ne!(order, shuffled(2));
+
+        let mut generated = generated(1_000, 1);
+        generated.shuffle_ties(1);
+        assert!(generated.listed.is_none(), "generated runs have no ties");
     }
 }

@@ -2,20 +2,39 @@
 
 use std::time::Duration;
 
-use apify_runs::emulator::Emulator;
-use serde_json::Value;
-use tokio::time::Instant;
+use apify_runs::emulator::{Emulator, Fault};
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use tokio::time::{Instant, advance};
 
 use crate::{emulator, start};
 
 async fn get(emulator: &Emulator, path: &str, token: Option<&str>) -> (u16, Value) {
+    let answer = send(emulator, path, token).await;
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+/// A page of the list: its `total`, and the IDs on it.
+async fn page(emulator: &Emulator, query: &str) -> (u64, Vec<String>) {
+    let path = format!("/v2/acts/a/runs?{query}");
+    let (status, body) = get(emulator, &path, Some(emulator.token())).await;
+    assert_eq!(status, 200, "{body}");
+    let items = body["data"]["items"].as_array().unwrap();
+    let ids = items.iter().map(|run| run["id"].as_str().unwrap().into());
+    (body["data"]["total"].as_u64().unwrap(), ids.collect())
+}
+
+async fn send(emulator: &Emulator, path: &str, token: Option<&str>) -> reqwest::Response {
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let mut request = http.get(format!("{}{path}", emulator.base_url()));
     if let Some(token) = token {
         request = request.bearer_auth(token);
     }
-    let answer = request.send().await.unwrap();
-    (answer.status().as_u16(), answer.json().await.unwrap())
+    request.send().await.unwrap()
+}
+
+fn time(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -91,4 +110,176 @@ async fn a_million_runs_are_there_at_once() {
     let emulator = emulator(1_000_000).await;
     let page = emulator.client().page(&"a".into(), 999_990).await.unwrap();
     assert_eq!((page.total, page.items.len()), (1_000_000, 10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_answer_tells_the_time_of_the_services_clock() {
+    let builder = Emulator::builder()
+        .runs(5)
+        .clock(time("2031-02-03T04:05:06.999Z"))
+        .fault(4..=4, Fault::status(503))
+        .fault(5..=5, Fault::Html { status: 502 });
+    let emulator = start(builder).await;
+    let token = Some(emulator.token());
+    let runs = "/v2/acts/a/runs";
+    for (path, token, status) in [
+        (runs, token, 200),
+        (runs, None, 401),
+        ("/v2/nothing", token, 404),
+        (runs, token, 503),
+        (runs, token, 502),
+    ] {
+        let before = emulator.now();
+        let answer = send(&emulator, path, token).await;
+        assert_eq!(answer.status(), status);
+        let dates: Vec<_> = answer.headers().get_all("date").iter().collect();
+        let [date] = dates.as_slice() else {
+            panic!("{dates:?}");
+        };
+        let shown = [before, emulator.now()].map(|time| {
+            let text = time.format("%a, %d %b %Y %H:%M:%S GMT");
+            text.to_string()
+        });
+        assert!(shown.contains(&date.to_str().unwrap().into()), "{date:?}");
+        advance(Duration::from_secs(86_400)).await;
+    }
+    let shown = emulator.now() - time("2031-02-08T04:05:06.999Z");
+    assert!((0..5).contains(&shown.num_seconds()), "{shown}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_appear_when_they_are_due_whoever_looks() {
+    let emulator = start(Emulator::builder().runs(3).keep_pages()).await;
+    let minute = Duration::from_secs(60);
+    emulator.change(|store| {
+        for (count, id) in ["first", "second", "third", "fourth"].iter().enumerate() {
+            let row = json!({"id": id});
+            store.after(minute * (count as u32 + 1), move |store| store.insert(&row));
+        }
+    });
+    assert_eq!(page(&emulator, "").await.0, 3);
+    advance(minute).await;
+    // Not from the page that was kept before.
+    let (total, ids) = page(&emulator, "").await;
+    assert_eq!((total, &*ids[3]), (4, "first"));
+    advance(minute).await;
+    assert_eq!(emulator.len(), 5);
+    assert_eq!(page(&emulator, "").await.0, 5);
+    advance(minute).await;
+    assert_eq!(emulator.run(5).unwrap()["id"], "third");
+    advance(minute).await;
+    assert_eq!(emulator.change(|store| store.place_of("fourth")), Some(6));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_answer_has_what_became_due_meanwhile() {
+    let builder = Emulator::builder().latency(Duration::from_secs(30));
+    let emulator = start(builder).await;
+    emulator.change(|store| {
+        store.after(Duration::from_secs(20), |store| {
+            store.start_run("meanwhile")
+        });
+        store.after(Duration::from_secs(60), |store| store.start_run("later"));
+    });
+    assert_eq!(page(&emulator, "").await, (1, vec!["meanwhile".into()]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn filters_follow_the_life_of_a_run() {
+    let start_time = time("2025-06-01T00:00:00Z");
+    let emulator = start(Emulator::builder().runs(20).clock(start_time)).await;
+    let ids = |status| {
+        let emulator = &emulator;
+        async move {
+            page(
+                emulator,
+                &format!("startedAfter=2025-06-01T00:00:00Z&status={status}"),
+            )
+            .await
+            .1
+        }
+    };
+    emulator.change(|store| store.start_run("mine"));
+    assert_eq!(ids("RUNNING").await, ["mine"]);
+
+    advance(Duration::from_secs(300)).await;
+    assert!(emulator.change(|store| store.finish(20, "TIMED-OUT")));
+    assert_eq!(ids("TIMED-OUT").await, ["mine"]);
+    assert!(ids("RUNNING").await.is_empty());
+    let unsettled = emulator.run(20).unwrap()["usageTotalUsd"].as_f64().unwrap();
+    advance(Duration::from_secs(10)).await;
+    let run = emulator.run(20).unwrap();
+    assert_eq!(run["usageTotalUsd"], unsettled * 2.0);
+    let duration = time(run["finishedAt"].as_str().unwrap()) - start_time;
+    assert!((300..305).contains(&duration.num_seconds()), "{duration}");
+
+    assert!(emulator.change(|store| store.resurrect(20)));
+    assert_eq!(ids("RUNNING").await, ["mine"]);
+    assert!(emulator.change(|store| store.delete_run("mine")));
+    assert!(ids("RUNNING").await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn ties_come_in_another_order_with_each_request() {
+    let rows =
+        (0..8).map(|n| json!({"id": n.to_string(), "startedAt": "2025-01-01T00:00:00.000Z"}));
+    let builder = Emulator::builder().rows(rows);
+    let emulator = start(builder.before_each(|request, store| store.shuffle_ties(request))).await;
+    let (_, first) = page(&emulator, "").await;
+    let (_, second) = page(&emulator, "").await;
+    assert_ne!(first, second);
+    let sorted = |mut ids: Vec<String>| {
+        ids.sort();
+        ids
+    };
+    assert_eq!(sorted(first), sorted(second));
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_filters_can_have_no_effect() {
+    let query = "startedAfter=2099-01-01T00:00:00Z&startedBefore=2000-01-01T00:00:00Z";
+    let honest = emulator(5).await;
+    assert_eq!(page(&honest, query).await.0, 0);
+    let ignoring = start(Emulator::builder().runs(5).ignore_time_filters()).await;
+    assert_eq!(page(&ignoring, query).await.0, 5);
+    assert_eq!(
+        page(&ignoring, "startedAfter=today&status=READY").await.0,
+        1
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_changes_before_and_during_a_request() {
+    let builder = Emulator::builder()
+        .runs(100)
+        .keep_pages()
+        .before_each(|request, store| store.insert(&json!({"id": format!("before-{request}")})))
+        .during_each(|request, store| store.insert(&json!({"id": format!("during-{request}")})));
+    let emulator = start(builder).await;
+    let (total, ids) = page(&emulator, "offset=99").await;
+    assert_eq!(
+        (total, &ids[1..]),
+        (101, ["before-1".into(), "during-1".into()].as_slice())
+    );
+    let (total, ids) = page(&emulator, "offset=99").await;
+    assert_eq!((total, ids.len()), (103, 5));
+
+    // A request that is refused reads no page.
+    get(&emulator, "/v2/acts/a/runs", None).await;
+    assert_eq!(emulator.len(), 105);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_of_the_total_and_a_smaller_page_hold_during_changes() {
+    let builder = Emulator::builder()
+        .runs(100)
+        .hidden_max_page_size(10)
+        .fault(1.., Fault::Total(7))
+        .during_each(|_, store| store.delete(..6));
+    let emulator = start(builder).await;
+    let before = crate::ids(&emulator);
+    let (total, ids) = page(&emulator, "").await;
+    assert_eq!(total, 7);
+    assert_eq!(ids[..5], before[..5]);
+    assert_eq!(ids[5..], before[6..11]);
 }

@@ -1,0 +1,374 @@
+//! Which rows of the list a request gets, on a list that stands still and on one that moves.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use chrono::{DateTime, Utc};
+
+use super::store::Store;
+
+/// Which rows of the list, in which order: the parameters of a request.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Selection {
+    pub(super) offset: u64,
+    pub(super) limit: u64,
+    /// What the answer says the limit was.
+    pub(super) told_limit: u64,
+    pub(super) descending: bool,
+    pub(super) statuses: Vec<String>,
+    pub(super) started_after: Option<DateTime<Utc>>,
+    pub(super) started_before: Option<DateTime<Utc>>,
+}
+
+/// Rows of one page, comma-separated, and how many there are on it and in all.
+pub(super) struct Selected {
+    pub(super) total: u64,
+    pub(super) count: u64,
+    pub(super) items: String,
+}
+
+/// How far a page had got when the list changed.
+#[derive(Default)]
+struct Passed {
+    /// The number and the start of the last row that was picked or skipped, if there was one.
+    last: Option<(u64, Option<DateTime<Utc>>)>,
+    /// Rows that must not come any more, by their numbers: those on the page, and those that
+    /// started with the last one and come before it.
+    numbers: HashSet<u64>,
+}
+
+impl Store {
+    pub(super) fn select(&self, selection: &Selection) -> Selected {
+        let mut page = Selected::none_of(self.count(selection));
+        self.render_page(&self.pick_page(selection), &mut page);
+        page
+    }
+
+    /// A page during which the list changes: when half of its rows are picked.
+    ///
+    /// The rest is read on from there, as a database does that goes along an index and keeps
+    /// no snapshot.
+    pub(super) fn select_during(
+        &mut self,
+        selection: &Selection,
+        change: impl FnOnce(&mut Self),
+    ) -> Selected {
+        let mut page = Selected::none_of(self.count(selection));
+        let mut half = self.pick_page(selection);
+        half.truncate(half.len() / 2);
+        self.render_page(&half, &mut page);
+        let passed = self.passed(selection, &half, page.total);
+
+        change(self);
+
+        let limit = selection.limit - page.count;
+        self.render_page(&self.pick_rest(selection, &passed, limit), &mut page);
+        page
+    }
+
+    fn count(&self, selection: &Selection) -> u64 {
+        let in_time = self.places_in_time(selection);
+        if selection.statuses.is_empty() {
+            return in_time.end - in_time.start;
+        }
+        // A filter by status has no index: count by looking at every row, as it comes.
+        let matching = in_time.filter(|place| self.has_status(*place, &selection.statuses));
+        matching.count() as u64
+    }
+
+    fn pick_page(&self, selection: &Selection) -> Vec<u64> {
+        let in_time = self.places_in_time(selection);
+        self.pick(selection, in_time, selection.offset, selection.limit)
+    }
+
+    /// The places of rows with the selection's statuses, among these and in its order.
+    fn pick(&self, selection: &Selection, among: Range<u64>, offset: u64, limit: u64) -> Vec<u64> {
+        if selection.statuses.is_empty() {
+            return slice(among, selection.descending, offset, limit);
+        }
+        let matching = among.filter(|place| self.has_status(*place, &selection.statuses));
+        slice(matching, selection.descending, offset, limit)
+    }
+
+    fn render_page(&self, places: &[u64], page: &mut Selected) {
+        page.items.reserve(places.len() * 480);
+        for place in places {
+            if page.count > 0 {
+                page.items.push(',');
+            }
+            self.render(*place, &mut page.items);
+            page.count += 1;
+        }
+    }
+
+    /// Rows between the selection's times. Without times, rows that have none count too.
+    fn places_in_time(&self, selection: &Selection) -> Range<u64> {
+        let (after, before) = (selection.started_after, selection.started_before);
+        let from = after.map_or(0, |time| self.first_at(|started| started >= time));
+        let to = match (before, after) {
+            (Some(time), _) => self.first_at(|started| started > time),
+            (None, Some(_)) => self.first_at(|_| false),
+            (None, None) => self.len(),
+        };
+        from..to.max(from)
+    }
+
+    /// The rows that started at this time; with `None`, those without a start.
+    fn places_of_start(&self, start: Option<DateTime<Utc>>) -> Range<u64> {
+        match start {
+            Some(start) => {
+                self.first_at(|started| started >= start)..self.first_at(|started| started > start)
+            }
+            None => self.first_at(|_| false)..self.len(),
+        }
+    }
+
+    /// What is behind a page that has these rows, out of `total` that match.
+    fn passed(&self, selection: &Selection, picked: &[u64], total: u64) -> Passed {
+        let count = selection.offset.saturating_add(picked.len() as u64);
+        let Some(last) = count.min(total).checked_sub(1) else {
+            return Passed::default();
+        };
+        let in_time = self.places_in_time(selection);
+        let Some(&last) = self.pick(selection, in_time, last, 1).first() else {
+            return Passed::default();
+        };
+        let start = self.started_at(last);
+        let same_start = self.places_of_start(start);
+        let before_last = if selection.descending {
+            last..same_start.end
+        } else {
+            same_start.start..last + 1
+        };
+        let places = picked.iter().copied().chain(before_last);
+        Passed {
+            last: Some((self.number_at(last), start)),
+            numbers: places.map(|place| self.number_at(place)).collect(),
+        }
+    }
+
+    fn pick_rest(&self, selection: &Selection, passed: &Passed, limit: u64) -> Vec<u64> {
+        let among = self.places_behind(selection, passed);
+        let with_passed = limit.saturating_add(passed.numbers.len() as u64);
+        let mut places = self.pick(selection, among, 0, with_passed);
+        places.retain(|place| !passed.numbers.contains(&self.number_at(*place)));
+        places.truncate(as_length(limit));
+        places
+    }
+
+    /// Rows between the selection's times that come after the last one passed.
+    fn places_behind(&self, selection: &Selection, passed: &Passed) -> Range<u64> {
+        let in_time = self.places_in_time(selection);
+        let Some((number, start)) = passed.last else {
+            return in_time;
+        };
+        let same_start = self.places_of_start(start);
+        // A row that has got another start is no longer where the page had got to.
+        let place = self.place_of_number(number);
+        let place = place.filter(|place| same_start.contains(place));
+        if selection.descending {
+            in_time.start..in_time.end.min(place.unwrap_or(same_start.end))
+        } else {
+            let behind = place.map_or(same_start.start, |place| place + 1);
+            in_time.start.max(behind)..in_time.end
+        }
+    }
+}
+
+impl Selected {
+    fn none_of(total: u64) -> Self {
+        Self {
+            total,
+            count: 0,
+            items: String::new(),
+        }
+    }
+}
+
+fn slice(
+    places: impl DoubleEndedIterator<Item = u64>,
+    descending: bool,
+    offset: u64,
+    limit: u64,
+) -> Vec<u64> {
+    let (offset, limit) = (as_length(offset), as_length(limit));
+    if descending {
+        places.rev().skip(offset).take(limit).collect()
+    } else {
+        places.skip(offset).take(limit).collect()
+    }
+}
+
+fn as_length(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::RunSummary;
+    use crate::emulator::clock::Clock;
+    use crate::emulator::generated::GeneratedRuns;
+
+    fn at(second: u32) -> String {
+        format!("2025-01-01T00:00:{second:02}.000Z")
+    }
+
+    fn row(id: &str, second: u32, status: &str) -> Value {
+        json!({"id": id, "status": status, "startedAt": at(second)})
+    }
+
+    fn store(rows: &[Value]) -> Store {
+        Store::given(rows, Clock::showing(Utc::now()))
+    }
+
+    /// Ten rows, `0` to `9`, a second apart.
+    fn ten() -> Store {
+        let rows: Vec<_> = (0..10).map(|n| row(&n.to_string(), n, "READY")).collect();
+        store(&rows)
+    }
+
+    fn ids(page: &Selected) -> Vec<String> {
+        let rows: Vec<RunSummary> = serde_json::from_str(&format!("[{}]", page.items)).unwrap();
+        assert_eq!(rows.len() as u64, page.count);
+        rows.into_iter().map(|row| row.id.to_string()).collect()
+    }
+
+    fn page(offset: u64, limit: u64, descending: bool) -> Selection {
+        Selection {
+            offset,
+            limit,
+            descending,
+            ..Selection::default()
+        }
+    }
+
+    #[test]
+    fn given_rows_are_sorted_and_filtered_inclusively() {
+        let store = store(&[
+            json!({"id": "new"}),
+            row("c", 3, "FAILED"),
+            row("a", 1, "FAILED"),
+            row("b", 2, "RUNNING"),
+        ]);
+        let time = crate::timestamp::parse(&at(2));
+        let select = |selection| ids(&store.select(&selection));
+
+        assert_eq!(select(page(0, 100, false)), ["a", "b", "c", "new"]);
+        assert_eq!(select(page(1, 2, true)), ["c", "b"]);
+        let after = Selection {
+            started_after: time,
+            ..page(0, 100, false)
+        };
+        assert_eq!(select(after), ["b", "c"]);
+        let before = Selection {
+            started_before: time,
+            ..page(0, 100, false)
+        };
+        assert_eq!(select(before), ["a", "b"]);
+        let failed = Selection {
+            statuses: vec!["FAILED".into()],
+            ..page(1, 100, false)
+        };
+        assert_eq!(store.select(&failed).total, 2);
+        assert_eq!(select(failed), ["c"]);
+    }
+
+    #[test]
+    fn filters_see_changed_rows() {
+        let runs = GeneratedRuns { length: 9, seed: 1 };
+        let mut store = Store::generated(runs, Clock::showing(Utc::now()));
+        store.update(2, |run| run["status"] = "TIMING-OUT".into());
+        let timing_out = Selection {
+            statuses: vec!["TIMING-OUT".into()],
+            ..page(0, 100, false)
+        };
+        let selected = store.select(&timing_out);
+        assert_eq!((selected.total, selected.count), (1, 1));
+        assert_eq!(ids(&selected)[0], store.run(2).unwrap()["id"]);
+    }
+
+    /// What a page of four has, with two rows picked before `change`.
+    fn during(selection: &Selection, change: impl FnOnce(&mut Store)) -> String {
+        let page = ten().select_during(selection, change);
+        assert_eq!(page.total, 10, "counted before the change");
+        ids(&page).join(" ")
+    }
+
+    #[test]
+    fn a_page_is_read_on_from_the_last_row_picked() {
+        let ascending = page(2, 4, false);
+        let descending = page(2, 4, true);
+        assert_eq!(during(&ascending, |_| {}), "2 3 4 5");
+        assert_eq!(during(&descending, |_| {}), "7 6 5 4");
+
+        // Rows before it, also skipped ones, make no difference.
+        assert_eq!(during(&ascending, |store| store.delete(..3)), "2 3 4 5");
+        assert_eq!(during(&descending, |store| store.delete(8..)), "7 6 5 4");
+        let insert = |store: &mut Store| store.insert(&row("new", 3, "READY"));
+        assert_eq!(during(&ascending, insert), "2 3 new 4");
+        assert_eq!(during(&descending, insert), "7 6 5 4");
+
+        // Without it, the page goes on behind its place.
+        assert_eq!(during(&ascending, |store| store.delete(2..5)), "2 3 5 6");
+        assert_eq!(during(&descending, |store| store.delete(4..8)), "7 6 3 2");
+        assert_eq!(during(&ascending, |store| store.delete(..)), "2 3");
+    }
+
+    #[test]
+    fn no_row_is_twice_on_a_page() {
+        let move_back = |store: &mut Store| {
+            store.update(2, |run| run["startedAt"] = at(4).into());
+        };
+        assert_eq!(during(&page(2, 4, false), move_back), "2 3 4 5");
+        let move_last = |store: &mut Store| {
+            store.update(3, |run| run["startedAt"] = at(5).into());
+        };
+        assert_eq!(during(&page(2, 4, false), move_last), "2 3 4 5");
+    }
+
+    #[test]
+    fn ties_of_a_row_that_is_gone_come_unless_they_were_read() {
+        let rows: Vec<_> = "abcdef"
+            .chars()
+            .map(|id| row(&id.to_string(), 1, ""))
+            .collect();
+        for (descending, expected) in [(false, "b c d e"), (true, "e d c b")] {
+            let gone = expected.split(' ').nth(1).unwrap();
+            let page = store(&rows).select_during(&page(1, 4, descending), |store| {
+                assert!(store.delete_run(gone));
+            });
+            assert_eq!(ids(&page).join(" "), expected);
+        }
+    }
+
+    #[test]
+    fn a_page_of_no_or_one_row_is_read_on_from_where_it_stands() {
+        let add = |store: &mut Store| {
+            store.delete(..5);
+            store.insert(&row("new", 30, "READY"));
+        };
+        assert_eq!(during(&page(9, 4, false), add), "9 new");
+        assert_eq!(during(&page(50, 4, false), add), "new");
+        assert_eq!(during(&page(0, 1, false), add), "5");
+        assert_eq!(during(&page(0, 1, true), add), "new");
+        assert_eq!(during(&page(9, 4, true), add), "");
+    }
+
+    #[test]
+    fn filters_hold_for_the_rest_of_a_page() {
+        let ready = Selection {
+            statuses: vec!["READY".into()],
+            started_before: crate::timestamp::parse(&at(8)),
+            ..page(0, 100, false)
+        };
+        let page = ten().select_during(&ready, |store| {
+            store.update(1, |run| run["status"] = "RUNNING".into());
+            store.update(6, |run| run["status"] = "RUNNING".into());
+        });
+        assert_eq!(page.total, 9);
+        assert_eq!(ids(&page).join(" "), "0 1 2 3 4 5 7 8");
+    }
+}

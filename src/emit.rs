@@ -145,7 +145,6 @@ fn judge_snapshot(run: &RunSummary, known: Known, is_wanted: bool) -> Verdict {
     let is_open = !is_wanted && !run.is_finished();
     match known {
         Known::Closed { .. } => Verdict::PASS,
-        Known::Open(open) if open.handed_out => Verdict::PASS,
         Known::New | Known::Open(_) => Verdict {
             hand_out: is_wanted,
             open: is_open.then_some(Open {

@@ -42,7 +42,7 @@ pub(super) struct Form {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     recent: Vec<StoredRecent>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    undated: Vec<Id>,
+    undated: Vec<StoredUndated>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     open: Vec<StoredOpen>,
 }
@@ -53,6 +53,18 @@ struct StoredRecent {
     id: Id,
     #[serde(with = "timestamp::required")]
     started: DateTime<Utc>,
+    #[serde(
+        default,
+        with = "timestamp::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    finished: Option<DateTime<Utc>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredUndated {
+    id: Id,
     #[serde(
         default,
         with = "timestamp::optional",
@@ -81,8 +93,8 @@ impl Form {
     pub(super) fn of(cursor: &Cursor) -> Self {
         let mut recent: Vec<_> = cursor.recent.iter().map(StoredRecent::of).collect();
         recent.sort_unstable_by(|one, other| (one.started, &one.id).cmp(&(other.started, &other.id)));
-        let mut undated: Vec<_> = cursor.undated.iter().cloned().collect();
-        undated.sort_unstable();
+        let mut undated: Vec<_> = cursor.undated.iter().map(StoredUndated::of).collect();
+        undated.sort_unstable_by(|one, other| one.id.cmp(&other.id));
         let mut open: Vec<_> = cursor.open.iter().map(StoredOpen::of).collect();
         open.sort_unstable_by(|one, other| (one.started, &one.id).cmp(&(other.started, &other.id)));
         Self {
@@ -116,13 +128,14 @@ impl Form {
             let start = run.started;
             (run.id, OpenRun { start, open })
         });
+        let undated = self.undated.into_iter().map(|run| (run.id, run.finished));
         Ok(Cursor {
             walk: self.query.map(|query| Origin { query, emit }),
             rows: self.rows,
             watermark: self.watermark,
             complete_from: self.complete_from,
             recent: recent.collect(),
-            undated: self.undated.into_iter().collect(),
+            undated: undated.collect(),
             open: open.collect(),
         })
     }
@@ -157,6 +170,15 @@ impl StoredRecent {
             id: id.clone(),
             started: run.start,
             finished: run.finished_at,
+        }
+    }
+}
+
+impl StoredUndated {
+    fn of((id, finished): (&Id, &Option<DateTime<Utc>>)) -> Self {
+        Self {
+            id: id.clone(),
+            finished: *finished,
         }
     }
 }

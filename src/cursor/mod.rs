@@ -3,7 +3,7 @@
 mod json;
 mod trail;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -60,8 +60,9 @@ pub struct Cursor {
     complete_from: Option<DateTime<Utc>>,
     /// Runs dealt with, by when they started: those at the watermark and in the lookback.
     recent: HashMap<Id, Recent>,
-    /// Runs handed out that had no start. Each will get one, and then come again.
-    undated: HashSet<Id>,
+    /// Runs handed out that had no start, and the finish they had then. Each will get a start,
+    /// and then come again.
+    undated: HashMap<Id, Option<DateTime<Utc>>>,
     /// Runs to be read again.
     open: HashMap<Id, OpenRun>,
 }
@@ -173,14 +174,10 @@ impl Cursor {
                 finished_at: recent.finished_at,
             };
         }
-        if self.undated.contains(id) {
-            // It came without a start, so nobody could look for it since.
-            return Known::Open(Open {
-                handed_out: true,
-                finished_before: None,
-            });
+        match self.undated.get(id) {
+            Some(&finished_at) => Known::Closed { finished_at },
+            None => Known::New,
         }
-        Known::New
     }
 
     /// Whether rows that lie beyond the watermark may be known all the same.
@@ -190,7 +187,7 @@ impl Cursor {
 
     /// Whether a run without a start has been handed out.
     pub(crate) fn knows_undated(&self, id: &Id) -> bool {
-        self.undated.contains(id)
+        self.undated.contains_key(id)
     }
 
     /// Where a walk that goes on from here has to begin: this long before the watermark, but
@@ -265,7 +262,7 @@ impl Cursor {
         }
         let Some(start) = step.start else {
             if self.undated.len() < MOST_UNDATED {
-                self.undated.insert(step.id.clone());
+                self.undated.insert(step.id.clone(), step.finished_at);
             }
             return;
         };

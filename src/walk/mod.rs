@@ -470,6 +470,9 @@ impl Walk {
         };
         let taken = self.select(page, overlap, |entry| self.known(entry, behind));
         self.note(&taken);
+        if rows > overlap {
+            self.probe = Probe::NotSent;
+        }
         self.position = match request.anchor {
             None => request.offset + taken.rows.end as u64,
             Some(_) => self.position + taken.steps.len() as u64,
@@ -665,17 +668,18 @@ impl Walk {
         let emit = self.rules.emit;
         let verdict = emit.judge(run, known, self.query.wants(&run.status), answered_at);
         step.hand_out = verdict.hand_out;
-        if let Some(open) = verdict.open {
-            step.then = Then::Open(open);
-        }
-        if emit != Emit::Snapshot {
-            step.finished_at = run.finished_at;
+        match verdict.open {
+            Some(open) => step.then = Then::Open(open),
+            None if emit != Emit::Snapshot => step.finished_at = run.finished_at,
+            None => {}
         }
         let changes_nothing = match (known, step.then) {
-            (Known::Closed { .. }, Then::Close) => true,
-            (Known::Open(before), Then::Open(after)) => before == after && !self.cursor.knows_undated(entry.id),
             // Without a start there is no way to find it again: it will come with one.
-            _ => entry.start.is_none(),
+            _ if entry.start.is_none() => true,
+            _ if self.cursor.knows_undated(entry.id) => false,
+            (Known::Closed { .. }, Then::Close) => true,
+            (Known::Open(before), Then::Open(after)) => before == after,
+            _ => false,
         };
         (step.hand_out || !changes_nothing).then_some(step)
     }
@@ -687,7 +691,6 @@ impl Walk {
         self.incidents.late += taken.late;
         if !taken.steps.is_empty() {
             self.fruitless_drifts = 0;
-            self.probe = Probe::NotSent;
         }
     }
 }

@@ -50,9 +50,7 @@ pub(crate) enum Known {
     /// It is to be read again.
     Open(Open),
     /// It was dealt with for good, and had this finish then.
-    Closed {
-        finished_at: Option<DateTime<Utc>>,
-    },
+    Closed { finished_at: Option<DateTime<Utc>> },
 }
 
 /// What is known of a run that is to be read again.
@@ -103,7 +101,9 @@ impl Emit {
                 finished_before: None,
             },
             Known::Open(open) => open,
-            Known::Closed { finished_at } if run.is_finished() && finished_at == run.finished_at => {
+            Known::Closed { finished_at }
+                if run.is_finished() && finished_at == run.finished_at =>
+            {
                 return Verdict::PASS;
             }
             // It was resurrected, and may even have finished again since.
@@ -114,7 +114,8 @@ impl Emit {
         };
         if run.is_finished() && has_settled(run, answered_at) {
             // An answer from before it was resurrected is no second finish.
-            let is_old = before.finished_before.is_some() && before.finished_before == run.finished_at;
+            let is_old =
+                before.finished_before.is_some() && before.finished_before == run.finished_at;
             return Verdict {
                 hand_out: is_wanted && !is_old,
                 open: None,
@@ -178,7 +179,8 @@ mod tests {
 
     fn run(status: &str, finished: Option<i64>) -> RunSummary {
         let finished = finished.and_then(at);
-        serde_json::from_value(json!({"id": "a", "status": status, "finishedAt": finished})).unwrap()
+        serde_json::from_value(json!({"id": "a", "status": status, "finishedAt": finished}))
+            .unwrap()
     }
 
     fn open(handed_out: bool) -> Option<Open> {
@@ -201,10 +203,16 @@ mod tests {
         for emit in [Emit::Finished, Emit::Changes] {
             assert_eq!(verdict(emit, &settled, NEW), (true, None));
             let is_handed_out = emit == Emit::Changes;
-            assert_eq!(verdict(emit, &settling, NEW), (is_handed_out, open(is_handed_out)));
+            assert_eq!(
+                verdict(emit, &settling, NEW),
+                (is_handed_out, open(is_handed_out))
+            );
         }
         let by_a_wrong_clock = run("SUCCEEDED", Some(5000));
-        assert_eq!(verdict(Emit::Finished, &by_a_wrong_clock, NEW), (true, None));
+        assert_eq!(
+            verdict(Emit::Finished, &by_a_wrong_clock, NEW),
+            (true, None)
+        );
         let without_an_end = run("FAILED", None);
         assert_eq!(verdict(Emit::Finished, &without_an_end, NEW), (true, None));
     }
@@ -215,13 +223,21 @@ mod tests {
         let (hand_out, now_open) = verdict(Emit::Changes, &ready, NEW);
         assert_eq!((hand_out, now_open), (true, open(true)));
         let known = Known::Open(now_open.unwrap());
-        assert_eq!(verdict(Emit::Changes, &run("RUNNING", None), known), (false, open(true)));
-        assert_eq!(verdict(Emit::Changes, &run("FAILED", Some(0)), known), (true, None));
+        assert_eq!(
+            verdict(Emit::Changes, &run("RUNNING", None), known),
+            (false, open(true))
+        );
+        assert_eq!(
+            verdict(Emit::Changes, &run("FAILED", Some(0)), known),
+            (true, None)
+        );
     }
 
     #[test]
     fn a_resurrected_run_comes_again_when_it_finishes_again() {
-        let closed = Known::Closed { finished_at: at(10) };
+        let closed = Known::Closed {
+            finished_at: at(10),
+        };
         let same = run("SUCCEEDED", Some(10));
         assert_eq!(verdict(Emit::Finished, &same, closed), (false, None));
 
@@ -233,13 +249,19 @@ mod tests {
             (false, None),
             "the answer is from before it was resurrected"
         );
-        assert_eq!(verdict(Emit::Finished, &run("SUCCEEDED", Some(50)), again), (true, None));
+        assert_eq!(
+            verdict(Emit::Finished, &run("SUCCEEDED", Some(50)), again),
+            (true, None)
+        );
         assert_eq!(
             verdict(Emit::Finished, &run("SUCCEEDED", Some(50)), closed),
             (true, None),
             "it finished again before anybody saw it running"
         );
-        assert_eq!(verdict(Emit::Snapshot, &run("RUNNING", None), closed), (false, None));
+        assert_eq!(
+            verdict(Emit::Snapshot, &run("RUNNING", None), closed),
+            (false, None)
+        );
     }
 
     #[test]
@@ -250,7 +272,10 @@ mod tests {
             assert_eq!((running.hand_out, running.open), (false, open(false)));
             assert_eq!(judge(emit, &run("FAILED", Some(0))), Verdict::PASS);
             let known = Known::Open(running.open.unwrap());
-            assert_eq!(verdict(emit, &run("SUCCEEDED", Some(0)), known), (true, None));
+            assert_eq!(
+                verdict(emit, &run("SUCCEEDED", Some(0)), known),
+                (true, None)
+            );
         }
     }
 }

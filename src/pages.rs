@@ -440,7 +440,12 @@ fn split(
                 });
                 take_item(&mut ahead, &mut steps);
                 pieces.push(Piece {
-                    batch: Err(unreadable_row(&row, request.offset, request.anchor, &redact)),
+                    batch: Err(unreadable_row(
+                        &row,
+                        request.offset,
+                        request.anchor,
+                        &redact,
+                    )),
                     steps: std::mem::take(&mut steps),
                 });
             }

@@ -257,12 +257,25 @@ impl RunQuery {
                 differences.push(format!("{name} {theirs} (now {ours})"));
             }
         };
-        let time = |time: Option<DateTime<Utc>>| time.map_or("none".into(), |time| time.to_rfc3339());
+        let time =
+            |time: Option<DateTime<Utc>>| time.map_or("none".into(), |time| time.to_rfc3339());
         compare("scope", self.scope.to_string(), now.scope.to_string());
         compare("statuses", self.shown_statuses(), now.shown_statuses());
-        compare("started_after", time(self.started_after), time(now.started_after));
-        compare("started_before", time(self.started_before), time(now.started_before));
-        compare("descending", self.descending.to_string(), now.descending.to_string());
+        compare(
+            "started_after",
+            time(self.started_after),
+            time(now.started_after),
+        );
+        compare(
+            "started_before",
+            time(self.started_before),
+            time(now.started_before),
+        );
+        compare(
+            "descending",
+            self.descending.to_string(),
+            now.descending.to_string(),
+        );
         compare("offset", self.offset.to_string(), now.offset.to_string());
         differences
     }
@@ -305,7 +318,11 @@ impl RunQuery {
 
     /// Whether the filter by status lets only runs through that have not finished.
     pub(crate) fn wants_only_unfinished(&self) -> bool {
-        self.has_filter() && self.statuses.iter().all(|status| RunStatus::UNFINISHED.contains(status))
+        self.has_filter()
+            && self
+                .statuses
+                .iter()
+                .all(|status| RunStatus::UNFINISHED.contains(status))
     }
 
     /// The address of one page below `base_url`, which ends in `/v2`.

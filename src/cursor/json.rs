@@ -92,7 +92,8 @@ impl Form {
     /// The same cursor always has the same form.
     pub(super) fn of(cursor: &Cursor) -> Self {
         let mut recent: Vec<_> = cursor.recent.iter().map(StoredRecent::of).collect();
-        recent.sort_unstable_by(|one, other| (one.started, &one.id).cmp(&(other.started, &other.id)));
+        recent
+            .sort_unstable_by(|one, other| (one.started, &one.id).cmp(&(other.started, &other.id)));
         let mut undated: Vec<_> = cursor.undated.iter().map(StoredUndated::of).collect();
         undated.sort_unstable_by(|one, other| one.id.cmp(&other.id));
         let mut open: Vec<_> = cursor.open.iter().map(StoredOpen::of).collect();
@@ -100,7 +101,10 @@ impl Form {
         Self {
             version: VERSION,
             query: cursor.walk.as_ref().map(|walk| walk.query.clone()),
-            emit: cursor.walk.as_ref().map_or(Emit::default(), |walk| walk.emit),
+            emit: cursor
+                .walk
+                .as_ref()
+                .map_or(Emit::default(), |walk| walk.emit),
             rows: cursor.rows,
             watermark: cursor.watermark,
             complete_from: cursor.complete_from,
@@ -198,7 +202,10 @@ impl StoredOpen {
 pub(super) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cursor, D::Error> {
     let value = Value::deserialize(deserializer)?;
     let damaged = |reason: &dyn std::fmt::Display| {
-        de::Error::custom(format_args!("the cursor is damaged: {}", excerpt(&reason.to_string())))
+        de::Error::custom(format_args!(
+            "the cursor is damaged: {}",
+            excerpt(&reason.to_string())
+        ))
     };
     match value.get("version").map(Value::as_u64) {
         Some(Some(VERSION)) => {}

@@ -243,7 +243,9 @@ impl Cursor {
         let Some(latest) = starts.reduce(|one, other| direction.later(one, other)) else {
             return;
         };
-        let latest = self.watermark.map_or(latest, |before| direction.later(before, latest));
+        let latest = self
+            .watermark
+            .map_or(latest, |before| direction.later(before, latest));
         if self.watermark == Some(latest) {
             return;
         }

@@ -366,7 +366,11 @@ impl Walk {
             return;
         };
         let is_passed = |start| self.memory.direction.side(start, floor) == Side::Before;
-        let starts = self.cursor.open().map(|(_, start)| start).filter(|start| is_passed(*start));
+        let starts = self
+            .cursor
+            .open()
+            .map(|(_, start)| start)
+            .filter(|start| is_passed(*start));
         match Reread::new(starts, self.memory.direction, false) {
             Some(reread) if !self.ignores_anchors => self.state = State::Rereading(reread),
             _ => self.begin_pass(),
@@ -502,7 +506,8 @@ impl Walk {
             self.memory.direction.side(start, behind) == Side::Beyond
         };
         let behind = behind.filter(|_| !page.entries().any(is_beyond));
-        let (mut anchor, mut offset) = (request.anchor, request.offset + page.row_count() as u64 - 1);
+        let (mut anchor, mut offset) =
+            (request.anchor, request.offset + page.row_count() as u64 - 1);
         if offset >= self.deep_offset
             && !self.ignores_anchors
             && let Some((nearer, ties)) = self.nearer_anchor(page)

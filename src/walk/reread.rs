@@ -68,7 +68,10 @@ impl Reread {
         let limit = self.limit.min(page_size.max(LEAST_LIMIT));
         let last = self.starts.iter().take(limit as usize).next_back();
         PageRequest {
-            anchor: self.starts.front().map(|start| direction.bound_before(*start)),
+            anchor: self
+                .starts
+                .front()
+                .map(|start| direction.bound_before(*start)),
             until: last.map(|start| direction.bound_behind(*start)),
             offset: self.tie.as_ref().map_or(0, |tie| tie.offset),
             limit,
@@ -99,7 +102,11 @@ impl Reread {
     /// Crosses off what an answer has shown. `useful` is how many of its rows were of use.
     fn cross_off(&mut self, request: PageRequest, page: &Page, shown: &Shown, useful: u64) {
         let (before, rows) = (self.starts.len(), page.row_count() as u64);
-        while self.starts.front().is_some_and(|start| shown.covers(*start)) {
+        while self
+            .starts
+            .front()
+            .is_some_and(|start| shown.covers(*start))
+        {
             self.starts.pop_front();
         }
         if self.starts.len() < before {
@@ -240,7 +247,11 @@ impl Walk {
         let direction = self.memory.direction;
         let is_within = |start: DateTime<Utc>| {
             // A page that begins among rows of the same start does not show all of them.
-            let least = if request.offset == 0 { Side::Same } else { Side::Beyond };
+            let least = if request.offset == 0 {
+                Side::Same
+            } else {
+                Side::Beyond
+            };
             let side = request.anchor.map(|anchor| direction.side(start, anchor));
             side.is_some_and(|side| side == least || side == Side::Beyond) && shown.covers(start)
         };

@@ -24,7 +24,11 @@ struct Run(RunSummary);
 impl fmt::Debug for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (start, finished) = (self.start(), self.finished());
-        write!(f, "{} {} start {start:?} finish {finished:?}", self.0.id, self.0.status)
+        write!(
+            f,
+            "{} {} start {start:?} finish {finished:?}",
+            self.0.id, self.0.status
+        )
     }
 }
 
@@ -101,7 +105,8 @@ fn time(millis: i64) -> Option<DateTime<Utc>> {
 
 impl Run {
     fn new(id: usize, start: Option<i64>, status: RunStatus, now: i64) -> Self {
-        let mut row: RunSummary = serde_json::from_value(json!({"id": format!("run{id}")})).unwrap();
+        let mut row: RunSummary =
+            serde_json::from_value(json!({"id": format!("run{id}")})).unwrap();
         row.started_at = start.and_then(time);
         row.finished_at = time(now).filter(|_| status.is_finished());
         row.status = status;
@@ -117,7 +122,8 @@ impl Run {
     }
 
     fn is_final(&self, now: i64) -> bool {
-        self.finished().is_some_and(|finished| has_settled(finished, now))
+        self.finished()
+            .is_some_and(|finished| has_settled(finished, now))
     }
 }
 
@@ -135,7 +141,11 @@ impl Service {
 
     /// Puts a run behind those that started at the same time or before.
     fn put(&mut self, run: Run) {
-        let is_before = |other: &Run| other.start().is_some_and(|other| Some(other) <= run.start());
+        let is_before = |other: &Run| {
+            other
+                .start()
+                .is_some_and(|other| Some(other) <= run.start())
+        };
         let place = self.runs.partition_point(is_before);
         self.runs.insert(place, run);
     }
@@ -158,7 +168,8 @@ impl Service {
                 self.insert(start, status.clone());
             }
             Change::StartUndated => {
-                self.runs.push(Run::new(self.made, None, RunStatus::Ready, self.now));
+                self.runs
+                    .push(Run::new(self.made, None, RunStatus::Ready, self.now));
                 self.made += 1;
             }
             Change::Date => self.date(),
@@ -202,9 +213,7 @@ impl Service {
         };
         let is_within = |run: &&Run| match run.start() {
             None => from.is_none() && to.is_none(),
-            Some(start) => {
-                from.is_none_or(|from| from <= start) && to.is_none_or(|to| start <= to)
-            }
+            Some(start) => from.is_none_or(|from| from <= start) && to.is_none_or(|to| start <= to),
         };
         let mut runs: Vec<_> = self.runs.iter().filter(is_within).collect();
         runs.retain(|run| wire.wants(&run.0.status));
@@ -213,7 +222,10 @@ impl Service {
         }
         let limit = request.limit.min(self.cap);
         let total = runs.len() as u64;
-        let rows = runs.into_iter().skip(request.offset as usize).take(limit as usize);
+        let rows = runs
+            .into_iter()
+            .skip(request.offset as usize)
+            .take(limit as usize);
         Page {
             total: self.total.unwrap_or(total),
             offset: Some(request.offset),
@@ -304,11 +316,14 @@ impl Duties {
                 continue;
             }
             let rows = given.rows.get(id).map_or(&[][..], Vec::as_slice);
-            let is_final = |run: &Row| duty.finish.is_some() && run.finished == duty.finish && run.is_final;
+            let is_final =
+                |run: &Row| duty.finish.is_some() && run.finished == duty.finish && run.is_final;
             let is_met = match story.emit {
                 Emit::Snapshot => !rows.is_empty(),
                 Emit::Finished => rows.iter().any(is_final),
-                Emit::Changes => !rows.is_empty() && (duty.finish.is_none() || rows.iter().any(is_final)),
+                Emit::Changes => {
+                    !rows.is_empty() && (duty.finish.is_none() || rows.iter().any(is_final))
+                }
             };
             prop_assert!(is_met, "{} was lost: {:?}, given {:?}", id, duty, rows);
         }
@@ -319,7 +334,9 @@ impl Duties {
     /// The walk is stopped in the middle of a pass, and goes on from this cursor later.
     fn stop(&mut self, story: &Story, cursor: &Cursor) {
         let memory = story.rules().memory(&story.query);
-        let Some(floor) = cursor.floor(&memory) else { return };
+        let Some(floor) = cursor.floor(&memory) else {
+            return;
+        };
         let passed = self.runs.iter().filter(|(_, duty)| {
             let start = time(duty.start).unwrap();
             memory.direction.side(start, floor) == Side::Before
@@ -363,30 +380,62 @@ impl Given {
         self.cases.rows += 1;
         let finished = millis(run.finished_at);
         let is_final = finished.is_some_and(|finished| has_settled(finished, answered_at));
-        prop_assert!(story.query.wants(&run.status), "{} has {}", run.id, run.status);
-        prop_assert!(story.emit != Emit::Finished || is_final, "{} is not final", run.id);
+        prop_assert!(
+            story.query.wants(&run.status),
+            "{} has {}",
+            run.id,
+            run.status
+        );
+        prop_assert!(
+            story.emit != Emit::Finished || is_final,
+            "{} is not final",
+            run.id
+        );
 
         let before = self.rows.entry(run.id.clone()).or_default();
         let is_repeat = match story.emit {
             Emit::Snapshot => !before.is_empty(),
-            _ => before.iter().any(|row| {
-                row.is_final == is_final && (!is_final || row.finished == finished)
-            }),
+            _ => before
+                .iter()
+                .any(|row| row.is_final == is_final && (!is_final || row.finished == finished)),
         };
-        prop_assert!(!is_repeat, "{} came again: {:?}, now {:?}", run.id, before, run);
+        prop_assert!(
+            !is_repeat,
+            "{} came again: {:?}, now {:?}",
+            run.id,
+            before,
+            run
+        );
         let is_first = before.is_empty();
         before.push(Row { finished, is_final });
 
-        let Some(start) = millis(run.started_at) else { return Ok(()) };
+        let Some(start) = millis(run.started_at) else {
+            return Ok(());
+        };
         let direction = Direction::new(story.query.descending);
-        let is_before = |one: i64, other: i64| if direction == Direction::Ascending { one < other } else { one > other };
+        let is_before = |one: i64, other: i64| {
+            if direction == Direction::Ascending {
+                one < other
+            } else {
+                one > other
+            }
+        };
         // What is read again comes when it has finished.
         let comes_at_once = story.emit == Emit::Snapshot && !story.query.has_filter();
-        let is_in_order = comes_at_once && is_first && duties.watermark.is_none_or(|mark| is_before(mark, start))
+        let is_in_order = comes_at_once
+            && is_first
+            && duties.watermark.is_none_or(|mark| is_before(mark, start))
             && duties.runs.contains_key(&run.id);
         if is_in_order {
-            let is_sorted = self.furthest.is_none_or(|furthest| !is_before(start, furthest));
-            prop_assert!(is_sorted, "{} came after a run of {:?}", run.id, self.furthest);
+            let is_sorted = self
+                .furthest
+                .is_none_or(|furthest| !is_before(start, furthest));
+            prop_assert!(
+                is_sorted,
+                "{} came after a run of {:?}",
+                run.id,
+                self.furthest
+            );
             self.furthest = Some(start);
         }
         Ok(())
@@ -408,7 +457,14 @@ impl Story {
         let (mut duties, mut given) = (Duties::default(), Given::default());
         let mut cursor = Cursor::default().of_walk(&self.query, self.emit).unwrap();
         for stop_after in &self.walks {
-            cursor = self.walk(*stop_after, cursor, &mut service, &mut duties, &mut given, without)?;
+            cursor = self.walk(
+                *stop_after,
+                cursor,
+                &mut service,
+                &mut duties,
+                &mut given,
+                without,
+            )?;
             let stored = cursor.to_string();
             cursor = stored.parse().unwrap();
             prop_assert_eq!(&cursor.to_string(), &stored);
@@ -474,7 +530,12 @@ impl Story {
                 }
             };
             trail.extend(std::mem::take(&mut taken.steps));
-            for (_, row) in page.rows.iter().enumerate().filter(|(index, _)| taken.includes(*index)) {
+            for (_, row) in page
+                .rows
+                .iter()
+                .enumerate()
+                .filter(|(index, _)| taken.includes(*index))
+            {
                 given.take(self, duties, row, service.now)?;
                 trail.hand_out();
                 items += 1;
@@ -555,25 +616,23 @@ fn service(most_ties: usize) -> impl Strategy<Value = Service> {
     let runs = proptest::collection::vec((gap, status()), 0..100);
     let total = proptest::option::weighted(0.1, prop_oneof![Just(0), Just(1 << 40)]);
     let ignores_bounds = proptest::bool::weighted(0.25);
-    (runs, ignores_bounds, 3_u64..40, total).prop_map(
-        move |(runs, ignores_bounds, cap, total)| {
-            let mut service = Service {
-                runs: Vec::new(),
-                now: 1_000_000,
-                made: 0,
-                cap,
-                total,
-                ignores_bounds,
-            };
-            let (mut start, mut ties) = (0, 0);
-            for (gap, status) in runs {
-                ties = if gap == 0 { ties + 1 } else { 0 };
-                start += if ties >= most_ties { 1 } else { gap };
-                service.insert(start, status);
-            }
-            service
-        },
-    )
+    (runs, ignores_bounds, 3_u64..40, total).prop_map(move |(runs, ignores_bounds, cap, total)| {
+        let mut service = Service {
+            runs: Vec::new(),
+            now: 1_000_000,
+            made: 0,
+            cap,
+            total,
+            ignores_bounds,
+        };
+        let (mut start, mut ties) = (0, 0);
+        for (gap, status) in runs {
+            ties = if gap == 0 { ties + 1 } else { 0 };
+            start += if ties >= most_ties { 1 } else { gap };
+            service.insert(start, status);
+        }
+        service
+    })
 }
 
 fn query() -> impl Strategy<Value = RunQuery> {
@@ -591,23 +650,37 @@ fn query() -> impl Strategy<Value = RunQuery> {
 }
 
 fn story() -> impl Strategy<Value = Story> {
-    let emit = prop_oneof![Just(Emit::Snapshot), Just(Emit::Finished), Just(Emit::Changes)];
+    let emit = prop_oneof![
+        Just(Emit::Snapshot),
+        Just(Emit::Finished),
+        Just(Emit::Changes)
+    ];
     let lookback = prop_oneof![Just(0_i64), 1_i64..20, Just(60_000)];
     let changes = proptest::collection::vec((1_usize..40, change()), 0..25);
     let walks = proptest::collection::vec(prop_oneof![1_usize..60, Just(usize::MAX)], 1..5);
     let deep_offset = prop_oneof![Just(u64::MAX), 1_u64..60];
-    (service(usize::MAX), changes, query(), emit, lookback, 0_usize..4, walks, deep_offset).prop_map(
-        |(service, changes, query, emit, lookback, polls, walks, deep_offset)| Story {
-            service,
-            changes,
-            polls: if query.descending { 0 } else { polls },
-            query,
-            emit,
-            lookback,
-            walks,
-            deep_offset,
-        },
+    (
+        service(usize::MAX),
+        changes,
+        query(),
+        emit,
+        lookback,
+        0_usize..4,
+        walks,
+        deep_offset,
     )
+        .prop_map(
+            |(service, changes, query, emit, lookback, polls, walks, deep_offset)| Story {
+                service,
+                changes,
+                polls: if query.descending { 0 } else { polls },
+                query,
+                emit,
+                lookback,
+                walks,
+                deep_offset,
+            },
+        )
 }
 
 /// Runs of one start that change places, on pages that hold them all, one change at a time:
@@ -623,7 +696,9 @@ fn story_of_ties_that_move() -> impl Strategy<Value = Story> {
         |(service, changes, page_size, descending, stop)| Story {
             service: Service { cap: 40, ..service },
             changes: changes.into_iter().collect(),
-            query: RunQuery::actor("a").page_size(page_size).descending(descending),
+            query: RunQuery::actor("a")
+                .page_size(page_size)
+                .descending(descending),
             emit: Emit::Snapshot,
             lookback: 5,
             polls: 0,
@@ -672,7 +747,13 @@ fn the_stories_notice_a_check_that_is_out_of_action() {
             panic!("nobody misses {without:?}: {result:?}");
         };
         let reason = reason.to_string();
-        let is_ours = ["was lost", "came again", "came after", "does not end", "assertion failed"];
+        let is_ours = [
+            "was lost",
+            "came again",
+            "came after",
+            "does not end",
+            "assertion failed",
+        ];
         assert!(is_ours.iter().any(|ours| reason.contains(ours)), "{reason}");
     }
 }
@@ -694,6 +775,12 @@ fn everything_happens_in_the_stories() {
         met.vanished += incidents.vanished;
     }
     let reanchors_by_choice = met.reanchors - met.drifts;
-    let all = [met.drifts, reanchors_by_choice, met.duplicates, met.late, met.vanished];
+    let all = [
+        met.drifts,
+        reanchors_by_choice,
+        met.duplicates,
+        met.late,
+        met.vanished,
+    ];
     assert!(all.iter().all(|count| *count > 20), "{met:?}");
 }

@@ -580,7 +580,12 @@ fn check_moving_list(
         );
     }
     let is_old = |id: &&String| story.rows.iter().any(|(old, _)| old == *id);
-    let order: Vec<_> = outcome.ids.iter().filter(is_old).map(|id| starts[id]).collect();
+    let order: Vec<_> = outcome
+        .ids
+        .iter()
+        .filter(is_old)
+        .map(|id| starts[id])
+        .collect();
     let is_sorted = if list.descending {
         order.is_sorted_by(|a, b| a >= b)
     } else {

@@ -118,6 +118,19 @@ pub(crate) struct Memory {
     pub(crate) skips_rows: bool,
 }
 
+impl Step {
+    /// What a run does that is to be read again, and is gone.
+    pub(crate) fn vanish(id: Id) -> Self {
+        Self {
+            id,
+            start: None,
+            finished_at: None,
+            hand_out: false,
+            then: Then::Vanish,
+        }
+    }
+}
+
 impl Cursor {
     /// How many items have been handed out, over all walks that led here: rows, and errors in
     /// the place of rows.

@@ -16,6 +16,7 @@
 mod direction;
 mod reread;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
 
@@ -144,6 +145,8 @@ pub(crate) struct Walk {
     position: u64,
     /// Whether the service has been seen to ignore the bound that an anchor is.
     ignores_anchors: bool,
+    /// Runs to be read again that this pass has to come by, and has not yet.
+    unseen: HashSet<Id>,
     /// Whether the unfinished runs have been read again at the end.
     has_reread_at_end: bool,
     /// How often the list has moved since the last new row.
@@ -225,6 +228,7 @@ impl Walk {
             cursor,
             probe: Probe::NotSent,
             ignores_anchors: false,
+            unseen: HashSet::new(),
             has_reread_at_end: false,
             fruitless_drifts: 0,
             incidents: Incidents::default(),
@@ -381,23 +385,20 @@ impl Walk {
         let Some(floor) = self.cursor.floor(&self.memory) else {
             return;
         };
-        self.go_to(floor);
-        if self.ignores_anchors {
-            self.reach_back_to_open_runs();
-        }
-    }
-
-    /// Lets a pass that steps back begin before every run that is to be read again: where
-    /// anchors are ignored, there is no other way to find them.
-    fn reach_back_to_open_runs(&mut self) {
         let direction = self.memory.direction;
-        if let State::SteppingBack { target, .. } = &mut self.state {
+        let mut target = floor;
+        if self.ignores_anchors {
+            // There is no other way to find the runs that are to be read again.
             for (_, start) in self.cursor.open() {
-                if direction.side(start, *target) == Side::Before {
-                    *target = start;
+                if direction.side(start, target) == Side::Before {
+                    target = start;
                 }
             }
         }
+        let is_ahead = |start| direction.side(start, target) != Side::Before;
+        let ahead = self.cursor.open().filter(|(_, start)| is_ahead(*start));
+        self.unseen = ahead.map(|(id, _)| id.clone()).collect();
+        self.go_to(target);
     }
 
     /// Sets out for the rows that started at `target` or beyond: by their start, or else by
@@ -472,7 +473,9 @@ impl Walk {
             (After::Doubtful, Probe::FoundNothing) | (After::End, _) => false,
             (After::More, _) => true,
         };
-        let taken = self.select(page, overlap, |entry| self.known(entry, behind));
+        let mut taken = self.select(page, overlap, |entry| self.known(entry, behind));
+        let is_last = page.last_key().is_none() || !more;
+        taken.steps.extend(self.see(page, is_last));
         self.note(&taken);
         if rows > overlap {
             self.probe = Probe::NotSent;
@@ -488,6 +491,22 @@ impl Walk {
             _ => self.end_pass(page.answered_at),
         }
         Ok(taken)
+    }
+
+    /// Looks which of the runs to be read again a page shows. Those that no page of the whole
+    /// pass has shown are gone.
+    fn see(&mut self, page: &Page, is_last: bool) -> Vec<Step> {
+        if self.unseen.is_empty() {
+            return Vec::new();
+        }
+        for entry in page.entries() {
+            self.unseen.remove(entry.id);
+        }
+        if !is_last {
+            return Vec::new();
+        }
+        self.incidents.vanished += self.unseen.len() as u64;
+        self.unseen.drain().map(Step::vanish).collect()
     }
 
     /// The state after a page that another one follows.

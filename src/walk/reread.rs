@@ -9,7 +9,7 @@ use std::collections::{HashSet, VecDeque};
 use chrono::{DateTime, Utc};
 
 use super::{Direction, PageRequest, Side, State, Taken, Walk, effective_limit};
-use crate::cursor::{Step, Then};
+use crate::cursor::Step;
 use crate::decode::Page;
 use crate::emit::Known;
 use crate::query::MAX_PAGE_SIZE;
@@ -127,9 +127,9 @@ impl Reread {
     }
 
     fn adapt(&mut self, is_full: bool, rows: u64, useful: u64) {
-        if is_full && useful * 4 >= rows {
+        if is_full && useful * 16 >= rows {
             self.limit = (self.limit * 2).min(u64::from(MAX_PAGE_SIZE));
-        } else if is_full && useful * 16 < rows {
+        } else if is_full && useful * 64 < rows {
             self.limit = (self.limit / 2).max(LEAST_LIMIT);
         }
     }
@@ -259,13 +259,6 @@ impl Walk {
             .cursor
             .open()
             .filter(|(id, start)| is_within(*start) && !on_page.contains(*id));
-        gone.map(|(id, _)| Step {
-            id: id.clone(),
-            start: None,
-            finished_at: None,
-            hand_out: false,
-            then: Then::Vanish,
-        })
-        .collect()
+        gone.map(|(id, _)| Step::vanish(id.clone())).collect()
     }
 }

@@ -13,11 +13,14 @@ mod client;
 mod compression;
 mod emulator;
 mod faults;
+mod follow;
 mod moving;
+mod resume;
 mod rows;
 mod stream;
 #[cfg(feature = "tracing")]
 mod trace;
+mod unfinished;
 mod walk;
 
 use apify_runs::emulator::{Emulator, EmulatorBuilder};

@@ -200,16 +200,11 @@ impl Runs {
 ///
 /// Runs are deleted and added while the list is read, so that rows change their offsets.
 /// Each page therefore begins with the last row of the one before. If it does not, the walk
-/// goes on from its watermark, the start of the last run handed out: it asks for the runs
-/// that started there or beyond it, and leaves out those it has handed out. Every run that
-/// is on the list from the first request to the last comes once, as long as the service
-/// sorts the list by the runs' start, and does not change the order of runs that started in
-/// the same millisecond just when another one next to them is deleted.
+/// goes on from its watermark, the start of the last run it has come to: it asks for the runs
+/// that started there or beyond it, and leaves out those it has dealt with. What is guaranteed
+/// then, and what is not: [front page](crate#what-exactly-once-means-here).
 ///
-/// Not found are runs that appear behind the walk's back: with a start before the
-/// watermark, or without a start after the walk has gone on from one. A row without a
-/// readable ID may be reported twice when the list moves. Only where no run
-/// handed out has a start at all, a list that moved is an error of kind
+/// Only where no run handed out has a start at all, a list that moved is an error of kind
 /// [`Protocol`](crate::ErrorKind::Protocol).
 ///
 /// # Cancel safety

@@ -784,3 +784,93 @@ fn everything_happens_in_the_stories() {
     ];
     assert!(all.iter().all(|count| *count > 20), "{met:?}");
 }
+
+/// Runs that finished just now, so that a walk has to come back to them, a millisecond apart.
+fn settling(starts: impl IntoIterator<Item = i64>) -> Service {
+    let mut service = Service {
+        runs: Vec::new(),
+        now: 1_000_000,
+        made: 0,
+        cap: 1000,
+        total: None,
+        ignores_bounds: false,
+    };
+    for start in starts {
+        service.insert(start, RunStatus::Succeeded);
+    }
+    service
+}
+
+/// A walk that hands runs out when they have finished, and looks five times for more.
+fn followed(service: Service, changes: &[(usize, Change)]) -> Story {
+    Story {
+        service,
+        changes: changes.to_vec(),
+        query: RunQuery::actor("a"),
+        emit: Emit::Finished,
+        lookback: 0,
+        polls: 5,
+        walks: vec![usize::MAX],
+        deep_offset: u64::MAX,
+    }
+}
+
+#[test]
+fn unfinished_runs_of_one_start_may_move_while_they_are_read_again() {
+    let service = Service {
+        cap: 3,
+        ..settling([0; 30].into_iter().chain([9]))
+    };
+    let story = |changes: &[_]| followed(service.clone(), changes);
+    let still = story(&[]).play(Without::Nothing).unwrap();
+    assert_eq!(still.rows, 31);
+    for request in 16..40 {
+        let change = (request, Change::DeleteOldest(3));
+        let moved = story(&[change]).play(Without::Nothing).unwrap();
+        assert!(moved.rows >= 28, "deleted before request {request}");
+    }
+}
+
+#[test]
+fn a_run_that_finished_before_it_had_a_start_comes_once() {
+    let service = Service {
+        ignores_bounds: true,
+        ..settling(0..4)
+    };
+    let finish = Change::Finish(4, RunStatus::Succeeded);
+    for dated in 2..20 {
+        let changes = [
+            (1, Change::StartUndated),
+            (1, finish.clone()),
+            (dated, Change::Date),
+        ];
+        for emit in [Emit::Snapshot, Emit::Finished, Emit::Changes] {
+            let story = Story {
+                emit,
+                lookback: 60_000,
+                ..followed(service.clone(), &changes)
+            };
+            let rows = story.play(Without::Nothing).unwrap().rows;
+            let expected = if emit == Emit::Changes { 10 } else { 5 };
+            // Without a start it cannot be looked for, and is not handed out as finished then.
+            assert!(
+                (expected - 1..=expected).contains(&rows),
+                "{emit:?}: {rows} rows"
+            );
+        }
+    }
+}
+
+#[test]
+fn unfinished_runs_are_found_though_the_list_moves_and_bounds_are_ignored() {
+    let service = Service {
+        cap: 5,
+        ignores_bounds: true,
+        ..settling(0..40)
+    };
+    for request in 10..60 {
+        let changes = [0, 3].map(|later| (request + later, Change::DeleteOldest(2)));
+        let story = followed(service.clone(), &changes);
+        assert!(story.play(Without::Nothing).unwrap().rows >= 36);
+    }
+}

@@ -99,9 +99,11 @@ impl RunQuery {
 
     /// The runs of one task: its ID, `username~task-name` or `username/task-name`.
     ///
-    /// The API reference documents no filters by time for this list: check the start of the
-    /// runs that come if you use [`started_after`](Self::started_after) or
-    /// [`started_before`](Self::started_before) here.
+    /// The API reference documents no filters by time for this list. Where the service ignores
+    /// them, a walk reads the whole list and leaves out what lies outside of
+    /// [`started_after`](Self::started_after) and [`started_before`](Self::started_before);
+    /// [`Client::count`](crate::Client::count) and [`Client::page`](crate::Client::page) cannot
+    /// know.
     pub fn task(id: impl Into<String>) -> Self {
         Self::new(Scope::Task(id.into()))
     }
@@ -309,6 +311,14 @@ impl RunQuery {
     /// Whether the filter by status lets a run through.
     pub(crate) fn wants(&self, status: &RunStatus) -> bool {
         self.statuses.is_empty() || self.statuses.contains(status)
+    }
+
+    /// Whether a start is within the query's times, in the milliseconds in which they are sent.
+    pub(crate) fn spans(&self, start: Option<DateTime<Utc>>) -> bool {
+        let Some(start) = start else { return true };
+        let is_after = |time: DateTime<Utc>| start.timestamp_millis() >= time.timestamp_millis();
+        let is_before = |time: DateTime<Utc>| start.timestamp_millis() <= time.timestamp_millis();
+        self.started_after.is_none_or(is_after) && self.started_before.is_none_or(is_before)
     }
 
     /// Whether there is a filter by status.

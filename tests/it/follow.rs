@@ -80,6 +80,22 @@ async fn a_run_that_appears_late_is_found_within_the_lookback() {
     }
 }
 
+/// The runs that the offset leaves out are within the lookback of those that it does not.
+#[tokio::test(start_paused = true)]
+async fn what_the_offset_leaves_out_does_not_come_later() {
+    let emulator = emulator(20).await;
+    let query = RunQuery::actor("a").offset(15).page_size(2);
+    let mut runs = emulator.client().runs(&query).follow(INTERVAL).stream();
+    assert_eq!(
+        take(&mut runs, INTERVAL * 3).await,
+        crate::ids(&emulator)[15..]
+    );
+    emulator.change(|store| store.start_run("new"));
+    assert_eq!(take(&mut runs, INTERVAL * 3).await, ["new"]);
+    let runs = emulator.client().runs(&query).resume(runs.cursor().clone());
+    assert!(runs.stream().next().await.is_none());
+}
+
 #[tokio::test(start_paused = true)]
 async fn it_ends_with_the_limit() {
     let emulator = emulator(5).await;

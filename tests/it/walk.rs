@@ -94,6 +94,28 @@ async fn filters_reach_the_service() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn filters_by_time_hold_where_the_service_ignores_them() {
+    let emulator = start(Emulator::builder().runs(100).ignore_time_filters()).await;
+    let time = |index: u64| -> DateTime<Utc> {
+        let started = &emulator.run(index).unwrap()["startedAt"];
+        started.as_str().unwrap().parse().unwrap()
+    };
+    for descending in [false, true] {
+        let query = RunQuery::task("t")
+            .started_after(time(30))
+            .started_before(time(60))
+            .descending(descending)
+            .page_size(7);
+        let (mut seen, end) = drain(emulator.client().runs(query).stream()).await;
+        end.unwrap();
+        if descending {
+            seen.reverse();
+        }
+        assert_eq!(seen, ids(&emulator)[30..=60]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn tasks_and_accounts_have_lists_of_their_own() {
     let emulator = emulator(3).await;
     for query in [RunQuery::task("user/my-task"), RunQuery::account()] {

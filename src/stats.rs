@@ -19,7 +19,7 @@ pub struct WalkStats {
     /// How often the list moved while it was read.
     pub drifts: u64,
     /// How often the walk took the start of the last run as its new anchor: because the list
-    /// moved, or because the offset had grown deep (from 100,000 rows on).
+    /// moved, or because the offset had grown deep (from 20,000 rows on).
     pub reanchors: u64,
     /// Rows left out because they had been dealt with before: after the list moved, and in
     /// the lookback. The one row in which each page overlaps with the page before does not

@@ -366,7 +366,8 @@ struct Cases {
     incidents: Incidents,
     rows: usize,
     requests: usize,
-    resumed: usize,
+    passes: usize,
+    drifts: u64,
 }
 
 impl Given {
@@ -468,9 +469,26 @@ impl Story {
             let stored = cursor.to_string();
             cursor = stored.parse().unwrap();
             prop_assert_eq!(&cursor.to_string(), &stored);
-            given.cases.resumed += 1;
+            given.cases.passes += 1;
+        }
+        if self.emit == Emit::Snapshot && !self.query.has_filter() {
+            self.check_requests(&given.cases)?;
         }
         Ok(given.cases)
+    }
+
+    /// A change costs the request that meets it, the search for the place, and the pages of
+    /// the pass that begins there.
+    fn check_requests(&self, cases: &Cases) -> Result<(), TestCaseError> {
+        let rows_a_page = u64::from(self.query.page_size).min(self.service.cap - 1) as usize;
+        let pages = (self.service.runs.len() + self.changes.len()).div_ceil(rows_a_page);
+        let search = if self.service.ignores_bounds { 14 } else { 3 };
+        // A total that is wrong is doubted at each end.
+        let doubts = self.service.total.map_or(0, |_| 4 + 2 * self.changes.len());
+        let most = (cases.passes + cases.drifts as usize) * (pages + search + doubts);
+        let requests = cases.requests;
+        prop_assert!(requests <= most, "{} requests, at most {}", requests, most);
+        Ok(())
     }
 
     fn walk(
@@ -497,6 +515,7 @@ impl Story {
                 Next::Fetch(request) => request,
                 Next::Wait if polls < self.polls => {
                     duties.check(self, given)?;
+                    given.cases.passes += 1;
                     polls += 1;
                     service.now += WAIT;
                     duties.begin(self, service, &walk.cursor);
@@ -514,7 +533,9 @@ impl Story {
             prop_assert!(given.cases.requests < 4000, "the walk does not end");
             self.happen(given.cases.requests, service, duties);
             let page = put_out_of_action(without, &mut walk, service.answer(request, &wire));
+            let drifts = walk.incidents().drifts;
             let taken = walk.take(request, &page);
+            given.cases.drifts += walk.incidents().drifts - drifts;
             let mut taken = match taken {
                 Ok(taken) => taken,
                 Err(broken) => {

@@ -272,8 +272,7 @@ impl Cursor {
 
     fn take(&mut self, step: &Step, memory: &Memory) {
         if step.then == Then::Vanish {
-            self.open.remove(&step.id);
-            return;
+            return self.forget(&step.id);
         }
         let Some(start) = step.start else {
             if self.undated.len() < MOST_UNDATED {
@@ -295,6 +294,19 @@ impl Cursor {
                 finished_at: step.finished_at,
             };
             self.recent.insert(step.id.clone(), recent);
+        }
+    }
+
+    /// A run that was to be read again is gone. If it comes back, it is new, or, if it has been
+    /// handed out, it was resurrected.
+    fn forget(&mut self, id: &Id) {
+        let Some(OpenRun { open, .. }) = self.open.remove(id) else {
+            return;
+        };
+        if !open.handed_out {
+            self.recent.remove(id);
+        } else if let Some(recent) = self.recent.get_mut(id) {
+            recent.finished_at = open.finished_before;
         }
     }
 }

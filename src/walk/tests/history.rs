@@ -852,6 +852,30 @@ fn unfinished_runs_of_one_start_may_move_while_they_are_read_again() {
     }
 }
 
+/// It passes the filter, does not, and does again, all within the lookback.
+#[test]
+fn a_run_that_is_gone_and_comes_back_is_not_taken_for_known() {
+    let mut service = settling([]);
+    service.insert(0, RunStatus::Ready);
+    for resurrected in 3..8 {
+        let story = Story {
+            emit: Emit::Snapshot,
+            query: RunQuery::actor("a").status(RunStatus::Running),
+            ..followed(
+                service.clone(),
+                &[
+                    (2, Change::Finish(0, RunStatus::Succeeded)),
+                    (resurrected, Change::Resurrect(0)),
+                ],
+            )
+        };
+        assert_eq!(
+            story.play(Without::Nothing).unwrap().rows,
+            usize::from(resurrected < 7)
+        );
+    }
+}
+
 #[test]
 fn a_run_that_finished_before_it_had_a_start_comes_once() {
     let service = Service {

@@ -13,6 +13,7 @@ mod client;
 mod compression;
 mod emulator;
 mod faults;
+mod histories;
 mod moving;
 mod rows;
 mod stream;

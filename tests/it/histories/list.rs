@@ -53,11 +53,17 @@ pub(super) enum Change {
 }
 
 /// The runs in ascending order.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(super) struct List {
     pub(super) runs: Vec<Run>,
     /// What each run costs in the end, also of those that were deleted.
     costs: HashMap<String, f64>,
+}
+
+impl fmt::Debug for List {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.runs.fmt(f)
+    }
 }
 
 pub(super) fn millis(time: DateTime<Utc>) -> i64 {

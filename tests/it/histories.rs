@@ -185,7 +185,7 @@ impl World {
 
 /// A walk, run by run or page by page.
 enum Reader {
-    Runs(Box<RunStream>),
+    Runs(RunStream),
     Pages(RunPages),
 }
 
@@ -194,7 +194,7 @@ impl Reader {
         if by_page {
             Self::Pages(runs.pages())
         } else {
-            Self::Runs(Box::new(runs.stream()))
+            Self::Runs(runs.stream())
         }
     }
 

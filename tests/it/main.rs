@@ -14,6 +14,7 @@ mod compression;
 mod emulator;
 mod faults;
 mod follow;
+mod histories;
 mod moving;
 mod resume;
 mod rows;

@@ -292,6 +292,14 @@ impl Walk {
     pub(crate) fn take(&mut self, request: PageRequest, page: &Page) -> Result<Taken, Broken> {
         match &self.state {
             State::Start { .. } => self.accept(request, page, 0, None),
+            State::Anchored { .. }
+            | State::Reading {
+                behind: Some(_), ..
+            } if shows_rows_before(request, page, self.memory.direction) => {
+                self.ignores_anchors = true;
+                self.begin_pass();
+                Ok(Taken::default())
+            }
             State::Reading { last, .. } if page.first_key() != Some(last) => {
                 self.drift(request, page)
             }
@@ -301,14 +309,7 @@ impl Walk {
                 }
                 self.accept(request, page, 1, behind)
             }
-            &State::Anchored { anchor } => {
-                if self.begins_before(page, anchor) {
-                    self.ignores_anchors = true;
-                    self.go_to(anchor);
-                    return Ok(Taken::default());
-                }
-                self.accept(request, page, 0, self.cursor.watermark())
-            }
+            State::Anchored { .. } => self.accept(request, page, 0, self.cursor.watermark()),
             &State::SteppingBack {
                 offset,
                 step,
@@ -723,6 +724,15 @@ impl Walk {
             self.fruitless_drifts = 0;
         }
     }
+}
+
+/// Whether the service ignores the bound of a request.
+fn shows_rows_before(request: PageRequest, page: &Page, direction: Direction) -> bool {
+    let Some(anchor) = request.anchor else {
+        return false;
+    };
+    let mut starts = page.entries().filter_map(|entry| entry.start);
+    starts.any(|start| direction.side(start, anchor) == Side::Before)
 }
 
 /// Decides whether a page is the last one.

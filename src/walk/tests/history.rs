@@ -852,6 +852,26 @@ fn unfinished_runs_of_one_start_may_move_while_they_are_read_again() {
     }
 }
 
+/// Those without a start come first, and do not show that the bound is ignored.
+#[test]
+fn runs_without_a_start_do_not_hide_that_bounds_are_ignored() {
+    let service = Service {
+        ignores_bounds: true,
+        ..settling((0..40).map(|n| n / 20))
+    };
+    let undated = vec![(1, Change::StartUndated); 3];
+    for page_size in 1..5 {
+        let story = Story {
+            emit: Emit::Snapshot,
+            query: RunQuery::actor("a").page_size(page_size).descending(true),
+            polls: 0,
+            deep_offset: 1,
+            ..followed(service.clone(), &undated)
+        };
+        assert_eq!(story.play(Without::Nothing).unwrap().rows, 43);
+    }
+}
+
 /// It passes the filter, does not, and does again, all within the lookback.
 #[test]
 fn a_run_that_is_gone_and_comes_back_is_not_taken_for_known() {

@@ -370,6 +370,11 @@ fn http_client(base_url: &Url) -> Result<reqwest::Client> {
     if base_url::is_loopback(base_url) {
         builder = builder.no_proxy();
     }
+    #[cfg(any(feature = "rustls", feature = "native-tls"))]
+    if base_url.scheme() == "http" {
+        // Redirects stay on this origin: reading the system's certificates would be in vain.
+        builder = builder.tls_certs_only([]);
+    }
     builder.build().map_err(|error| {
         Error::config("http_client", "(default)", "it could not be set up").with_source(error)
     })

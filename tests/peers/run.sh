@@ -2,8 +2,9 @@
 # Walks the run list of the emulator with Apify's official clients and with ours, while the
 # list changes in one way after the other, and prints how many runs each one lost and
 # repeated. Lost are runs that were on the list from the first request to the last and did not
-# come (in late-rows: that were on it when the walk was over); repeated are runs that came again. tests/peers/rust/src/bin/service.rs has the
-# scenarios, the walkers how each client is used: as its documentation says for all runs.
+# come; in late-rows, where there are two walks, runs that were on it at the end. Repeated are
+# runs that came again. tests/peers/rust/src/bin/service.rs has the scenarios; the walkers
+# show how each client is used: as its documentation says for all runs.
 #
 # Fails if ours ever loses or repeats a run, and if another one does so on a list that stands
 # still (then the emulator is no Apify).
@@ -18,7 +19,8 @@ fail() {
 }
 
 runs=${1:-50000}
-[[ $runs =~ ^[1-9][0-9]*$ ]] || fail "RUNS must be a number, not $runs"
+# With fewer, runs that start get a build number that the Python client does not take.
+[[ $runs =~ ^[1-9][0-9]{3,}$ ]] || fail "RUNS must be a number from 1000 on, not $runs"
 for program in cargo node npm python3; do
     command -v "$program" >/dev/null || fail "$program is missing"
 done
@@ -35,7 +37,7 @@ target=${CARGO_TARGET_DIR:-$peers/rust/target}
 CARGO_TARGET_DIR=$target cargo build --quiet --locked --manifest-path "$peers/rust/Cargo.toml"
 target=$(realpath "$target")
 (cd "$peers/js" && npm ci --silent --no-audit --no-fund --prefer-offline)
-# What is built from the lock file goes where cargo's things go, and is kept like them.
+# Python's packages are kept where cargo keeps what it has built.
 python=$target/peers-python/bin/python
 "$python" -m pip --version >/dev/null 2>&1 || python3 -m venv --clear "$target/peers-python"
 "$python" -m pip install --quiet --disable-pip-version-check -r "$peers/python/requirements.txt"

@@ -3,8 +3,6 @@
 //! `cargo run --features emulator --example emulator -- 2500 ids.txt` serves 2500 runs. The
 //! first line it prints is the base URL, the second the token. When its standard input ends,
 //! it writes the IDs of the runs on the list to `ids.txt`, in the order of the list, and ends.
-//! With a third argument, as in `… -- 50000 ids.txt 137`, it deletes that many of the oldest
-//! runs before every third request, as Apify's retention does.
 
 use std::error::Error;
 use std::io::Read;
@@ -16,15 +14,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let runs = arguments.next().map_or(Ok(1000), |runs| runs.parse())?;
     let out = arguments.next();
-    let deleted: u64 = arguments.next().map_or(Ok(0), |runs| runs.parse())?;
-    let builder = Emulator::builder()
-        .runs(runs)
-        .before_each(move |request, store| {
-            if request.is_multiple_of(3) {
-                store.delete(..deleted);
-            }
-        });
-    let emulator = builder.start().await?;
+    let emulator = Emulator::builder().runs(runs).start().await?;
     println!("{}\n{}", emulator.base_url(), emulator.token());
     tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await??;
 

@@ -1,68 +1,80 @@
 #!/usr/bin/env bash
-# Walks the emulator with a client of others and with ours, over a list that stands still and
-# over one whose oldest runs are deleted meanwhile, and prints how many of the runs that were
-# there throughout each one lost or got twice. Fails if the others do not get every run of a
-# list that stands still (then the emulator is no Apify), or if ours ever misses one.
-# Needs node and npm. Usage: tests/peers/run.sh [RUNS]
+# Walks the run list of the emulator with Apify's official clients and with ours, while the
+# list changes in one way after the other, and prints how many runs each one lost and
+# repeated. Lost are runs that were on the list from the first request to the last and did not
+# come; in late-rows, where there are two walks, runs that were on it at the end. Repeated are
+# runs that came again. tests/peers/rust/src/bin/service.rs has the scenarios; the walkers
+# show how each client is used: as its documentation says for all runs.
+#
+# Fails if ours ever loses or repeats a run, and if another one does so on a list that stands
+# still (then the emulator is no Apify).
+#
+# Needs Rust, node with npm, and Python 3.11 with venv. Usage: tests/peers/run.sh [RUNS]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
+fail() {
+    echo "tests/peers/run.sh: $*" >&2
+    exit 1
+}
+
 runs=${1:-50000}
+# With fewer, runs that start get a build number that the Python client does not take.
+[[ $runs =~ ^[1-9][0-9]{3,}$ ]] || fail "RUNS must be a number from 1000 on, not $runs"
+for program in cargo node npm python3; do
+    command -v "$program" >/dev/null || fail "$program is missing"
+done
+python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "python3 is older than 3.11"
+python3 -c 'import ensurepip, venv' 2>/dev/null || fail "python3 -m venv is missing (python3-venv)"
+
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+# Not through a proxy: everything is on this machine.
+export NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
 
-(cd tests/peers/js && npm ci --silent --no-audit --no-fund)
-cargo build --quiet --features emulator --example emulator --example export
-examples=$(realpath "${CARGO_TARGET_DIR:-target}/debug/examples")
+peers=$PWD/tests/peers
+target=${CARGO_TARGET_DIR:-$peers/rust/target}
+CARGO_TARGET_DIR=$target cargo build --quiet --locked --manifest-path "$peers/rust/Cargo.toml"
+target=$(realpath "$target")
+(cd "$peers/js" && npm ci --silent --no-audit --no-fund --prefer-offline)
+# Python's packages are kept where cargo keeps what it has built.
+python=$target/peers-python/bin/python
+"$python" -m pip --version >/dev/null 2>&1 || python3 -m venv --clear "$target/peers-python"
+"$python" -m pip install --quiet --disable-pip-version-check -r "$peers/python/requirements.txt"
 
-javascript() {
-    node "$OLDPWD/tests/peers/js/walk.mjs" "$1" "$2" ids
-}
-
-# Our own example, as a user with an account runs it.
-ours() {
-    APIFY_TOKEN=$2 APIFY_API_BASE_URL=$1 "$examples/export" janedoe/my-actor >&2
-    sed 's/^{"id":"\([^"]*\)".*/\1/' runs.jsonl >ids
-}
-
-# walk CLIENT DELETED: lets a client walk an emulator of its own, which deletes so many runs
-# before every third request. Sets `lost` and `twice`.
+# walk SCENARIO CLIENT COMMAND…: lets a client walk a service of its own. Adds to `row`.
 walk() {
-    local dir="$work/$1-$2"
-    mkdir "$dir"
-    mkfifo "$dir/stdin"
-    # The emulator runs for as long as its standard input is open.
-    "$examples/emulator" "$runs" "$dir/list" "$2" <"$dir/stdin" >"$dir/address" &
-    local emulator=$!
-    exec 3>"$dir/stdin"
-    for _ in $(seq 100); do
-        [ "$(wc -l <"$dir/address")" -ge 2 ] && break
-        sleep 0.1
-    done
-    local base_url token
-    { read -r base_url && read -r token; } <"$dir/address"
-    cd "$dir"
-    "$1" "$base_url" "$token"
-    cd "$OLDPWD"
-    exec 3>&-
-    wait "$emulator"
-    lost=$(comm -23 <(sort "$dir/list") <(sort "$dir/ids") | wc -l)
-    twice=$(sort "$dir/ids" | uniq -d | wc -l)
-    if [ "$2" -eq 0 ]; then
-        cmp "$dir/list" "$dir/ids"
+    local scenario=$1 client=$2 cell cost
+    shift 2
+    rm -f "$work/ids"
+    if ! "$target/debug/service" "$scenario" "$runs" "$work/ids" "$@" \
+        >"$work/answer" 2>"$work/log"; then
+        cat "$work/log" >&2
+        fail "$client could not walk $scenario"
+    fi
+    { read -r cell && read -r cost; } <"$work/answer"
+    echo "$scenario, $client: $cell, $cost" >&2
+    row+=" $cell |"
+    if [ "$cell" != "0 / 0" ] && [[ $client = "this crate" || $scenario = no-change ]]; then
+        wrong+=("$client, $scenario: $cell")
     fi
 }
 
-report=""
-for deleted in 0 137; do
-    for client in javascript ours; do
-        walk "$client" "$deleted"
-        report+=$(printf '%-12s %8d deleted  %6d lost  %6d twice' "$client" "$deleted" "$lost" "$twice")$'\n'
-        if [ "$client" = ours ] && [ $((lost + twice)) -gt 0 ]; then
-            echo "$report" >&2
-            exit 1
-        fi
-    done
+table="| lost / repeated | JavaScript | Python | Rust (official) | this crate |"
+table+=$'\n| --- | --: | --: | --: | --: |'
+wrong=()
+SECONDS=0
+for scenario in no-change oldest-deleted random-deleted running-finish inserts-descending \
+    late-rows page-cap; do
+    row="| \`$scenario\` |"
+    walk "$scenario" JavaScript node "$peers/js/walk.mjs"
+    walk "$scenario" Python "$python" "$peers/python/walk.py"
+    walk "$scenario" "Rust (official)" "$target/debug/official"
+    walk "$scenario" "this crate" "$target/debug/ours"
+    table+=$'\n'$row
 done
-echo "of $runs runs, so many of the oldest deleted before every third request:"
-printf '%s' "$report"
+echo "$runs runs: $SECONDS s" >&2
+echo "$table"
+if [ ${#wrong[@]} -gt 0 ]; then
+    fail "$(printf '\n  %s' "${wrong[@]}")"
+fi

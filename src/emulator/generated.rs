@@ -94,7 +94,8 @@ fn render_after_id(
         let _ = write!(json, r#","finishedAt":"{end}""#);
     }
     json.push_str(r#","buildId":""#);
-    let build = number / 1000;
+    // Counted from 1, as Apify does: its Python client takes no other.
+    let build = 1 + number / 1000;
     json.extend(id_characters(seed, build, 14));
     let origin = ORIGINS[(noise(5) % 5) as usize];
     let usd = (noise(6) % 100_000) as f64 / 100_000.0;

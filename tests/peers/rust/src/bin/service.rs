@@ -96,21 +96,13 @@ async fn start(scenario: &str, runs: u64) -> Result<Emulator, Box<dyn Error>> {
         _ => return Err(format!("no scenario: {scenario}").into()),
     };
     let emulator = builder.start().await?;
-    emulator.change(|store| {
-        // Generated runs count their builds from 0, Apify from 1, and the Python client takes
-        // no other.
-        for place in 0..store.len().min(1000) {
-            store.update(place, |run| {
-                run["buildNumber"] = "0.0.1".into();
-                run["buildNumberInt"] = 1.into();
-            });
-        }
-        if scenario == "running-finish" {
+    if scenario == "running-finish" {
+        emulator.change(|store| {
             for place in (0..store.len()).step_by(2) {
                 store.resurrect(place);
             }
-        }
-    });
+        });
+    }
     Ok(emulator)
 }
 

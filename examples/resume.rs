@@ -13,7 +13,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{BufWriter, Seek, SeekFrom, Write};
 
 use apify_runs::emulator::Emulator;
-use apify_runs::{Client, Cursor};
+use apify_runs::{Client, Cursor, ErrorKind};
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 
@@ -47,7 +47,14 @@ async fn export(client: &Client, actor: &str, most: u64) -> Result<(), Box<dyn E
     while runs.stats().rows < most
         && let Some(run) = runs.next().await
     {
-        serde_json::to_writer(&mut file, &run?)?;
+        match run {
+            Ok(run) => serde_json::to_writer(&mut file, &run)?,
+            Err(error) if error.kind() == ErrorKind::Item => {
+                eprintln!("left out: {error}");
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        }
         file.write_all(b"\n")?;
         // More often costs time, more seldom costs rows that are read again after a crash.
         if runs.stats().rows % 1000 == 0 {
@@ -70,6 +77,9 @@ fn load() -> Result<Checkpoint, Box<dyn Error>> {
 fn open(bytes: u64) -> Result<BufWriter<File>, Box<dyn Error>> {
     let mut options = OpenOptions::new();
     let mut file = options.create(true).write(true).truncate(false).open(OUT)?;
+    if file.metadata()?.len() < bytes {
+        return Err(format!("{OUT} is shorter than {CHECKPOINT} says: remove both").into());
+    }
     file.set_len(bytes)?;
     file.seek(SeekFrom::Start(bytes))?;
     Ok(BufWriter::new(file))

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::run::{Id, Rows, RunSummary};
+use crate::timestamp;
 
 /// How much of a text from outside an error shows, in characters.
 const SHOWN_CHARS: usize = 200;
@@ -47,6 +48,7 @@ pub(crate) struct UnreadableRow {
     pub(crate) id: Option<Id>,
     /// What the row is recognized by on another page: its ID, or else a hash of its text.
     key: Id,
+    start: Option<DateTime<Utc>>,
     pub(crate) reason: String,
 }
 
@@ -101,7 +103,7 @@ impl Page {
             match unreadable.next_if(|row| row.index == index) {
                 Some(row) => Some(Entry {
                     id: &row.key,
-                    start: None,
+                    start: row.start,
                     run: None,
                 }),
                 None => rows.next().map(|row| Entry {
@@ -231,13 +233,20 @@ fn unreadable(index: usize, item: &str, error: &serde_json::Error) -> Unreadable
     struct Identified {
         id: Id,
     }
-    let id = serde_json::from_str::<Identified>(item)
-        .ok()
-        .map(|row| row.id);
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Dated {
+        #[serde(deserialize_with = "timestamp::optional::deserialize")]
+        started_at: Option<DateTime<Utc>>,
+    }
+    let id = serde_json::from_str::<Identified>(item).ok();
+    let id = id.map(|row| row.id);
+    let dated = serde_json::from_str::<Dated>(item).ok();
     UnreadableRow {
         index,
         key: id.clone().unwrap_or_else(|| hash(item)),
         id,
+        start: dated.and_then(|row| row.started_at),
         reason: error.to_string(),
     }
 }

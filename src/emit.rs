@@ -36,7 +36,8 @@ pub enum Emit {
     /// A run that is resurrected inside the lookback comes again when it finishes again.
     Finished,
     /// Each run when the walk comes to it, and once more when it has finished, unless it had
-    /// before.
+    /// before. One that finished less than ten seconds before comes now, and again when its
+    /// cost has settled.
     ///
     /// A run that is resurrected inside the lookback comes again when it finishes again.
     Changes,
@@ -54,12 +55,14 @@ pub(crate) enum Known {
 }
 
 /// What is known of a run that is to be read again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Open {
     /// Whether it has been handed out.
     pub(crate) handed_out: bool,
     /// The finish that it was handed out with before it was resurrected.
     pub(crate) finished_before: Option<DateTime<Utc>>,
+    /// Whether it was not there when it was last looked for. One answer may be out of date.
+    pub(crate) is_missing: bool,
 }
 
 /// What to do with a row.
@@ -96,10 +99,7 @@ impl Emit {
         answered_at: Option<DateTime<Utc>>,
     ) -> Verdict {
         let before = match known {
-            Known::New => Open {
-                handed_out: false,
-                finished_before: None,
-            },
+            Known::New => Open::default(),
             Known::Open(open) => open,
             Known::Closed { finished_at }
                 if run.is_finished() && finished_at == run.finished_at =>
@@ -110,6 +110,7 @@ impl Emit {
             Known::Closed { finished_at } => Open {
                 handed_out: true,
                 finished_before: finished_at,
+                is_missing: false,
             },
         };
         if run.is_finished() && has_settled(run, answered_at) {
@@ -126,6 +127,7 @@ impl Emit {
             hand_out,
             open: Some(Open {
                 handed_out: before.handed_out || hand_out,
+                is_missing: false,
                 ..before
             }),
         }
@@ -148,10 +150,7 @@ fn judge_snapshot(run: &RunSummary, known: Known, is_wanted: bool) -> Verdict {
         Known::Closed { .. } => Verdict::PASS,
         Known::New | Known::Open(_) => Verdict {
             hand_out: is_wanted,
-            open: is_open.then_some(Open {
-                handed_out: false,
-                finished_before: None,
-            }),
+            open: is_open.then(Open::default),
         },
     }
 }
@@ -186,7 +185,7 @@ mod tests {
     fn open(handed_out: bool) -> Option<Open> {
         Some(Open {
             handed_out,
-            finished_before: None,
+            ..Open::default()
         })
     }
 

@@ -66,7 +66,8 @@ pub enum ErrorKind {
     /// an empty body. Retried.
     Decode,
     /// The answers contradict each other, or exceed a limit of the client: the list moved and
-    /// there is no way to go on, or a body is larger than the client accepts. Not retried.
+    /// there is no way to go on, or moved so often that there was none, or a body is larger
+    /// than the client accepts. Not retried. A walk may resume from the error's cursor.
     Protocol,
     /// The cursor to resume from belongs to another walk: the message names what differs.
     /// Nothing was sent. Not retried.

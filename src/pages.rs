@@ -245,6 +245,11 @@ impl RunPages {
         }
     }
 
+    /// How many items have been handed out: rows, and errors in the place of rows.
+    pub(crate) fn items(&self) -> u64 {
+        self.trail.items()
+    }
+
     /// One row of the batch that came last has been handed out.
     #[inline]
     pub(crate) fn hand_out(&mut self) {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Datelike, SubsecRound, Utc};
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
@@ -159,7 +159,8 @@ impl RunQuery {
     /// How many runs at the beginning of the list to leave out. Default 0.
     ///
     /// Counted when the walk begins. If the list moves later, runs that were left out but
-    /// started in the same millisecond as one that was not may come after all.
+    /// started in the same millisecond as one that was not may come after all. Where the service
+    /// ignores filters by time, it counts from the beginning of the whole list.
     pub fn offset(mut self, offset: u64) -> Self {
         self.offset = offset;
         self
@@ -245,6 +246,8 @@ impl RunQuery {
         Self {
             scope,
             statuses,
+            started_after: self.started_after.map(|time| time.trunc_subsecs(3)),
+            started_before: self.started_before.map(|time| time.trunc_subsecs(3)),
             limit: None,
             page_size: MAX_PAGE_SIZE,
             ..self.clone()
@@ -352,7 +355,7 @@ impl RunQuery {
         if self.descending {
             pairs.append_pair("desc", "1");
         }
-        if !self.statuses.is_empty() {
+        if self.has_filter() && request.until.is_none() {
             pairs.append_pair("status", &self.joined_statuses());
         }
         let (from, to) = if self.descending {

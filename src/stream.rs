@@ -50,7 +50,8 @@ const DEFAULT_LOOKBACK: Duration = Duration::from_secs(60);
 ///     .resume(cursor)
 ///     .stream();
 /// while let Some(run) = runs.next().await {
-///     println!("{:?}", run?);
+///     // An error of kind `Item` is about one row, and no reason to stop.
+///     println!("{run:?}");
 ///     println!("store this with it: {}", runs.cursor());
 /// }
 /// # Ok(())
@@ -98,6 +99,9 @@ impl Runs {
     /// [`started_before`](RunQuery::started_before) has passed by more than the lookback, by
     /// the service's clock, and no run is left to be read again. A descending walk cannot
     /// follow.
+    ///
+    /// While nothing comes, the cursor may still move, over runs that are not handed out. To
+    /// store it then, wrap `next()` in a timeout.
     pub fn follow(mut self, interval: Duration) -> Self {
         self.follow = Some(interval);
         self
@@ -108,7 +112,7 @@ impl Runs {
     /// The service's list is not always complete at its end: a run may appear in it after
     /// others that started later. A walk that resumes, and each look of one that follows,
     /// therefore begins this long before the last run. The IDs of the runs in between are in
-    /// the cursor, some 75 bytes for each.
+    /// the cursor, about 65 bytes for each, or 100 where runs are read again.
     ///
     /// A walk that resumes cannot look back further than the walk that wrote the cursor did.
     pub fn lookback(mut self, lookback: Duration) -> Self {
@@ -119,7 +123,8 @@ impl Runs {
     /// Goes on where another walk was, instead of at the beginning of the list: see
     /// [`Cursor`]. [`Cursor::default`] is the beginning.
     ///
-    /// It must be a walk of the same query and the same [`emit`](Self::emit). `page_size`,
+    /// It must be a walk of the same query, times included, to the millisecond, and of the
+    /// same [`emit`](Self::emit): store a time that is relative to now with the cursor. `page_size`,
     /// `limit` and the [`lookback`](Self::lookback) may be others; the `limit` counts what was
     /// handed out before too. The query's `offset` has been applied and is not again.
     pub fn resume(mut self, cursor: Cursor) -> Self {
@@ -132,7 +137,6 @@ impl Runs {
         let most = |limit: u64| limit.saturating_sub(self.resume.rows()).max(1);
         RunStream {
             most: self.query.limit.map(most),
-            handed_out: 0,
             rows: Vec::new().into_iter(),
             pages: self.pages(),
         }
@@ -236,8 +240,6 @@ pub struct RunStream {
     pages: RunPages,
     /// Rows that have arrived and were not handed out yet.
     rows: std::vec::IntoIter<RunSummary>,
-    /// Items handed out: rows, and errors in the place of rows.
-    handed_out: u64,
     /// The most items there can be. An error takes the place of a row, so even a walk that
     /// fails keeps to it.
     most: Option<u64>,
@@ -247,8 +249,9 @@ impl RunStream {
     /// Where to go on after exactly the items that have been handed out. Before the first one
     /// it is the cursor the walk began with; after an error it is where the error struck.
     ///
-    /// Cheap enough to be called after each row: it is made when it is asked for, in time
-    /// that depends on how many runs started within the lookback.
+    /// It is made when it is asked for, in time that depends on how many runs started within
+    /// the lookback, and on how many are to be read again: after each row is fine on usual
+    /// lists, and after each page or second on any.
     pub fn cursor(&self) -> &Cursor {
         self.pages.cursor()
     }
@@ -265,14 +268,10 @@ impl RunStream {
         loop {
             match ready!(self.pages.poll_batch(cx)) {
                 Some(Ok(batch)) => self.rows = batch.rows,
-                Some(Err(error)) => {
-                    self.handed_out += 1;
-                    return Poll::Ready(Some(Err(error)));
-                }
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None => return Poll::Ready(None),
             }
             if let Some(run) = self.rows.next() {
-                self.handed_out += 1;
                 self.pages.hand_out();
                 return Poll::Ready(Some(Ok(run)));
             }
@@ -287,7 +286,6 @@ impl Stream for RunStream {
     #[inline]
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if let Some(run) = self.rows.next() {
-            self.handed_out += 1;
             self.pages.hand_out();
             return Poll::Ready(Some(Ok(run)));
         }
@@ -299,7 +297,9 @@ impl Stream for RunStream {
         if self.pages.is_terminated() {
             return (buffered, Some(buffered));
         }
-        let left = self.most.map(|most| most - self.handed_out.min(most));
+        let left = self
+            .most
+            .map(|most| most.saturating_sub(self.pages.items()));
         (buffered, left.and_then(|left| usize::try_from(left).ok()))
     }
 }

@@ -86,6 +86,8 @@ struct StoredOpen {
         skip_serializing_if = "Option::is_none"
     )]
     finished_before: Option<DateTime<Utc>>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    missing: bool,
 }
 
 impl Form {
@@ -128,6 +130,7 @@ impl Form {
             let open = Open {
                 handed_out: run.handed_out,
                 finished_before: run.finished_before,
+                is_missing: run.missing,
             };
             let start = run.started;
             (run.id, OpenRun { start, open })
@@ -147,12 +150,19 @@ impl Form {
     /// Finds what no walk can have written.
     fn check(&self) -> Result<(), String> {
         let Some(query) = &self.query else {
-            return match (self.rows, self.watermark) {
-                (0, None) => Ok(()),
-                _ => Err("it has come somewhere, but has no query".into()),
-            };
+            let is_start = self.rows == 0
+                && self.watermark.is_none()
+                && self.complete_from.is_none()
+                && self.recent.is_empty()
+                && self.undated.is_empty()
+                && self.open.is_empty();
+            let damage = "it has come somewhere, but has no query";
+            return is_start.then_some(()).ok_or_else(|| damage.into());
         };
         query.validate().map_err(|error| error.to_string())?;
+        if self.rows > u64::MAX / 2 {
+            return Err(format!("no walk has handed out {} rows", self.rows));
+        }
         let direction = Direction::new(query.descending);
         let recent = self.recent.iter().map(|run| (&run.id, run.started));
         let open = self.open.iter().map(|run| (&run.id, run.started));
@@ -194,6 +204,7 @@ impl StoredOpen {
             started: run.start,
             handed_out: run.open.handed_out,
             finished_before: run.open.finished_before,
+            missing: run.open.is_missing,
         }
     }
 }

@@ -105,8 +105,8 @@ pub(crate) enum Then {
     Close,
     /// It is to be read again.
     Open(Open),
-    /// It is not on the list any more, and nothing else is known of it.
-    Vanish,
+    /// It was to be read again, and is not there. The second time in a row, it is gone.
+    Miss,
 }
 
 /// Which of the runs dealt with a cursor remembers.
@@ -119,14 +119,14 @@ pub(crate) struct Memory {
 }
 
 impl Step {
-    /// What a run does that is to be read again, and is gone.
-    pub(crate) fn vanish(id: Id) -> Self {
+    /// What a run does that is to be read again, and is not there.
+    pub(crate) fn miss(id: Id) -> Self {
         Self {
             id,
             start: None,
             finished_at: None,
             hand_out: false,
-            then: Then::Vanish,
+            then: Then::Miss,
         }
     }
 }
@@ -223,6 +223,11 @@ impl Cursor {
         self.recent.values().filter(is_from).count()
     }
 
+    /// Whether a run to be read again was not there when it was last looked for.
+    pub(crate) fn has_missed(&self, id: &Id) -> bool {
+        self.open.get(id).is_some_and(|run| run.open.is_missing)
+    }
+
     /// The runs to be read again, and when they started.
     pub(crate) fn open(&self) -> impl Iterator<Item = (&Id, DateTime<Utc>)> {
         self.open.iter().map(|(id, run)| (id, run.start))
@@ -271,8 +276,8 @@ impl Cursor {
     }
 
     fn take(&mut self, step: &Step, memory: &Memory) {
-        if step.then == Then::Vanish {
-            return self.forget(&step.id);
+        if step.then == Then::Miss {
+            return self.miss(&step.id);
         }
         let Some(start) = step.start else {
             if self.undated.len() < MOST_UNDATED {
@@ -297,17 +302,22 @@ impl Cursor {
         }
     }
 
-    /// A run that was to be read again is gone. If it comes back, it is new, or, if it has been
-    /// handed out, it was resurrected.
-    fn forget(&mut self, id: &Id) {
-        let Some(OpenRun { open, .. }) = self.open.remove(id) else {
+    /// If a run that is gone comes back, it is new, or, if it has been handed out, it was
+    /// resurrected.
+    fn miss(&mut self, id: &Id) {
+        let Some(OpenRun { open, .. }) = self.open.get_mut(id) else {
             return;
         };
+        if !open.is_missing {
+            open.is_missing = true;
+            return;
+        }
         if !open.handed_out {
             self.recent.remove(id);
         } else if let Some(recent) = self.recent.get_mut(id) {
             recent.finished_at = open.finished_before;
         }
+        self.open.remove(id);
     }
 }
 

@@ -14,8 +14,10 @@ pub(crate) struct Trail {
     steps: Vec<Step>,
     /// How many of the steps the cursor has gone.
     gone: usize,
-    /// How many items among the other steps have been handed out.
-    handed_out: usize,
+    /// How many items have been handed out, since the beginning …
+    items: u64,
+    /// … and how many of them the cursor has gone over.
+    gone_items: u64,
     /// The cursor after those items, and how many steps it has gone then.
     moved: OnceCell<(Cursor, usize)>,
 }
@@ -27,7 +29,8 @@ impl Trail {
             cursor,
             steps: Vec::new(),
             gone: 0,
-            handed_out: 0,
+            items: 0,
+            gone_items: 0,
             moved: OnceCell::new(),
         }
     }
@@ -38,33 +41,41 @@ impl Trail {
         self.steps = steps;
     }
 
+    /// How many items have been handed out.
+    pub(crate) fn items(&self) -> u64 {
+        self.items
+    }
+
     /// One of the items has been handed out.
     #[inline]
     pub(crate) fn hand_out(&mut self) {
         if self.moved.get().is_some() {
             self.settle();
         }
-        self.handed_out += 1;
+        self.items += 1;
     }
 
     /// Every item has been handed out, and what comes after the last one is done with too.
     pub(crate) fn finish(&mut self) {
         self.moved.take();
+        let before = self.cursor.rows();
         self.cursor.advance(&self.steps[self.gone..], &self.memory);
+        self.gone_items += self.cursor.rows() - before;
+        self.items = self.gone_items;
         self.steps.clear();
         self.gone = 0;
-        self.handed_out = 0;
     }
 
     /// The cursor after exactly the items that have been handed out.
     pub(crate) fn cursor(&self) -> &Cursor {
-        if self.handed_out == 0 {
+        let items = self.items - self.gone_items;
+        let Some(before_last) = items.checked_sub(1) else {
             return &self.cursor;
-        }
+        };
         let (cursor, _) = self.moved.get_or_init(|| {
             let steps = self.steps.iter().enumerate().skip(self.gone);
             let mut items = steps.filter(|(_, step)| step.hand_out);
-            let last = items.nth(self.handed_out - 1);
+            let last = items.nth(before_last as usize);
             let gone = last.map_or(self.steps.len(), |(index, _)| index + 1);
             let mut cursor = self.cursor.clone();
             cursor.advance(&self.steps[self.gone..gone], &self.memory);
@@ -79,7 +90,7 @@ impl Trail {
         if let Some((cursor, gone)) = self.moved.take() {
             self.cursor = cursor;
             self.gone = gone;
-            self.handed_out = 0;
+            self.gone_items = self.items;
         }
     }
 }

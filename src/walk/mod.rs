@@ -54,7 +54,8 @@ pub(crate) enum Next {
 pub(crate) struct PageRequest {
     /// Only runs that started then or later (or earlier, if the walk is descending).
     pub(crate) anchor: Option<DateTime<Utc>>,
-    /// Only runs that started then or earlier (or later, if the walk is descending).
+    /// Only runs that started then or earlier (or later, if the walk is descending), and those
+    /// with any status: runs that are read again.
     pub(crate) until: Option<DateTime<Utc>>,
     pub(crate) offset: u64,
     pub(crate) limit: u64,
@@ -164,8 +165,8 @@ enum State {
         anchor: Option<DateTime<Utc>>,
         offset: u64,
         last: Id,
-        /// The start up to which rows may follow that were dealt with before.
-        behind: Option<DateTime<Utc>>,
+        /// Where rows may follow that were dealt with before.
+        behind: Option<Behind>,
     },
     /// The walk goes on from a start it has come to before: the next request begins there.
     Anchored { anchor: DateTime<Utc> },
@@ -189,6 +190,15 @@ enum State {
     Waiting,
     /// Every row has been taken: there is no next request.
     Done,
+}
+
+/// How far a pass has come that begins behind the watermark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Behind {
+    /// The watermark when it began: what lies beyond is new.
+    watermark: DateTime<Utc>,
+    /// The start that it has come to so far.
+    reached: DateTime<Utc>,
 }
 
 /// What a look behind the last row has shown, where nothing new came but was promised.
@@ -309,14 +319,14 @@ impl Walk {
                 }
                 self.accept(request, page, 1, behind)
             }
-            State::Anchored { .. } => self.accept(request, page, 0, self.cursor.watermark()),
+            &State::Anchored { anchor } => self.accept(request, page, 0, self.behind(anchor)),
             &State::SteppingBack {
                 offset,
                 step,
                 target,
             } => {
                 if offset == 0 || self.begins_before(page, target) {
-                    return self.accept(request, page, 0, self.cursor.watermark());
+                    return self.accept(request, page, 0, self.behind(target));
                 }
                 self.state = State::SteppingBack {
                     offset: offset.saturating_sub(step),
@@ -327,19 +337,28 @@ impl Walk {
             }
             State::Rereading(_) => Ok(self.take_reread(request, page)),
             State::Probing { .. } => {
-                self.probe = match (page.row_count(), self.probe) {
-                    (0, _) => Probe::FoundNothing,
-                    (_, Probe::FoundMore { times }) => Probe::FoundMore { times: times + 1 },
-                    _ => Probe::FoundMore { times: 1 },
-                };
-                if let State::Probing { from, .. } = std::mem::replace(&mut self.state, State::Done)
-                {
-                    self.state = *from;
-                }
+                self.take_probe(page);
                 Ok(Taken::default())
             }
             State::Waiting | State::Done => Ok(Taken::default()),
         }
+    }
+
+    fn take_probe(&mut self, page: &Page) {
+        self.probe = match (page.row_count(), self.probe) {
+            (0, _) => Probe::FoundNothing,
+            (_, Probe::FoundMore { times }) => Probe::FoundMore { times: times + 1 },
+            _ => Probe::FoundMore { times: 1 },
+        };
+        if let State::Probing { from, .. } = std::mem::replace(&mut self.state, State::Done) {
+            self.state = *from;
+        }
+    }
+
+    /// A pass begins at this start.
+    fn behind(&self, reached: DateTime<Utc>) -> Option<Behind> {
+        let watermark = self.cursor.watermark()?;
+        Some(Behind { watermark, reached })
     }
 
     /// How many rows may still be handed out.
@@ -366,6 +385,7 @@ impl Walk {
     /// unfinished runs before that are read again first.
     fn begin(&mut self) {
         self.probe = Probe::NotSent;
+        self.fruitless_drifts = 0;
         let Some(floor) = self.cursor.floor(&self.memory) else {
             let offset = self.query.offset;
             self.state = State::Start { offset };
@@ -397,10 +417,20 @@ impl Walk {
                 }
             }
         }
-        let is_ahead = |start| direction.side(start, target) != Side::Before;
-        let ahead = self.cursor.open().filter(|(_, start)| is_ahead(*start));
-        self.unseen = ahead.map(|(id, _)| id.clone()).collect();
+        let is_due = |start| {
+            let is_in_sight = self.ignores_anchors || !self.query.has_filter();
+            is_in_sight && direction.side(start, target) != Side::Before
+        };
+        let due = self.cursor.open().filter(|(_, start)| is_due(*start));
+        self.unseen = due.map(|(id, _)| id.clone()).collect();
         self.go_to(target);
+    }
+
+    /// Notes that runs to be read again are not there.
+    fn miss(&mut self, missing: Vec<Id>) -> Vec<Step> {
+        let gone = missing.iter().filter(|id| self.cursor.has_missed(id));
+        self.incidents.vanished += gone.count() as u64;
+        missing.into_iter().map(Step::miss).collect()
     }
 
     /// Sets out for the rows that started at `target` or beyond: by their start, or else by
@@ -456,7 +486,7 @@ impl Walk {
         request: PageRequest,
         page: &Page,
         overlap: usize,
-        behind: Option<DateTime<Utc>>,
+        behind: Option<Behind>,
     ) -> Result<Taken, Broken> {
         let rows = page.row_count();
         let more = match (judge(request, page, rows - overlap), self.probe) {
@@ -473,11 +503,10 @@ impl Walk {
                 return Ok(Taken::default());
             }
             (After::Doubtful, Probe::FoundNothing) | (After::End, _) => false,
-            (After::More, _) => true,
+            (After::More, _) => !self.has_seen_enough(page),
         };
-        let mut taken = self.select(page, overlap, |entry| self.known(entry, behind));
-        let is_last = page.last_key().is_none() || !more;
-        taken.steps.extend(self.see(page, is_last));
+        let mut taken = self.select(page, overlap, |entry| self.what_is_known(entry, behind));
+        taken.steps.extend(self.see(page, !more));
         self.note(&taken);
         if rows > overlap {
             self.probe = Probe::NotSent;
@@ -495,8 +524,18 @@ impl Walk {
         Ok(taken)
     }
 
+    /// Whether a pass that only looks for unfinished runs has found them all with this page.
+    fn has_seen_enough(&self, page: &Page) -> bool {
+        self.has_reread_at_end && {
+            let seen = page
+                .entries()
+                .filter(|entry| self.unseen.contains(entry.id));
+            seen.count() == self.unseen.len()
+        }
+    }
+
     /// Looks which of the runs to be read again a page shows. Those that no page of the whole
-    /// pass has shown are gone.
+    /// pass has shown are missing.
     fn see(&mut self, page: &Page, is_last: bool) -> Vec<Step> {
         if self.unseen.is_empty() {
             return Vec::new();
@@ -507,8 +546,8 @@ impl Walk {
         if !is_last {
             return Vec::new();
         }
-        self.incidents.vanished += self.unseen.len() as u64;
-        self.unseen.drain().map(Step::vanish).collect()
+        let missing: Vec<_> = self.unseen.drain().collect();
+        self.miss(missing)
     }
 
     /// The state after a page that another one follows.
@@ -517,16 +556,9 @@ impl Walk {
         request: PageRequest,
         page: &Page,
         last: Id,
-        behind: Option<DateTime<Utc>>,
+        behind: Option<Behind>,
     ) -> State {
-        // Only a row beyond it shows that the place where the pass began has been passed.
-        let is_beyond = |entry: Entry<'_>| {
-            let (Some(start), Some(behind)) = (entry.start, behind) else {
-                return false;
-            };
-            self.memory.direction.side(start, behind) == Side::Beyond
-        };
-        let behind = behind.filter(|_| !page.entries().any(is_beyond));
+        let behind = behind.and_then(|behind| self.still_behind(behind, page));
         let (mut anchor, mut offset) =
             (request.anchor, request.offset + page.row_count() as u64 - 1);
         if offset >= self.deep_offset
@@ -542,6 +574,19 @@ impl Walk {
             last,
             behind,
         }
+    }
+
+    /// How far a pass has come with this page, if it is not beyond the watermark that it began
+    /// behind of.
+    fn still_behind(&mut self, behind: Behind, page: &Page) -> Option<Behind> {
+        let direction = self.memory.direction;
+        let starts = page.entries().filter_map(|entry| entry.start);
+        let reached = starts.fold(behind.reached, |one, other| direction.later(one, other));
+        if reached != behind.reached {
+            self.fruitless_drifts = 0;
+        }
+        let is_beyond = direction.side(reached, behind.watermark) == Side::Beyond;
+        (!is_beyond).then_some(Behind { reached, ..behind })
     }
 
     /// The last row's own start as an anchor, and the row's offset from there: how many rows
@@ -571,18 +616,14 @@ impl Walk {
         self.incidents.drifts += 1;
         self.incidents.reanchors += 1;
         self.probe = Probe::NotSent;
-        match self.state {
-            // The pass has not come to new rows yet: it begins once more.
+        let target = match self.state {
             State::Reading {
-                behind: Some(_),
-                anchor: Some(anchor),
+                behind: Some(behind),
                 ..
-            } => self.go_to(anchor),
-            State::Reading {
-                behind: Some(_), ..
-            } => self.begin_pass(),
-            _ => self.go_to(watermark),
-        }
+            } => behind.reached,
+            _ => watermark,
+        };
+        self.go_to(target);
         Ok(Taken::default())
     }
 
@@ -649,11 +690,13 @@ impl Walk {
         taken
     }
 
-    /// What is known of a run, or `None` if its row lies where the pass has no business.
+    /// What is known of a run, or `None` if its row is of no interest: it lies where the pass
+    /// has no business, or has lost its start.
     #[inline]
-    fn known(&self, entry: &Entry<'_>, behind: Option<DateTime<Utc>>) -> Option<Known> {
+    fn what_is_known(&self, entry: &Entry<'_>, behind: Option<Behind>) -> Option<Known> {
         let Some(start) = entry.start else {
-            return (!self.cursor.knows_undated(entry.id)).then_some(Known::New);
+            let is_new = self.cursor.known(entry.id) == Known::New;
+            return is_new.then_some(Known::New);
         };
         let direction = self.memory.direction;
         let watermark = self.cursor.watermark();
@@ -790,7 +833,8 @@ impl fmt::Display for Broken {
             ),
             Self::Restless => write!(
                 f,
-                "the list moved {MOST_FRUITLESS_DRIFTS} times before one new run could be read"
+                "the list moved {MOST_FRUITLESS_DRIFTS} times before one new run could be read: go on \
+                 from the cursor when it is quieter"
             ),
         }
     }

@@ -9,7 +9,6 @@ use std::collections::{HashSet, VecDeque};
 use chrono::{DateTime, Utc};
 
 use super::{Direction, PageRequest, Side, State, Taken, Walk, effective_limit};
-use crate::cursor::Step;
 use crate::decode::Page;
 use crate::emit::Known;
 use crate::query::MAX_PAGE_SIZE;
@@ -30,6 +29,8 @@ pub(super) struct Reread {
     /// Where in the rows of the first start the next page begins, if one does not hold them
     /// all.
     tie: Option<Tie>,
+    /// The rows of the pages so far that did not hold them all.
+    seen: HashSet<Id>,
     pages_of_ties: u32,
     is_at_end: bool,
 }
@@ -58,6 +59,7 @@ impl Reread {
             starts: starts.into(),
             limit: FIRST_LIMIT,
             tie: None,
+            seen: HashSet::new(),
             pages_of_ties: 0,
             is_at_end,
         })
@@ -87,6 +89,7 @@ impl Reread {
     /// Begins with the first start once more.
     fn restart(&mut self) {
         self.tie = None;
+        self.seen.clear();
         self.pages_of_ties += 1;
         if self.pages_of_ties > MOST_PAGES_OF_TIES {
             self.give_up();
@@ -96,11 +99,19 @@ impl Reread {
     /// Leaves the runs of the first start for the next time.
     fn give_up(&mut self) {
         self.starts.pop_front();
+        self.seen.clear();
         (self.tie, self.pages_of_ties) = (None, 0);
     }
 
     /// Crosses off what an answer has shown. `useful` is how many of its rows were of use.
-    fn cross_off(&mut self, request: PageRequest, page: &Page, shown: &Shown, useful: u64) {
+    fn cross_off(
+        &mut self,
+        request: PageRequest,
+        page: &Page,
+        shown: &Shown,
+        useful: u64,
+        page_size: u64,
+    ) {
         let (before, rows) = (self.starts.len(), page.row_count() as u64);
         while self
             .starts
@@ -110,17 +121,20 @@ impl Reread {
             self.starts.pop_front();
         }
         if self.starts.len() < before {
+            self.seen.clear();
             (self.tie, self.pages_of_ties) = (None, 0);
             return self.adapt(rows >= request.limit, rows, useful);
         }
         self.pages_of_ties += 1;
         match page.last_key() {
-            _ if self.limit < u64::from(MAX_PAGE_SIZE) => self.limit = u64::from(MAX_PAGE_SIZE),
+            _ if request.limit < page_size => self.limit = u64::from(MAX_PAGE_SIZE),
             Some(last) if rows > 1 && self.pages_of_ties <= MOST_PAGES_OF_TIES => {
                 self.tie = Some(Tie {
                     offset: request.offset + rows - 1,
                     last: last.clone(),
                 });
+                self.seen
+                    .extend(page.entries().map(|entry| entry.id.clone()));
             }
             _ => self.give_up(),
         }
@@ -153,6 +167,12 @@ impl Shown {
             Some(last) if !is_whole => Self {
                 direction,
                 to: Some(last),
+                is_inclusive: false,
+            },
+            // Of rows without a start nobody knows where they lie.
+            None if rows > 0 && !is_whole => Self {
+                direction,
+                to: request.anchor,
                 is_inclusive: false,
             },
             _ => Self {
@@ -195,12 +215,13 @@ impl Walk {
         });
         taken.duplicates = 0;
         let shown = Shown::new(self.memory.direction, request, page);
-        let on_page: HashSet<&Id> = page.entries().map(|entry| entry.id).collect();
-        let gone = self.gone(request, page, &shown, &on_page);
-        let useful = on_page.iter().filter(|id| self.is_open(id)).count();
-        reread.cross_off(request, page, &shown, useful as u64);
-        self.incidents.vanished += gone.len() as u64;
-        taken.steps.extend(gone);
+        let missing = self.missing(request, page, &shown, &reread.seen);
+        let useful = page
+            .entries()
+            .filter(|entry| self.is_open(entry.id))
+            .count();
+        reread.cross_off(request, page, &shown, useful as u64, self.page_size());
+        taken.steps.extend(self.miss(missing));
         self.note(&taken);
         self.go_on_rereading(reread);
         taken
@@ -232,33 +253,29 @@ impl Walk {
         })
     }
 
-    /// The runs that would be on the page if they were still there.
-    fn gone(
+    /// The runs that would be on the page, or on those of the same start before it, if they
+    /// were still there.
+    fn missing(
         &self,
         request: PageRequest,
         page: &Page,
         shown: &Shown,
-        on_page: &HashSet<&Id>,
-    ) -> Vec<Step> {
+        seen: &HashSet<Id>,
+    ) -> Vec<Id> {
         let is_doubtful = page.row_count() == 0 && page.total > request.offset;
         if is_doubtful {
             return Vec::new();
         }
         let direction = self.memory.direction;
-        let is_within = |start: DateTime<Utc>| {
-            // A page that begins among rows of the same start does not show all of them.
-            let least = if request.offset == 0 {
-                Side::Same
-            } else {
-                Side::Beyond
-            };
+        let on_page: HashSet<&Id> = page.entries().map(|entry| entry.id).collect();
+        let is_shown = |start| {
             let side = request.anchor.map(|anchor| direction.side(start, anchor));
-            side.is_some_and(|side| side == least || side == Side::Beyond) && shown.covers(start)
+            side != Some(Side::Before) && shown.covers(start)
         };
-        let gone = self
+        let missing = self
             .cursor
             .open()
-            .filter(|(id, start)| is_within(*start) && !on_page.contains(*id));
-        gone.map(|(id, _)| Step::vanish(id.clone())).collect()
+            .filter(|(id, start)| is_shown(*start) && !on_page.contains(id) && !seen.contains(*id));
+        missing.map(|(id, _)| id.clone()).collect()
     }
 }

@@ -13,13 +13,13 @@ use crate::{RunStatus, RunSummary};
 use super::*;
 
 /// How long a request takes, and a wait between two looks at the list, in milliseconds.
-const REQUEST: i64 = 500;
-const WAIT: i64 = 4000;
+pub(super) const REQUEST: i64 = 500;
+pub(super) const WAIT: i64 = 4000;
 const SETTLING: i64 = 10_000;
 
 /// One run on the service.
 #[derive(Clone, PartialEq)]
-struct Run(RunSummary);
+pub(super) struct Run(pub(super) RunSummary);
 
 impl fmt::Debug for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -34,18 +34,18 @@ impl fmt::Debug for Run {
 
 /// The list as the service has it, in ascending order.
 #[derive(Debug, Clone)]
-struct Service {
-    runs: Vec<Run>,
-    now: i64,
-    made: usize,
-    cap: u64,
-    total: Option<u64>,
-    ignores_bounds: bool,
+pub(super) struct Service {
+    pub(super) runs: Vec<Run>,
+    pub(super) now: i64,
+    pub(super) made: usize,
+    pub(super) cap: u64,
+    pub(super) total: Option<u64>,
+    pub(super) ignores_bounds: bool,
 }
 
 /// One thing that happens to the list. Places are taken modulo its length.
 #[derive(Debug, Clone)]
-enum Change {
+pub(super) enum Change {
     DeleteOldest(usize),
     DeleteNewest(usize),
     DeleteAt(usize),
@@ -65,24 +65,24 @@ enum Change {
 
 /// A history, and how it is read.
 #[derive(Debug, Clone)]
-struct Story {
-    service: Service,
+pub(super) struct Story {
+    pub(super) service: Service,
     /// What happens before the request of this number, counted over all walks.
-    changes: Vec<(usize, Change)>,
-    query: RunQuery,
-    emit: Emit,
-    lookback: i64,
+    pub(super) changes: Vec<(usize, Change)>,
+    pub(super) query: RunQuery,
+    pub(super) emit: Emit,
+    pub(super) lookback: i64,
     /// How often each walk looks for new runs after the end.
-    polls: usize,
+    pub(super) polls: usize,
     /// Each walk after the first resumes from the one before. It is stopped after so many
     /// items, if it gets that far.
-    walks: Vec<usize>,
-    deep_offset: u64,
+    pub(super) walks: Vec<usize>,
+    pub(super) deep_offset: u64,
 }
 
 /// A check of the walk that is put out of action, to see that these tests notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Without {
+pub(super) enum Without {
     Nothing,
     /// Pages follow each other whatever they begin with.
     OverlapCheck,
@@ -99,12 +99,12 @@ fn millis(time: Option<DateTime<Utc>>) -> Option<i64> {
     time.map(|time| time.timestamp_millis())
 }
 
-fn time(millis: i64) -> Option<DateTime<Utc>> {
+pub(super) fn time(millis: i64) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp_millis(millis)
 }
 
 impl Run {
-    fn new(id: usize, start: Option<i64>, status: RunStatus, now: i64) -> Self {
+    pub(super) fn new(id: usize, start: Option<i64>, status: RunStatus, now: i64) -> Self {
         let mut row: RunSummary =
             serde_json::from_value(json!({"id": format!("run{id}")})).unwrap();
         row.started_at = start.and_then(time);
@@ -150,7 +150,7 @@ impl Service {
         self.runs.insert(place, run);
     }
 
-    fn apply(&mut self, change: &Change) {
+    pub(super) fn apply(&mut self, change: &Change) {
         let count = self.runs.len();
         if let &Change::Start(gap) = change {
             let last = self.runs.iter().rev().find_map(Run::start).unwrap_or(0);
@@ -198,14 +198,14 @@ impl Service {
         }
     }
 
-    fn finish(&mut self, at: usize, status: &RunStatus) {
+    pub(super) fn finish(&mut self, at: usize, status: &RunStatus) {
         let run = &mut self.runs[at];
         if !run.0.status.is_finished() {
             (run.0.status, run.0.finished_at) = (status.clone(), time(self.now));
         }
     }
 
-    fn answer(&self, request: PageRequest, wire: &RunQuery) -> Page {
+    pub(super) fn answer(&self, request: PageRequest, wire: &RunQuery) -> Page {
         let bound = |time: Option<_>| millis(time.filter(|_| !self.ignores_bounds));
         let (from, to) = match (bound(request.anchor), bound(request.until)) {
             (anchor, until) if wire.descending => (until, anchor),
@@ -216,7 +216,7 @@ impl Service {
             Some(start) => from.is_none_or(|from| from <= start) && to.is_none_or(|to| start <= to),
         };
         let mut runs: Vec<_> = self.runs.iter().filter(is_within).collect();
-        runs.retain(|run| wire.wants(&run.0.status));
+        runs.retain(|run| request.until.is_some() || wire.wants(&run.0.status));
         if wire.descending {
             runs.reverse();
         }
@@ -444,7 +444,7 @@ impl Given {
 }
 
 impl Story {
-    fn rules(&self) -> Rules {
+    pub(super) fn rules(&self) -> Rules {
         Rules {
             emit: self.emit,
             lookback: TimeDelta::milliseconds(self.lookback),
@@ -807,7 +807,7 @@ fn everything_happens_in_the_stories() {
 }
 
 /// Runs that finished just now, so that a walk has to come back to them, a millisecond apart.
-fn settling(starts: impl IntoIterator<Item = i64>) -> Service {
+pub(super) fn settling(starts: impl IntoIterator<Item = i64>) -> Service {
     let mut service = Service {
         runs: Vec::new(),
         now: 1_000_000,
@@ -823,7 +823,7 @@ fn settling(starts: impl IntoIterator<Item = i64>) -> Service {
 }
 
 /// A walk that hands runs out when they have finished, and looks five times for more.
-fn followed(service: Service, changes: &[(usize, Change)]) -> Story {
+pub(super) fn followed(service: Service, changes: &[(usize, Change)]) -> Story {
     Story {
         service,
         changes: changes.to_vec(),

@@ -1,4 +1,5 @@
 mod history;
+mod trouble;
 
 use std::collections::HashSet;
 

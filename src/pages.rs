@@ -365,12 +365,14 @@ fn note_incidents(counters: &Counters, request: PageRequest, before: Incidents, 
     let now = walk.incidents();
     counters.met(now, walk.unfinished());
     let offset = request.offset;
-    if now.drifts > before.drifts {
+    let drifts = now.drifts - before.drifts;
+    if drifts > 0 {
         warn!(
             offset = offset,
             "the list moved: going on from the watermark"
         );
-    } else if now.reanchors > before.reanchors {
+    }
+    if now.reanchors - before.reanchors > drifts {
         debug!(offset = offset, "a deep offset: counting from a new anchor");
     }
     let duplicates = now.duplicates - before.duplicates;

@@ -58,7 +58,8 @@ pub struct Cursor {
     watermark: Option<DateTime<Utc>>,
     /// All runs dealt with that started then or beyond are in `recent`. If `None`, all are.
     complete_from: Option<DateTime<Utc>>,
-    /// Runs dealt with, by when they started: those at the watermark and in the lookback.
+    /// Runs handed out or to be read again, by when they started: those at the watermark and
+    /// in the lookback.
     recent: HashMap<Id, Recent>,
     /// Runs handed out that had no start, and the finish they had then. Each will get a start,
     /// and then come again.
@@ -285,15 +286,20 @@ impl Cursor {
             }
             return;
         };
+        let mut was_handed_out = step.hand_out;
         if !self.undated.is_empty() {
-            self.undated.remove(&step.id);
+            was_handed_out |= self.undated.remove(&step.id).is_some();
         }
         if let Then::Open(open) = step.then {
             self.open.insert(step.id.clone(), OpenRun { start, open });
         } else if !self.open.is_empty() {
-            self.open.remove(&step.id);
+            let before = self.open.remove(&step.id);
+            was_handed_out |= before.is_some_and(|run| run.open.handed_out);
         }
-        if !self.has_forgotten(start, memory.direction) {
+        if step.then == Then::Close && !was_handed_out {
+            // Nobody wants it as it is. Should it be resurrected, it is new.
+            self.recent.remove(&step.id);
+        } else if !self.has_forgotten(start, memory.direction) {
             let recent = Recent {
                 start,
                 finished_at: step.finished_at,

@@ -391,12 +391,12 @@ impl Walk {
             self.state = State::Start { offset };
             return;
         };
-        let is_passed = |start| self.memory.direction.side(start, floor) == Side::Before;
-        let starts = self
-            .cursor
-            .open()
-            .map(|(_, start)| start)
-            .filter(|start| is_passed(*start));
+        // A pass cannot see what lies before it, nor what a filter hides.
+        let is_out_of_sight = |start| {
+            self.query.has_filter() || self.memory.direction.side(start, floor) == Side::Before
+        };
+        let starts = self.cursor.open().map(|(_, start)| start);
+        let starts = starts.filter(|start| is_out_of_sight(*start));
         match Reread::new(starts, self.memory.direction, false) {
             Some(reread) if !self.ignores_anchors => self.state = State::Rereading(reread),
             _ => self.begin_pass(),

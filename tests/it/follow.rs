@@ -130,6 +130,24 @@ async fn it_ends_when_started_before_has_passed_by_the_lookback() {
     assert!((36..=50).contains(&seconds), "ended after {seconds} s");
 }
 
+/// The filter hides the run when it has failed, so that only its absence tells.
+#[tokio::test(start_paused = true)]
+async fn it_does_not_wait_for_a_run_that_a_filter_will_never_let_through() {
+    let now = "2025-06-01T00:00:00Z".parse().unwrap();
+    let emulator = start(Emulator::builder().clock(now)).await;
+    emulator.change(|store| {
+        store.start_run("fails");
+        store.after(INTERVAL * 2, |store| assert!(store.finish(0, "FAILED")));
+    });
+    let query = RunQuery::actor("a")
+        .status(apify_runs::RunStatus::Succeeded)
+        .started_before(now + INTERVAL);
+    let mut runs = emulator.client().runs(query).follow(INTERVAL).stream();
+    let ended = timeout(INTERVAL * 10, runs.next()).await;
+    assert!(ended.unwrap().is_none());
+    assert_eq!(runs.cursor().unfinished(), 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_failing_service_is_retried_and_then_an_error_with_a_cursor() {
     let builder = Emulator::builder().runs(20);

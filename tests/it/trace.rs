@@ -85,7 +85,9 @@ async fn in_a_process_of_its_own() {
         store.insert(&late);
         store.delete(last..=last);
     });
-    let _ = tokio::time::timeout(quiet, follow.next()).await;
+    while let Ok(Some(run)) = tokio::time::timeout(quiet, follow.next()).await {
+        run.unwrap();
+    }
 
     let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     let ours: Vec<_> = text

@@ -370,14 +370,22 @@ fn http_client(base_url: &Url) -> Result<reqwest::Client> {
     if base_url::is_loopback(base_url) {
         builder = builder.no_proxy();
     }
-    #[cfg(any(feature = "rustls", feature = "native-tls"))]
     if base_url.scheme() == "http" {
-        // Redirects stay on this origin: reading the system's certificates would be in vain.
-        builder = builder.tls_certs_only([]);
+        builder = without_certificates(builder);
     }
     builder.build().map_err(|error| {
         Error::config("http_client", "(default)", "it could not be set up").with_source(error)
     })
+}
+
+/// Redirects stay on their origin, so that plain HTTP needs no certificates: to read those of
+/// the system takes longer than many a walk.
+fn without_certificates(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
+    #[cfg(feature = "rustls")]
+    let builder = builder.tls_backend_rustls();
+    #[cfg(any(feature = "rustls", feature = "native-tls"))]
+    let builder = builder.tls_certs_only([]);
+    builder
 }
 
 #[cfg(test)]

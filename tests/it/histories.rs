@@ -330,7 +330,7 @@ impl Story {
     ) -> Result<Reader, String> {
         let delay = Duration::from_millis(1);
         let retry = RetryPolicy::default().initial_delay(delay).jitter(false);
-        let builder = emulator.client_builder().http_client(http_client());
+        let builder = emulator.client_builder();
         let client = builder.retry(retry).build();
         let mut runs = client
             .map_err(|error| error.to_string())?
@@ -377,15 +377,6 @@ impl Story {
         world.duties.stop(&self.wish, watermark);
         world.failure.take().map_or(Ok(reader), Err)
     }
-}
-
-/// A client that does not read the certificates of the operating system, which takes longer
-/// than a walk.
-fn http_client() -> reqwest::Client {
-    let builder = reqwest::Client::builder().no_proxy();
-    #[cfg(any(feature = "rustls", feature = "native-tls"))]
-    let builder = builder.tls_certs_only([]);
-    builder.build().unwrap()
 }
 
 /// Lets a paused clock go on only in steps, with time for the sockets in between: as

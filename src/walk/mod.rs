@@ -13,21 +13,23 @@
 //! lookback before the watermark, where late runs may have appeared. Before it, and at the
 //! end, the runs that had not finished are read again.
 
+mod broken;
 mod direction;
 mod reread;
+mod rows;
 
 use std::collections::HashSet;
-use std::fmt;
-use std::ops::Range;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+pub(crate) use broken::Broken;
 pub(crate) use direction::{Direction, Side};
 use reread::Reread;
+pub(crate) use rows::Taken;
 
-use crate::cursor::{Cursor, Memory, Step, Then};
+use crate::cursor::{Cursor, Memory, Step};
 use crate::decode::{Entry, Page};
-use crate::emit::{Emit, Known};
+use crate::emit::Emit;
 use crate::query::{MAX_PAGE_SIZE, RunQuery};
 use crate::run::Id;
 
@@ -67,50 +69,6 @@ pub(crate) struct Rules {
     pub(crate) emit: Emit,
     pub(crate) lookback: TimeDelta,
     pub(crate) follow: bool,
-}
-
-/// What to do with the rows of an answer.
-#[derive(Debug, Default)]
-pub(crate) struct Taken {
-    /// Hand out these, counted over all rows of the page, readable or not …
-    pub(crate) rows: Range<usize>,
-    /// … but not these among them, in ascending order.
-    pub(crate) left_out: Vec<usize>,
-    /// What the rows do to the cursor, in their order.
-    pub(crate) steps: Vec<Step>,
-    /// How many of those left out had been dealt with before.
-    duplicates: u64,
-    /// How many of those handed out appeared behind the watermark.
-    late: u64,
-}
-
-impl Taken {
-    /// Whether the row at this index of the page is to be handed out.
-    pub(crate) fn includes(&self, index: usize) -> bool {
-        self.rows.contains(&index) && self.left_out.binary_search(&index).is_err()
-    }
-
-    /// How many rows to hand out.
-    #[cfg(test)]
-    pub(crate) fn count(&self) -> usize {
-        self.rows.len() - self.left_out.len()
-    }
-}
-
-/// Why a walk cannot go on.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Broken {
-    /// The page does not begin with the last row of the page before, and no row that was
-    /// handed out has a start to go on from.
-    Moved {
-        offset: u64,
-        expected: Id,
-        found: Option<Id>,
-    },
-    /// The same request brought nothing new again and again, though there is more.
-    Stalled { offset: u64 },
-    /// The list moved again and again before a single new row could be read.
-    Restless,
 }
 
 /// What a walk has met on its way.
@@ -643,130 +601,6 @@ impl Walk {
         let first = page.entries().find_map(|entry| entry.start);
         first.is_some_and(|start| self.memory.direction.side(start, target) == Side::Before)
     }
-
-    /// Whether a row that was dealt with comes again behind the overlap: rows that started
-    /// in the same millisecond have changed places, and one of them may have been missed.
-    fn is_out_of_order(&self, page: &Page) -> bool {
-        let Some(watermark) = self.cursor.watermark() else {
-            return false;
-        };
-        let mut ties = page
-            .entries()
-            .skip(1)
-            .take_while(|entry| entry.start == Some(watermark));
-        ties.any(|entry| self.cursor.known(entry.id) != Known::New)
-    }
-
-    /// Decides what to do with the rows of a page. `known` says what is known of a run, and
-    /// `None` if its row is of no interest.
-    fn select(
-        &self,
-        page: &Page,
-        overlap: usize,
-        known: impl Fn(&Entry<'_>) -> Option<Known>,
-    ) -> Taken {
-        let mut left = self.remaining();
-        let mut taken = Taken {
-            rows: overlap..overlap,
-            steps: Vec::with_capacity(page.row_count() - overlap),
-            ..Taken::default()
-        };
-        for (index, entry) in page.entries().enumerate().skip(overlap) {
-            if left == 0 {
-                break;
-            }
-            taken.rows.end = index + 1;
-            let known = known(&entry);
-            let step = known.and_then(|known| self.step(&entry, known, page.answered_at));
-            if step.as_ref().is_some_and(|step| step.hand_out) {
-                left -= 1;
-                taken.late += u64::from(known == Some(Known::New) && self.is_late(&entry));
-            } else {
-                taken.left_out.push(index);
-                taken.duplicates += u64::from(known != Some(Known::New));
-            }
-            taken.steps.extend(step);
-        }
-        taken
-    }
-
-    /// What is known of a run, or `None` if its row is of no interest: it lies where the pass
-    /// has no business, or has lost its start.
-    #[inline]
-    fn what_is_known(&self, entry: &Entry<'_>, behind: Option<Behind>) -> Option<Known> {
-        let Some(start) = entry.start else {
-            let is_new = self.cursor.known(entry.id) == Known::New;
-            return is_new.then_some(Known::New);
-        };
-        let direction = self.memory.direction;
-        let watermark = self.cursor.watermark();
-        let is_beyond = watermark.is_none_or(|mark| direction.side(start, mark) == Side::Beyond);
-        if is_beyond && !self.cursor.knows_strays() {
-            return Some(Known::New);
-        }
-        let known = self.cursor.known(entry.id);
-        let is_forgotten = behind.is_some() && self.cursor.has_forgotten(start, direction);
-        (known != Known::New || !is_forgotten).then_some(known)
-    }
-
-    fn is_late(&self, entry: &Entry<'_>) -> bool {
-        let (Some(start), Some(watermark)) = (entry.start, self.cursor.watermark()) else {
-            return false;
-        };
-        self.memory.direction.side(start, watermark) == Side::Before
-    }
-
-    /// What a row does to the cursor, if anything.
-    #[inline]
-    fn step(
-        &self,
-        entry: &Entry<'_>,
-        known: Known,
-        answered_at: Option<DateTime<Utc>>,
-    ) -> Option<Step> {
-        let mut step = Step {
-            id: entry.id.clone(),
-            start: entry.start,
-            finished_at: None,
-            hand_out: true,
-            then: Then::Close,
-        };
-        let Some(run) = entry.run else {
-            return (known == Known::New).then_some(step);
-        };
-        if !self.query.spans(entry.start) {
-            // The service ignores bounds: the walk passes over the row.
-            step.hand_out = false;
-            return (known == Known::New).then_some(step);
-        }
-        let emit = self.rules.emit;
-        let verdict = emit.judge(run, known, self.query.wants(&run.status), answered_at);
-        step.hand_out = verdict.hand_out;
-        match verdict.open {
-            Some(open) => step.then = Then::Open(open),
-            None if emit != Emit::Snapshot => step.finished_at = run.finished_at,
-            None => {}
-        }
-        let changes_nothing = match (known, step.then) {
-            // Without a start there is no way to find it again: it will come with one.
-            _ if entry.start.is_none() => true,
-            _ if self.cursor.knows_undated(entry.id) => false,
-            (Known::Closed { .. }, Then::Close) => true,
-            (Known::Open(before), Then::Open(after)) => before == after,
-            _ => false,
-        };
-        (step.hand_out || !changes_nothing).then_some(step)
-    }
-
-    /// Moves on over the rows of a page.
-    fn note(&mut self, taken: &Taken) {
-        self.cursor.advance(&taken.steps, &self.memory);
-        self.incidents.duplicates += taken.duplicates;
-        self.incidents.late += taken.late;
-        if !taken.steps.is_empty() {
-            self.fruitless_drifts = 0;
-        }
-    }
 }
 
 /// Whether the service ignores the bound of a request.
@@ -808,36 +642,6 @@ enum After {
     End,
     /// The service says that there is more, but it does not come.
     Doubtful,
-}
-
-impl fmt::Display for Broken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Moved {
-                offset,
-                expected,
-                found,
-            } => {
-                write!(
-                    f,
-                    "the list moved while it was read: run {expected} was at offset {offset}, now "
-                )?;
-                match found {
-                    Some(found) => write!(f, "{found} is there"),
-                    None => f.write_str("no run is there"),
-                }
-            }
-            Self::Stalled { offset } => write!(
-                f,
-                "the list does not go on at offset {offset}, though the service says there is more"
-            ),
-            Self::Restless => write!(
-                f,
-                "the list moved {MOST_FRUITLESS_DRIFTS} times before one new run could be read: go on \
-                 from the cursor when it is quieter"
-            ),
-        }
-    }
 }
 
 #[cfg(test)]

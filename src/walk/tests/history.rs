@@ -2,6 +2,7 @@
 //! and change places, while the walk is read, stopped and resumed.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 
 use proptest::prelude::*;
 use proptest::test_runner::{TestError, TestRunner};

@@ -1,0 +1,164 @@
+//! Which rows of a page are handed out, and what each does to the cursor.
+
+use std::ops::Range;
+
+use chrono::{DateTime, Utc};
+
+use super::{Behind, Side, Walk};
+use crate::cursor::{Step, Then};
+use crate::decode::{Entry, Page};
+use crate::emit::{Emit, Known};
+
+/// What to do with the rows of an answer.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    /// Hand out these, counted over all rows of the page, readable or not …
+    pub(crate) rows: Range<usize>,
+    /// … but not these among them, in ascending order.
+    pub(crate) left_out: Vec<usize>,
+    /// What the rows do to the cursor, in their order.
+    pub(crate) steps: Vec<Step>,
+    /// How many of those left out had been dealt with before.
+    pub(super) duplicates: u64,
+    /// How many of those handed out appeared behind the watermark.
+    pub(super) late: u64,
+}
+
+impl Taken {
+    /// Whether the row at this index of the page is to be handed out.
+    pub(crate) fn includes(&self, index: usize) -> bool {
+        self.rows.contains(&index) && self.left_out.binary_search(&index).is_err()
+    }
+
+    /// How many rows to hand out.
+    #[cfg(test)]
+    pub(crate) fn count(&self) -> usize {
+        self.rows.len() - self.left_out.len()
+    }
+}
+
+impl Walk {
+    /// Whether a row that was dealt with comes again behind the overlap: rows that started
+    /// in the same millisecond have changed places, and one of them may have been missed.
+    pub(super) fn is_out_of_order(&self, page: &Page) -> bool {
+        let Some(watermark) = self.cursor.watermark() else {
+            return false;
+        };
+        let mut ties = page
+            .entries()
+            .skip(1)
+            .take_while(|entry| entry.start == Some(watermark));
+        ties.any(|entry| self.cursor.known(entry.id) != Known::New)
+    }
+
+    /// Decides what to do with the rows of a page. `known` says what is known of a run, and
+    /// `None` if its row is of no interest.
+    pub(super) fn select(
+        &self,
+        page: &Page,
+        overlap: usize,
+        known: impl Fn(&Entry<'_>) -> Option<Known>,
+    ) -> Taken {
+        let mut left = self.remaining();
+        let mut taken = Taken {
+            rows: overlap..overlap,
+            steps: Vec::with_capacity(page.row_count() - overlap),
+            ..Taken::default()
+        };
+        for (index, entry) in page.entries().enumerate().skip(overlap) {
+            if left == 0 {
+                break;
+            }
+            taken.rows.end = index + 1;
+            let known = known(&entry);
+            let step = known.and_then(|known| self.step(&entry, known, page.answered_at));
+            if step.as_ref().is_some_and(|step| step.hand_out) {
+                left -= 1;
+                taken.late += u64::from(known == Some(Known::New) && self.is_late(&entry));
+            } else {
+                taken.left_out.push(index);
+                taken.duplicates += u64::from(known != Some(Known::New));
+            }
+            taken.steps.extend(step);
+        }
+        taken
+    }
+
+    /// What is known of a run, or `None` if its row is of no interest: it lies where the pass
+    /// has no business, or has lost its start.
+    #[inline]
+    pub(super) fn what_is_known(&self, entry: &Entry<'_>, behind: Option<Behind>) -> Option<Known> {
+        let Some(start) = entry.start else {
+            let is_new = self.cursor.known(entry.id) == Known::New;
+            return is_new.then_some(Known::New);
+        };
+        let direction = self.memory.direction;
+        let watermark = self.cursor.watermark();
+        let is_beyond = watermark.is_none_or(|mark| direction.side(start, mark) == Side::Beyond);
+        if is_beyond && !self.cursor.knows_strays() {
+            return Some(Known::New);
+        }
+        let known = self.cursor.known(entry.id);
+        let is_forgotten = behind.is_some() && self.cursor.has_forgotten(start, direction);
+        (known != Known::New || !is_forgotten).then_some(known)
+    }
+
+    fn is_late(&self, entry: &Entry<'_>) -> bool {
+        let (Some(start), Some(watermark)) = (entry.start, self.cursor.watermark()) else {
+            return false;
+        };
+        self.memory.direction.side(start, watermark) == Side::Before
+    }
+
+    /// What a row does to the cursor, if anything.
+    #[inline]
+    fn step(
+        &self,
+        entry: &Entry<'_>,
+        known: Known,
+        answered_at: Option<DateTime<Utc>>,
+    ) -> Option<Step> {
+        let mut step = Step {
+            id: entry.id.clone(),
+            start: entry.start,
+            finished_at: None,
+            hand_out: true,
+            then: Then::Close,
+        };
+        let Some(run) = entry.run else {
+            return (known == Known::New).then_some(step);
+        };
+        if !self.query.spans(entry.start) {
+            // The service ignores bounds: the walk passes over the row.
+            step.hand_out = false;
+            return (known == Known::New).then_some(step);
+        }
+        let emit = self.rules.emit;
+        let verdict = emit.judge(run, known, self.query.wants(&run.status), answered_at);
+        step.hand_out = verdict.hand_out;
+        match verdict.open {
+            Some(open) => step.then = Then::Open(open),
+            None if emit != Emit::Snapshot => step.finished_at = run.finished_at,
+            None => {}
+        }
+        let changes_nothing = match (known, step.then) {
+            // Without a start there is no way to find it again: it will come with one.
+            _ if entry.start.is_none() => true,
+            _ if self.cursor.knows_undated(entry.id) => false,
+            (Known::Closed { .. }, Then::Close) => true,
+            (Known::Open(before), Then::Open(after)) => before == after,
+            _ => false,
+        };
+        (step.hand_out || !changes_nothing).then_some(step)
+    }
+
+    /// Moves on over the rows of a page.
+    pub(super) fn note(&mut self, taken: &Taken) {
+        self.cursor.advance(&taken.steps, &self.memory);
+        self.incidents.duplicates += taken.duplicates;
+        self.incidents.late += taken.late;
+        if !taken.steps.is_empty() {
+            self.fruitless_drifts = 0;
+        }
+    }
+}

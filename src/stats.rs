@@ -1,6 +1,6 @@
 //! What a walk has cost so far.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::walk::Incidents;
 
@@ -22,8 +22,8 @@ pub struct WalkStats {
     /// moved, or because the offset had grown deep (from 20,000 rows on).
     pub reanchors: u64,
     /// Rows left out because they had been dealt with before, or were known to be unfinished
-    /// and still are: after the list moved, and in the lookback. The one row in which each page overlaps with the page before does not
-    /// count.
+    /// and still are: after the list moved, and in the lookback. The one row in which each page
+    /// overlaps with the page before does not count.
     pub duplicates: u64,
     /// Rows handed out that appeared behind the watermark, within the lookback.
     pub late: u64,
@@ -38,80 +38,46 @@ pub struct WalkStats {
     pub total: Option<u64>,
 }
 
-/// What the requests of a walk add up to while it goes on.
-#[derive(Debug)]
-pub(crate) struct Counters {
-    requests: AtomicU64,
-    retries: AtomicU64,
-    bytes: AtomicU64,
-    drifts: AtomicU64,
-    reanchors: AtomicU64,
-    duplicates: AtomicU64,
-    late: AtomicU64,
-    vanished: AtomicU64,
-    unfinished: AtomicU64,
-    /// `u64::MAX` until there is an answer.
-    total: AtomicU64,
-}
-
-impl Default for Counters {
-    fn default() -> Self {
-        Self {
-            requests: AtomicU64::new(0),
-            retries: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
-            drifts: AtomicU64::new(0),
-            reanchors: AtomicU64::new(0),
-            duplicates: AtomicU64::new(0),
-            late: AtomicU64::new(0),
-            vanished: AtomicU64::new(0),
-            unfinished: AtomicU64::new(0),
-            total: AtomicU64::new(u64::MAX),
-        }
-    }
-}
+/// What the requests of a walk add up to while it goes on. Its rows are counted elsewhere.
+#[derive(Debug, Default)]
+pub(crate) struct Counters(Mutex<WalkStats>);
 
 impl Counters {
+    fn stats(&self) -> MutexGuard<'_, WalkStats> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn sent(&self) {
-        self.requests.fetch_add(1, Relaxed);
+        self.stats().requests += 1;
     }
 
     pub(crate) fn retried(&self) {
-        self.retries.fetch_add(1, Relaxed);
+        self.stats().retries += 1;
     }
 
     pub(crate) fn received(&self, bytes: usize) {
-        self.bytes.fetch_add(bytes as u64, Relaxed);
+        self.stats().bytes += bytes as u64;
     }
 
     pub(crate) fn listed(&self, total: u64) {
-        self.total.store(total, Relaxed);
+        self.stats().total = Some(total);
     }
 
     /// Takes over what the walk has met.
     pub(crate) fn met(&self, incidents: Incidents, unfinished: usize) {
-        self.drifts.store(incidents.drifts, Relaxed);
-        self.reanchors.store(incidents.reanchors, Relaxed);
-        self.duplicates.store(incidents.duplicates, Relaxed);
-        self.late.store(incidents.late, Relaxed);
-        self.vanished.store(incidents.vanished, Relaxed);
-        self.unfinished.store(unfinished as u64, Relaxed);
+        let mut stats = self.stats();
+        stats.drifts = incidents.drifts;
+        stats.reanchors = incidents.reanchors;
+        stats.duplicates = incidents.duplicates;
+        stats.late = incidents.late;
+        stats.vanished = incidents.vanished;
+        stats.unfinished = unfinished as u64;
     }
 
     pub(crate) fn snapshot(&self, rows: u64) -> WalkStats {
-        let total = self.total.load(Relaxed);
         WalkStats {
             rows,
-            requests: self.requests.load(Relaxed),
-            retries: self.retries.load(Relaxed),
-            bytes: self.bytes.load(Relaxed),
-            drifts: self.drifts.load(Relaxed),
-            reanchors: self.reanchors.load(Relaxed),
-            duplicates: self.duplicates.load(Relaxed),
-            late: self.late.load(Relaxed),
-            vanished: self.vanished.load(Relaxed),
-            unfinished: self.unfinished.load(Relaxed),
-            total: (total != u64::MAX).then_some(total),
+            ..*self.stats()
         }
     }
 }

@@ -245,9 +245,10 @@ impl RunPages {
         }
     }
 
-    /// How many items have been handed out: rows, and errors in the place of rows.
+    /// How many items have been handed out, over all walks that led here: rows, and errors
+    /// in the place of rows.
     pub(crate) fn items(&self) -> u64 {
-        self.trail.items()
+        self.trail.rows()
     }
 
     /// One row of the batch that came last has been handed out.

@@ -134,7 +134,7 @@ impl Runs {
 
     /// The runs, one by one.
     pub fn stream(self) -> RunStream {
-        let most = |limit: u64| limit.saturating_sub(self.resume.rows()).max(1);
+        let most = |limit: u64| limit.max(self.resume.rows().saturating_add(1));
         RunStream {
             most: self.query.limit.map(most),
             rows: Vec::new().into_iter(),
@@ -240,7 +240,7 @@ pub struct RunStream {
     pages: RunPages,
     /// Rows that have arrived and were not handed out yet.
     rows: std::vec::IntoIter<RunSummary>,
-    /// The most items there can be. An error takes the place of a row, so even a walk that
+    /// The most items there can be, over all walks that led here. An error takes the place of a row, so even a walk that
     /// fails keeps to it.
     most: Option<u64>,
 }

@@ -116,8 +116,7 @@ impl Form {
         }
     }
 
-    fn into_cursor(self) -> Result<Cursor, String> {
-        self.check()?;
+    fn into_cursor(self) -> Cursor {
         let emit = self.emit;
         let recent = self.recent.into_iter().map(|run| {
             let recent = Recent {
@@ -136,7 +135,7 @@ impl Form {
             (run.id, OpenRun { start, open })
         });
         let undated = self.undated.into_iter().map(|run| (run.id, run.finished));
-        Ok(Cursor {
+        Cursor {
             walk: self.query.map(|query| Origin { query, emit }),
             rows: self.rows,
             watermark: self.watermark,
@@ -144,38 +143,32 @@ impl Form {
             recent: recent.collect(),
             undated: undated.collect(),
             open: open.collect(),
-        })
+        }
     }
+}
 
-    /// Finds what no walk can have written.
-    fn check(&self) -> Result<(), String> {
-        let Some(query) = &self.query else {
-            let is_start = self.rows == 0
-                && self.watermark.is_none()
-                && self.complete_from.is_none()
-                && self.recent.is_empty()
-                && self.undated.is_empty()
-                && self.open.is_empty();
-            let damage = "it has come somewhere, but has no query";
-            return is_start.then_some(()).ok_or_else(|| damage.into());
-        };
-        query.validate().map_err(|error| error.to_string())?;
-        if self.rows > u64::MAX / 2 {
-            return Err(format!("no walk has handed out {} rows", self.rows));
-        }
-        let direction = Direction::new(query.descending);
-        let recent = self.recent.iter().map(|run| (&run.id, run.started));
-        let open = self.open.iter().map(|run| (&run.id, run.started));
-        for (id, start) in recent.chain(open) {
-            let Some(watermark) = self.watermark else {
-                return Err(format!("it holds run {id}, but no watermark"));
-            };
-            if direction.side(start, watermark) == Side::Beyond {
-                return Err(format!("run {id} lies beyond its watermark"));
-            }
-        }
-        Ok(())
+/// Finds what no walk can have written.
+fn check(cursor: &Cursor) -> Result<(), String> {
+    let Some(Origin { query, .. }) = &cursor.walk else {
+        let damage = "it has come somewhere, but has no query";
+        let is_start = *cursor == Cursor::default();
+        return is_start.then_some(()).ok_or_else(|| damage.into());
+    };
+    query.validate().map_err(|error| error.to_string())?;
+    if cursor.rows > u64::MAX / 2 {
+        return Err(format!("no walk has handed out {} rows", cursor.rows));
     }
+    let direction = Direction::new(query.descending);
+    let recent = cursor.recent.iter().map(|(id, run)| (id, run.start));
+    for (id, start) in recent.chain(cursor.open()) {
+        let Some(watermark) = cursor.watermark else {
+            return Err(format!("it holds run {id}, but no watermark"));
+        };
+        if direction.side(start, watermark) == Side::Beyond {
+            return Err(format!("run {id} lies beyond its watermark"));
+        }
+    }
+    Ok(())
 }
 
 impl StoredRecent {
@@ -229,7 +222,9 @@ pub(super) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cursor,
         _ => return Err(damaged(&"it has no version")),
     }
     let form: Form = serde_json::from_value(value).map_err(|error| damaged(&error))?;
-    form.into_cursor().map_err(|reason| damaged(&reason))
+    let cursor = form.into_cursor();
+    check(&cursor).map_err(|reason| damaged(&reason))?;
+    Ok(cursor)
 }
 
 /// The error for a text that is no cursor.

@@ -14,10 +14,8 @@ pub(crate) struct Trail {
     steps: Vec<Step>,
     /// How many of the steps the cursor has gone.
     gone: usize,
-    /// How many items have been handed out, since the beginning …
-    items: u64,
-    /// … and how many of them the cursor has gone over.
-    gone_items: u64,
+    /// How many items have been handed out, counted as the cursor counts them.
+    rows: u64,
     /// The cursor after those items, and how many steps it has gone then.
     moved: OnceCell<(Cursor, usize)>,
 }
@@ -26,11 +24,10 @@ impl Trail {
     pub(crate) fn new(cursor: Cursor, memory: Memory) -> Self {
         Self {
             memory,
+            rows: cursor.rows(),
             cursor,
             steps: Vec::new(),
             gone: 0,
-            items: 0,
-            gone_items: 0,
             moved: OnceCell::new(),
         }
     }
@@ -41,9 +38,9 @@ impl Trail {
         self.steps = steps;
     }
 
-    /// How many items have been handed out.
-    pub(crate) fn items(&self) -> u64 {
-        self.items
+    /// How many items have been handed out, over all walks that led here.
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows
     }
 
     /// One of the items has been handed out.
@@ -52,23 +49,21 @@ impl Trail {
         if self.moved.get().is_some() {
             self.settle();
         }
-        self.items += 1;
+        self.rows += 1;
     }
 
     /// Every item has been handed out, and what comes after the last one is done with too.
     pub(crate) fn finish(&mut self) {
         self.moved.take();
-        let before = self.cursor.rows();
         self.cursor.advance(&self.steps[self.gone..], &self.memory);
-        self.gone_items += self.cursor.rows() - before;
-        self.items = self.gone_items;
+        self.rows = self.cursor.rows();
         self.steps.clear();
         self.gone = 0;
     }
 
     /// The cursor after exactly the items that have been handed out.
     pub(crate) fn cursor(&self) -> &Cursor {
-        let items = self.items - self.gone_items;
+        let items = self.rows - self.cursor.rows();
         let Some(before_last) = items.checked_sub(1) else {
             return &self.cursor;
         };
@@ -90,7 +85,6 @@ impl Trail {
         if let Some((cursor, gone)) = self.moved.take() {
             self.cursor = cursor;
             self.gone = gone;
-            self.gone_items = self.items;
         }
     }
 }

@@ -263,7 +263,7 @@ impl Walk {
             State::Anchored { .. }
             | State::Reading {
                 behind: Some(_), ..
-            } if shows_rows_before(request, page, self.memory.direction) => {
+            } if is_out_of_bounds(request, page, self.memory.direction) => {
                 self.ignores_anchors = true;
                 self.begin_pass();
                 Ok(Taken::default())
@@ -412,20 +412,26 @@ impl Walk {
     /// The list has been read to its end.
     fn end_pass(&mut self, answered_at: Option<DateTime<Utc>>) {
         self.probe = Probe::NotSent;
-        if self.remaining() == 0 || self.rules.follow {
-            let is_over = self.remaining() == 0 || self.is_over_for_good(answered_at);
-            self.state = if is_over { State::Done } else { State::Waiting };
+        self.state = State::Done;
+        if self.remaining() == 0 {
+            return;
+        }
+        if self.rules.follow {
+            if !self.is_over_for_good(answered_at) {
+                self.state = State::Waiting;
+            }
+            return;
+        }
+        let was_reread = std::mem::replace(&mut self.has_reread_at_end, true);
+        if was_reread || self.rules.emit == Emit::Snapshot {
             return;
         }
         let starts = self.cursor.open().map(|(_, start)| start);
-        let reread = Reread::new(starts, self.memory.direction, true);
-        self.state = State::Done;
-        match reread.filter(|_| self.rules.emit != Emit::Snapshot && !self.has_reread_at_end) {
+        match Reread::new(starts, self.memory.direction, true) {
             None => {}
             Some(reread) if !self.ignores_anchors => self.state = State::Rereading(reread),
             Some(_) => self.begin_pass(),
         }
-        self.has_reread_at_end = true;
     }
 
     /// Whether nothing can come any more: no run that starts now is wanted, none appears late,
@@ -603,13 +609,14 @@ impl Walk {
     }
 }
 
-/// Whether the service ignores the bound of a request.
-fn shows_rows_before(request: PageRequest, page: &Page, direction: Direction) -> bool {
-    let Some(anchor) = request.anchor else {
-        return false;
+/// Whether the service ignores the bounds of a request.
+fn is_out_of_bounds(request: PageRequest, page: &Page, direction: Direction) -> bool {
+    let lies = |start, bound: Option<_>, side| {
+        bound.is_some_and(|bound| direction.side(start, bound) == side)
     };
-    let mut starts = page.entries().filter_map(|entry| entry.start);
-    starts.any(|start| direction.side(start, anchor) == Side::Before)
+    page.entries().filter_map(|entry| entry.start).any(|start| {
+        lies(start, request.anchor, Side::Before) || lies(start, request.until, Side::Beyond)
+    })
 }
 
 /// Decides whether a page is the last one.
@@ -618,22 +625,24 @@ fn shows_rows_before(request: PageRequest, page: &Page, direction: Direction) ->
 /// shows what follows. A shorter one is, unless `total` says that there is more. A page
 /// without new rows is, unless `total` says so, and then only after a second look.
 fn judge(request: PageRequest, page: &Page, fresh: usize) -> After {
-    let rows = page.row_count() as u64;
-    let is_full = rows >= effective_limit(request, page);
-    let promised_more = request.offset.saturating_add(rows) < page.total;
-
-    match (fresh > 0, promised_more) {
+    match (fresh > 0, promises_more(request, page)) {
         (true, true) => After::More,
-        (true, false) if is_full => After::More,
+        (true, false) if is_full(request, page) => After::More,
         (false, true) => After::Doubtful,
         (_, false) => After::End,
     }
 }
 
-/// The most rows that could have been on a page.
-fn effective_limit(request: PageRequest, page: &Page) -> u64 {
+/// Whether a page has as many rows as it could have.
+fn is_full(request: PageRequest, page: &Page) -> bool {
     let answered = page.limit.filter(|limit| *limit > 0);
-    answered.map_or(request.limit, |limit| limit.min(request.limit))
+    let limit = answered.map_or(request.limit, |limit| limit.min(request.limit));
+    page.row_count() as u64 >= limit
+}
+
+/// Whether there is more behind a page, by the service's `total`.
+fn promises_more(request: PageRequest, page: &Page) -> bool {
+    request.offset.saturating_add(page.row_count() as u64) < page.total
 }
 
 /// What follows a page.

@@ -8,7 +8,9 @@ use std::collections::{HashSet, VecDeque};
 
 use chrono::{DateTime, Utc};
 
-use super::{Direction, PageRequest, Side, State, Taken, Walk, effective_limit};
+use super::{
+    Direction, PageRequest, Side, State, Taken, Walk, is_full, is_out_of_bounds, promises_more,
+};
 use crate::decode::Page;
 use crate::emit::Known;
 use crate::query::MAX_PAGE_SIZE;
@@ -26,20 +28,18 @@ pub(super) struct Reread {
     /// When the runs still to be read started: each once, in the direction of the walk.
     starts: VecDeque<DateTime<Utc>>,
     limit: u64,
-    /// Where in the rows of the first start the next page begins, if one does not hold them
-    /// all.
-    tie: Option<Tie>,
-    /// The rows of the pages so far that did not hold them all.
-    seen: HashSet<Id>,
-    pages_of_ties: u32,
+    ties: Ties,
     is_at_end: bool,
 }
 
-/// The last row of a page, with which the next one begins.
-#[derive(Debug)]
-struct Tie {
-    offset: u64,
-    last: Id,
+/// How far the rows of the first start have been read, where a page does not hold them all.
+#[derive(Debug, Default)]
+struct Ties {
+    pages: u32,
+    /// The offset and the ID of the last row, with which the next page begins.
+    last: Option<(u64, Id)>,
+    /// The rows of the pages so far.
+    seen: HashSet<Id>,
 }
 
 impl Reread {
@@ -58,9 +58,7 @@ impl Reread {
         (!starts.is_empty()).then(|| Self {
             starts: starts.into(),
             limit: FIRST_LIMIT,
-            tie: None,
-            seen: HashSet::new(),
-            pages_of_ties: 0,
+            ties: Ties::default(),
             is_at_end,
         })
     }
@@ -75,23 +73,24 @@ impl Reread {
                 .front()
                 .map(|start| direction.bound_before(*start)),
             until: last.map(|start| direction.bound_behind(*start)),
-            offset: self.tie.as_ref().map_or(0, |tie| tie.offset),
+            offset: self.ties.last.as_ref().map_or(0, |(offset, _)| *offset),
             limit,
         }
     }
 
     /// Whether a page does not begin where the one before ended.
     fn has_moved(&self, page: &Page) -> bool {
-        let expected = self.tie.as_ref().map(|tie| &tie.last);
-        expected.is_some_and(|expected| page.first_key() != Some(expected))
+        let last = self.ties.last.as_ref();
+        last.is_some_and(|(_, last)| page.first_key() != Some(last))
     }
 
     /// Begins with the first start once more.
     fn restart(&mut self) {
-        self.tie = None;
-        self.seen.clear();
-        self.pages_of_ties += 1;
-        if self.pages_of_ties > MOST_PAGES_OF_TIES {
+        self.ties = Ties {
+            pages: self.ties.pages + 1,
+            ..Ties::default()
+        };
+        if self.ties.pages > MOST_PAGES_OF_TIES {
             self.give_up();
         }
     }
@@ -99,8 +98,7 @@ impl Reread {
     /// Leaves the runs of the first start for the next time.
     fn give_up(&mut self) {
         self.starts.pop_front();
-        self.seen.clear();
-        (self.tie, self.pages_of_ties) = (None, 0);
+        self.ties = Ties::default();
     }
 
     /// Crosses off what an answer has shown. `useful` is how many of its rows were of use.
@@ -121,20 +119,16 @@ impl Reread {
             self.starts.pop_front();
         }
         if self.starts.len() < before {
-            self.seen.clear();
-            (self.tie, self.pages_of_ties) = (None, 0);
+            self.ties = Ties::default();
             return self.adapt(rows >= request.limit, rows, useful);
         }
-        self.pages_of_ties += 1;
+        self.ties.pages += 1;
         match page.last_key() {
             _ if request.limit < page_size => self.limit = u64::from(MAX_PAGE_SIZE),
-            Some(last) if rows > 1 && self.pages_of_ties <= MOST_PAGES_OF_TIES => {
-                self.tie = Some(Tie {
-                    offset: request.offset + rows - 1,
-                    last: last.clone(),
-                });
-                self.seen
-                    .extend(page.entries().map(|entry| entry.id.clone()));
+            Some(last) if rows > 1 && self.ties.pages <= MOST_PAGES_OF_TIES => {
+                self.ties.last = Some((request.offset + rows - 1, last.clone()));
+                let seen = page.entries().map(|entry| entry.id.clone());
+                self.ties.seen.extend(seen);
             }
             _ => self.give_up(),
         }
@@ -159,9 +153,7 @@ struct Shown {
 
 impl Shown {
     fn new(direction: Direction, request: PageRequest, page: &Page) -> Self {
-        let rows = page.row_count() as u64;
-        let is_short = rows < effective_limit(request, page);
-        let is_whole = is_short && request.offset.saturating_add(rows) >= page.total;
+        let is_whole = !is_full(request, page) && !promises_more(request, page);
         let last = page.entries().filter_map(|entry| entry.start).last();
         match last {
             Some(last) if !is_whole => Self {
@@ -170,7 +162,7 @@ impl Shown {
                 is_inclusive: false,
             },
             // Of rows without a start nobody knows where they lie.
-            None if rows > 0 && !is_whole => Self {
+            None if page.row_count() > 0 && !is_whole => Self {
                 direction,
                 to: request.anchor,
                 is_inclusive: false,
@@ -199,7 +191,7 @@ impl Walk {
         let State::Rereading(mut reread) = std::mem::replace(&mut self.state, State::Done) else {
             return Taken::default();
         };
-        if self.is_out_of_bounds(request, page) {
+        if is_out_of_bounds(request, page, self.memory.direction) {
             self.ignores_anchors = true;
             self.begin_pass();
             return Taken::default();
@@ -215,7 +207,7 @@ impl Walk {
         });
         taken.duplicates = 0;
         let shown = Shown::new(self.memory.direction, request, page);
-        let missing = self.missing(request, page, &shown, &reread.seen);
+        let missing = self.missing(request, page, &shown, &reread.ties.seen);
         let useful = page
             .entries()
             .filter(|entry| self.is_open(entry.id))
@@ -242,17 +234,6 @@ impl Walk {
         matches!(self.cursor.known(id), Known::Open(_))
     }
 
-    /// Whether the service ignores the bounds of a request.
-    fn is_out_of_bounds(&self, request: PageRequest, page: &Page) -> bool {
-        let direction = self.memory.direction;
-        page.entries().filter_map(|entry| entry.start).any(|start| {
-            let is = |bound: Option<_>, side| {
-                bound.is_some_and(|bound| direction.side(start, bound) == side)
-            };
-            is(request.anchor, Side::Before) || is(request.until, Side::Beyond)
-        })
-    }
-
     /// The runs that would be on the page, or on those of the same start before it, if they
     /// were still there.
     fn missing(
@@ -262,7 +243,7 @@ impl Walk {
         shown: &Shown,
         seen: &HashSet<Id>,
     ) -> Vec<Id> {
-        let is_doubtful = page.row_count() == 0 && page.total > request.offset;
+        let is_doubtful = page.row_count() == 0 && promises_more(request, page);
         if is_doubtful {
             return Vec::new();
         }

@@ -1,6 +1,7 @@
 //! The client: who asks, whom, and how patiently.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use crate::base_url;
 use crate::decode::Page;
 use crate::error::{Error, Result};
 use crate::fetch::Fetcher;
+use crate::pace::Pacer;
 use crate::pages::RunPage;
 use crate::query::RunQuery;
 use crate::retry::{self, RetryPolicy};
@@ -24,6 +26,9 @@ const DEFAULT_BASE_URL: &str = "https://api.apify.com";
 const DEFAULT_USER_AGENT: &str = concat!("apify-runs/", env!("CARGO_PKG_VERSION"));
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(60 * 60);
+/// Half of what the service allows for one Actor, so that its other users are not shut out.
+const DEFAULT_RATE: f64 = 30.0;
+const RATES: RangeInclusive<f64> = 0.001..=1000.0;
 const DEFAULT_MAX_PAGE_BYTES: usize = 64 << 20;
 const LEAST_MAX_PAGE_BYTES: usize = 1 << 10;
 const MOST_MAX_PAGE_BYTES: usize = 1 << 30;
@@ -56,6 +61,8 @@ pub(crate) struct Settings {
     pub(crate) user_agent: Option<HeaderValue>,
     pub(crate) timeout: Duration,
     pub(crate) retry: RetryPolicy,
+    pub(crate) max_requests_per_second: f64,
+    pub(crate) pacer: Pacer,
     pub(crate) max_page_bytes: usize,
 }
 
@@ -179,6 +186,7 @@ impl fmt::Debug for Client {
             .field("base_url", &self.0.base_url.as_str())
             .field("timeout", &self.0.timeout)
             .field("retry", &self.0.retry)
+            .field("max_requests_per_second", &self.0.max_requests_per_second)
             .field("max_page_bytes", &self.0.max_page_bytes)
             .finish_non_exhaustive()
     }
@@ -194,6 +202,7 @@ pub struct ClientBuilder {
     user_agent: Option<String>,
     timeout: Duration,
     retry: RetryPolicy,
+    max_requests_per_second: f64,
     max_page_bytes: usize,
     allow_http: bool,
 }
@@ -207,6 +216,7 @@ impl Default for ClientBuilder {
             user_agent: None,
             timeout: DEFAULT_TIMEOUT,
             retry: RetryPolicy::default(),
+            max_requests_per_second: DEFAULT_RATE,
             max_page_bytes: DEFAULT_MAX_PAGE_BYTES,
             allow_http: false,
         }
@@ -263,6 +273,24 @@ impl ClientBuilder {
         self
     }
 
+    /// How many requests the client sends in a second, all its clones together, retries
+    /// included. Default 30; from 0.001, one in 1000 seconds, to 1000, or `f64::INFINITY` for
+    /// no limit but the service's own.
+    ///
+    /// In no second there are more; a number that is not whole is rounded up, and so is the
+    /// second: 2.5 means at most 3 in any 1.2 s. What is above waits for its turn, in the order
+    /// it came, which costs nothing of [`RetryPolicy::max_elapsed`].
+    ///
+    /// The service allows [60 a second](https://docs.apify.com/api/v2#rate-limiting) for one
+    /// Actor, over all who read its list. Where it tells of fewer (`X-RateLimit-Limit`), that
+    /// is the limit. After a 429 every request of the client waits as long as the retry of the
+    /// one that was refused. Then only half as many as before are in flight at a time, and
+    /// more again as long as answers are good.
+    pub fn max_requests_per_second(mut self, rate: f64) -> Self {
+        self.max_requests_per_second = rate;
+        self
+    }
+
     /// The longest body that is accepted, in bytes after decompression. Default 64 MiB;
     /// from 1 KiB to 1 GiB. A full page is about 0.4 MB.
     pub fn max_page_bytes(mut self, bytes: usize) -> Self {
@@ -296,6 +324,11 @@ impl ClientBuilder {
                 expected,
             ));
         }
+        let rate = self.max_requests_per_second;
+        if !RATES.contains(&rate) && rate != f64::INFINITY {
+            let expected = "it must be from 0.001 to 1000, or infinite";
+            return Err(Error::config("max_requests_per_second", rate, expected));
+        }
         let user_agent = match (&self.user_agent, &self.http) {
             (Some(text), _) => Some(user_agent(text)?),
             (None, Some(_)) => None,
@@ -312,6 +345,8 @@ impl ClientBuilder {
             user_agent,
             timeout: self.timeout,
             retry: self.retry,
+            max_requests_per_second: rate,
+            pacer: Pacer::new(rate),
             max_page_bytes: self.max_page_bytes,
         })))
     }
@@ -323,6 +358,7 @@ impl fmt::Debug for ClientBuilder {
         f.debug_struct("ClientBuilder")
             .field("timeout", &self.timeout)
             .field("retry", &self.retry)
+            .field("max_requests_per_second", &self.max_requests_per_second)
             .field("max_page_bytes", &self.max_page_bytes)
             .field("allow_http", &self.allow_http)
             .finish_non_exhaustive()

@@ -1,6 +1,6 @@
 //! One page over the network: an attempt, and the loop that repeats it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::client::{Client, Settings};
 use crate::decode::{self, ApiError, Page, Unusable, excerpt};
 use crate::error::{Error, ErrorKind, Result};
+use crate::pace::{self, Permit};
 use crate::query::RunQuery;
 use crate::retry;
 use crate::stats::Counters;
@@ -23,14 +24,14 @@ const KEPT_BYTES: usize = 1 << 20;
 /// How much of the body of an error is read.
 const ERROR_BYTES: usize = 16 << 10;
 
-/// Fetches the pages of one query, one after the other.
+/// Fetches the pages of one query: any number at a time.
 pub(crate) struct Fetcher {
     client: Client,
     query: RunQuery,
     counters: Arc<Counters>,
-    /// The memory of the last body, to be used again: fresh memory for each body of half a
-    /// megabyte costs as much as copying it.
-    body: Vec<u8>,
+    /// The memory of bodies that have been read, to be used again: fresh memory for each body
+    /// of half a megabyte costs as much as copying it.
+    bodies: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Fetcher {
@@ -39,7 +40,7 @@ impl Fetcher {
             client,
             query,
             counters,
-            body: Vec::new(),
+            bodies: Mutex::default(),
         }
     }
 
@@ -47,19 +48,22 @@ impl Fetcher {
     ///
     /// An attempt is the request, the whole body, and reading it, so that an answer that
     /// breaks off is repeated like one that never came.
-    pub(crate) async fn page(&mut self, request: PageRequest) -> Result<Page> {
-        let client = self.client.clone();
-        let settings = client.settings();
+    pub(crate) async fn page(&self, request: PageRequest) -> Result<Page> {
+        let settings = self.client.settings();
         let policy = &settings.retry;
         let url = self.query.url(&settings.base_url, request);
-        let started = Instant::now();
         let mut delays = policy.delays();
-        let mut attempts = 0;
+        // To wait for one's turn costs nothing of the time that a page may take.
+        let (mut attempts, mut spent) = (0, Duration::ZERO);
         let mut before: Option<Error> = None;
         loop {
+            let permit = settings.pacer.permit().await;
             attempts += 1;
-            let time_left = policy.max_elapsed.saturating_sub(started.elapsed());
-            let error = match self.attempt(settings, &url, time_left).await {
+            let time_left = policy.max_elapsed.saturating_sub(spent);
+            let sent_at = Instant::now();
+            let result = self.attempt(permit, &url, time_left).await;
+            spent += sent_at.elapsed();
+            let error = match result {
                 Ok(page) => {
                     let rows = page.row_count();
                     debug!(
@@ -81,11 +85,14 @@ impl Fetcher {
                 }
                 Err(error) => error,
             };
-            let error = error.with_request(named(&url), attempts, started.elapsed());
+            let error = error.with_request(named(&url), attempts, spent);
             let delay = delays.next().unwrap_or_default();
             let delay = delay.max(error.retry_after().unwrap_or_default());
-            let time_left = policy.max_elapsed.saturating_sub(started.elapsed());
-            if !error.is_transient() || attempts > policy.max_retries || delay >= time_left {
+            let is_in_time = delay < policy.max_elapsed.saturating_sub(spent);
+            if error.kind() == ErrorKind::RateLimited && is_in_time {
+                settings.pacer.pause(delay);
+            }
+            if !error.is_transient() || attempts > policy.max_retries || !is_in_time {
                 return Err(error);
             }
             warn!(offset = request.offset, attempts = attempts, ?delay, %error, "retry");
@@ -93,26 +100,39 @@ impl Fetcher {
             self.counters.retried();
             before = Some(error);
             sleep(delay).await;
+            spent += delay;
         }
     }
 
-    async fn attempt(
-        &mut self,
-        settings: &Settings,
-        url: &Url,
-        time_left: Duration,
-    ) -> Result<Page> {
+    async fn attempt(&self, permit: Permit<'_>, url: &Url, time_left: Duration) -> Result<Page> {
+        let settings = self.client.settings();
         self.counters.sent();
-        self.body.clear();
-        self.body.shrink_to(KEPT_BYTES);
+        let mut body = self.body();
         let limit = settings.timeout.min(time_left);
-        let answer = timeout(limit, exchange(settings, url, &mut self.body)).await;
+        let answer = timeout(limit, exchange(settings, url, &mut body)).await;
         let answer = answer.unwrap_or_else(|_| {
             let message = format!("no complete answer within {limit:?}");
             Err(Error::new(ErrorKind::Timeout, message))
         })?;
-        self.counters.received(self.body.len());
-        read(settings, answer, &self.body)
+        permit.answered(answer.status, answer.rate_limit);
+        self.counters.received(body.len());
+        let page = read(settings, answer, &body);
+        self.keep(body);
+        page
+    }
+
+    /// An empty body, with memory if there is some.
+    fn body(&self) -> Vec<u8> {
+        let mut bodies = self.bodies.lock().unwrap_or_else(PoisonError::into_inner);
+        bodies.pop().unwrap_or_default()
+    }
+
+    /// Keeps the memory of a body.
+    fn keep(&self, mut body: Vec<u8>) {
+        body.clear();
+        body.shrink_to(KEPT_BYTES);
+        let mut bodies = self.bodies.lock().unwrap_or_else(PoisonError::into_inner);
+        bodies.push(body);
     }
 }
 
@@ -127,6 +147,8 @@ struct Answer {
     retry_after: Option<Duration>,
     /// The service's clock, or ours if the answer does not tell.
     answered_at: DateTime<Utc>,
+    /// How many requests a second the service allows, if it tells.
+    rate_limit: Option<f64>,
     /// The host that a redirect that was not followed points to.
     redirect: Option<String>,
 }
@@ -146,6 +168,7 @@ async fn exchange(settings: &Settings, url: &Url, body: &mut Vec<u8>) -> Result<
         status,
         retry_after: retry::retry_after(headers),
         answered_at: retry::date(headers).unwrap_or_else(Utc::now),
+        rate_limit: pace::rate_limit(headers),
         redirect: headers
             .get(LOCATION)
             .filter(|_| status.is_redirection())

@@ -16,6 +16,7 @@ use crate::cursor::{Cursor, Step, Trail};
 use crate::decode::{self, Page, UnreadableRow, Unusable, excerpt};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fetch::Fetcher;
+use crate::prefetch::Prefetch;
 use crate::run::RunSummary;
 use crate::stats::{Counters, WalkStats};
 use crate::stream::Runs;
@@ -311,7 +312,8 @@ fn pieces(
         let client = runs.client.clone();
         let mut walk = Walk::new(&runs.query, runs.rules(), cursor);
         counters.met(walk.incidents(), walk.unfinished());
-        let mut fetcher = Fetcher::new(client.clone(), runs.wire_query(), Arc::clone(&counters));
+        let fetcher = Fetcher::new(client.clone(), runs.wire_query(), Arc::clone(&counters));
+        let mut pages = Prefetch::new(fetcher, runs.concurrency);
         loop {
             let request = match walk.next() {
                 Next::Fetch(request) => request,
@@ -322,7 +324,8 @@ fn pieces(
                 }
                 Next::End => return,
             };
-            let page = match fetcher.page(request).await {
+            let (request, page) = pages.page(&walk, request).await;
+            let page = match page {
                 Ok(page) => page,
                 Err(error) => {
                     yield Piece::failure(error);
@@ -333,6 +336,8 @@ fn pieces(
             match walk.take(request, &page) {
                 Ok(taken) => {
                     note_incidents(&counters, request, before, &walk);
+                    // The next pages come while the consumer is busy with this one.
+                    pages.go_ahead(&walk);
                     for piece in split(&client, request, runs.query.descending, page, taken) {
                         yield piece;
                     }

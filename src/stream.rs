@@ -25,6 +25,8 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 /// The longest interval, and the longest lookback.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 const DEFAULT_LOOKBACK: Duration = Duration::from_secs(60);
+const DEFAULT_CONCURRENCY: usize = 8;
+const MOST_CONCURRENCY: usize = 64;
 
 /// A walk over a list of runs that has not started yet: [`Client::runs`].
 ///
@@ -62,6 +64,7 @@ const DEFAULT_LOOKBACK: Duration = Duration::from_secs(60);
 pub struct Runs {
     pub(crate) client: Client,
     pub(crate) query: RunQuery,
+    pub(crate) concurrency: usize,
     pub(crate) emit: Emit,
     pub(crate) follow: Option<Duration>,
     lookback: Duration,
@@ -73,11 +76,33 @@ impl Runs {
         Self {
             client,
             query,
+            concurrency: DEFAULT_CONCURRENCY,
             emit: Emit::default(),
             follow: None,
             lookback: DEFAULT_LOOKBACK,
             resume: Cursor::default(),
         }
+    }
+
+    /// How many pages are in flight, or wait to be handed out, at a time. From 1 to 64.
+    /// Default 8.
+    ///
+    /// The first page tells how long the list is, and comes alone. From then on, pages are
+    /// asked for before those in front of them are there, fetched and decoded by tasks of
+    /// their own while the consumer is busy, and handed out in the order of the list. Each is
+    /// still checked against the one before it: if the list has moved, what is in flight is
+    /// dropped, and the walk goes on as it would with one. No page is asked for behind the end
+    /// of the list, and none while the consumer stays away. A page takes about 1 MB while it
+    /// is in flight.
+    ///
+    /// 8 pages in flight reach the 30 requests a second that a client
+    /// [sends at most](crate::ClientBuilder::max_requests_per_second) if none takes longer
+    /// than 260 ms. With 1, a page is asked for when the rows before it have been handed out,
+    /// and nothing is spawned: right where only the first rows are wanted, though a
+    /// [`limit`](RunQuery::limit) serves as well.
+    pub fn concurrency(mut self, pages: usize) -> Self {
+        self.concurrency = pages;
+        self
     }
 
     /// When a run is handed out. Default [`Emit::Snapshot`]: once, as it is then.
@@ -150,6 +175,10 @@ impl Runs {
     /// The cursor at the beginning of the walk, if it can begin.
     pub(crate) fn begin(&self) -> Result<Cursor> {
         self.query.validate()?;
+        if !(1..=MOST_CONCURRENCY).contains(&self.concurrency) {
+            let expected = format!("it must be from 1 to {MOST_CONCURRENCY}");
+            return Err(Error::config("concurrency", self.concurrency, &expected));
+        }
         if let Some(interval) = self.follow {
             retry::within("follow", interval, SHORTEST_INTERVAL, LONGEST)?;
             if self.query.descending {

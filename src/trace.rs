@@ -13,3 +13,14 @@ macro_rules! discard {
 
 #[cfg(not(feature = "tracing"))]
 pub(crate) use {discard as debug, discard as warn};
+
+/// Lets the events of a future that is spawned belong to the span that it was made in.
+#[cfg(feature = "tracing")]
+pub(crate) fn in_current_span<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    tracing::Instrument::in_current_span(future)
+}
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) fn in_current_span<F: Future>(future: F) -> F {
+    future
+}

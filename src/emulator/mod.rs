@@ -142,12 +142,14 @@ impl Emulator {
         &self.shared.plan.token
     }
 
-    /// A client of this emulator, with default settings.
+    /// A client of this emulator, with default settings, but without a limit of its own on
+    /// requests a second.
     pub fn client(&self) -> Client {
         self.client.clone()
     }
 
-    /// Settings for a client of this emulator: its base URL and token are set.
+    /// Settings for a client of this emulator: its base URL and token are set, and it has no
+    /// limit of its own on requests a second.
     pub fn client_builder(&self) -> ClientBuilder {
         client_builder(self.address, self.token())
     }
@@ -506,6 +508,7 @@ fn client_builder(address: SocketAddr, token: &str) -> ClientBuilder {
     Client::builder()
         .base_url(format!("http://{address}"))
         .token(token)
+        .max_requests_per_second(f64::INFINITY)
 }
 
 /// Lets a paused clock go on only in small steps, with time for the sockets in between.

@@ -13,6 +13,7 @@
 //! lookback before the watermark, where late runs may have appeared. Before it, and at the
 //! end, the runs that had not finished are read again.
 
+mod ahead;
 mod broken;
 mod direction;
 mod reread;
@@ -22,6 +23,8 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+pub(crate) use ahead::Ahead;
+use ahead::Nearer;
 pub(crate) use broken::Broken;
 pub(crate) use direction::{Direction, Side};
 use reread::Reread;
@@ -103,6 +106,10 @@ pub(crate) struct Walk {
     probe: Probe,
     /// Where the walk was last in the whole list, or would be if nothing had changed since.
     position: u64,
+    /// The last change of the anchor by choice.
+    nearer: Option<Nearer>,
+    /// The most rows that the service seems to put on a page.
+    most_rows: u64,
     /// Whether the service has been seen to ignore the bound that an anchor is.
     ignores_anchors: bool,
     /// Runs to be read again that this pass has to come by, and has not yet.
@@ -123,6 +130,8 @@ enum State {
         anchor: Option<DateTime<Utc>>,
         offset: u64,
         last: Id,
+        /// How many rows there are from the anchor on, by the service's count.
+        total: u64,
         /// Where rows may follow that were dealt with before.
         behind: Option<Behind>,
     },
@@ -194,6 +203,8 @@ impl Walk {
             state: State::Done,
             // A guess, for services that ignore anchors.
             position: query.offset.saturating_add(cursor.rows()),
+            nearer: None,
+            most_rows: u64::MAX,
             cursor,
             probe: Probe::NotSent,
             ignores_anchors: false,
@@ -221,12 +232,12 @@ impl Walk {
     /// What to do now.
     pub(crate) fn next(&self) -> Next {
         let (anchor, offset, limit) = match &self.state {
-            &State::Start { offset } => (None, offset, self.wanted()),
-            &State::Reading { anchor, offset, .. } => (anchor, offset, self.wanted() + 1),
+            &State::Start { offset } => (None, offset, self.wanted(0)),
+            &State::Reading { anchor, offset, .. } => (anchor, offset, self.wanted(0) + 1),
             // Rows that were dealt with before come first.
             &State::Anchored { anchor } => {
                 let known = self.cursor.known_from(anchor, self.memory.direction);
-                (Some(anchor), 0, self.wanted() + known as u64)
+                (Some(anchor), 0, self.wanted(0) + known as u64)
             }
             &State::SteppingBack { offset, .. } => (None, offset, self.page_size() + 1),
             State::Rereading(reread) => {
@@ -329,14 +340,14 @@ impl Walk {
         u64::from(self.query.page_size)
     }
 
-    /// How many new rows to ask for.
-    fn wanted(&self) -> u64 {
+    /// How many new rows to ask for, where so many are already on their way.
+    fn wanted(&self, ahead: u64) -> u64 {
         let leaves_rows_out = self.rules.emit == Emit::Finished || self.query.has_filter();
         if leaves_rows_out {
             // Who knows how many it takes to find the few that are left.
             return self.page_size();
         }
-        self.remaining().min(self.page_size())
+        self.remaining().saturating_sub(ahead).min(self.page_size())
     }
 
     /// Begins a pass over the list: at its beginning, or a lookback before the watermark. The
@@ -394,6 +405,7 @@ impl Walk {
     /// Sets out for the rows that started at `target` or beyond: by their start, or else by
     /// offset.
     fn go_to(&mut self, target: DateTime<Utc>) {
+        self.nearer = None;
         self.state = if self.ignores_anchors {
             // Half a page, so that the answer reaches past the place if the list grew before it.
             let step = self.page_size().div_ceil(2);
@@ -523,19 +535,30 @@ impl Walk {
         behind: Option<Behind>,
     ) -> State {
         let behind = behind.and_then(|behind| self.still_behind(behind, page));
-        let (mut anchor, mut offset) =
-            (request.anchor, request.offset + page.row_count() as u64 - 1);
-        if offset >= self.deep_offset
+        let rows = page.row_count() as u64;
+        self.most_rows = if rows < request.limit { rows } else { u64::MAX };
+        let here = self.counted_from_here(request);
+        let (mut anchor, mut offset) = (here.anchor, here.offset + rows - 1);
+        // Pages in flight that are counted from the old anchor are no reason for another one.
+        if here == request
+            && offset >= self.deep_offset
             && !self.ignores_anchors
             && let Some((nearer, ties)) = self.nearer_anchor(page)
         {
             self.incidents.reanchors += 1;
+            self.nearer = Some(Nearer {
+                from: anchor,
+                to: nearer,
+                by: offset - ties,
+            });
             (anchor, offset) = (Some(nearer), ties);
         }
+        let passed_over = (request.offset + rows - 1).saturating_sub(offset);
         State::Reading {
             anchor,
             offset,
             last,
+            total: page.total.saturating_sub(passed_over),
             behind,
         }
     }

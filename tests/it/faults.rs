@@ -67,7 +67,7 @@ async fn a_fault_that_passes_costs_time_but_no_row() {
             .unwrap();
         let query = RunQuery::actor("a").page_size(100);
         let started = Instant::now();
-        let mut runs = client.runs(query).stream();
+        let mut runs = client.runs(query).concurrency(1).stream();
         let mut seen = Vec::new();
         while let Some(run) = futures::StreamExt::next(&mut runs).await {
             seen.push(
@@ -303,10 +303,16 @@ async fn a_total_that_is_nonsense_loses_no_row() {
         let builder = Emulator::builder().runs(250).fault(.., Fault::Total(total));
         let emulator = start(builder).await;
         let query = RunQuery::actor("a").page_size(100);
-        let (seen, end) = drain(emulator.client().runs(query).stream()).await;
-        end.unwrap();
-        assert_eq!(seen, ids(&emulator), "total {total}");
-        assert!(emulator.requests().len() <= 6, "total {total}");
+        for concurrency in [1, 8] {
+            let before = emulator.requests().len();
+            let runs = emulator.client().runs(&query).concurrency(concurrency);
+            let (seen, end) = drain(runs.stream()).await;
+            end.unwrap();
+            assert_eq!(seen, ids(&emulator), "total {total}");
+            let requests = emulator.requests().len() - before;
+            let in_vain = 2 * (concurrency - 1);
+            assert!(requests <= 6 + in_vain, "{requests}, total {total}");
+        }
     }
 }
 

@@ -11,9 +11,23 @@ use crate::start;
 
 const RUNS: u64 = 20_000;
 
-/// Walks a list to which `change` happens before each request. Every row that is on the list
-/// from the first request to the last must come, and none may come twice.
+/// Walks a list to which `change` happens before each request, with one page in flight and
+/// with several. Every row that is on the list from the first request to the last must come,
+/// and none may come twice.
 async fn walk(
+    query: RunQuery,
+    builder: impl Fn() -> EmulatorBuilder,
+    rows_a_page: u64,
+    change: impl Fn(u64, &mut Store) + Clone + Send + Sync + 'static,
+) {
+    for concurrency in [1, 2, 8] {
+        let query = query.clone();
+        walk_with(concurrency, query, builder(), rows_a_page, change.clone()).await;
+    }
+}
+
+async fn walk_with(
+    concurrency: u64,
     query: RunQuery,
     builder: EmulatorBuilder,
     rows_a_page: u64,
@@ -21,7 +35,8 @@ async fn walk(
 ) {
     let emulator = start(builder.runs(RUNS).before_each(change)).await;
     let before = ids(&emulator);
-    let mut runs = emulator.client().runs(query).stream();
+    let runs = emulator.client().runs(query);
+    let mut runs = runs.concurrency(concurrency as usize).stream();
     let mut seen = Vec::new();
     while let Some(run) = runs.next().await {
         seen.push(run.unwrap().id.to_string());
@@ -38,9 +53,11 @@ async fn walk(
     assert!(lost.is_empty(), "{} rows were lost", lost.len());
     let stats = runs.stats();
     assert!(stats.drifts > 0, "{stats:?}");
-    // A page that does not follow costs its own request; the one after it brings new rows.
+    // A page that does not follow costs its own request and those in flight behind it; the
+    // one after it brings new rows.
     let pages = stats.rows.div_ceil(rows_a_page);
-    assert!(stats.requests <= pages + stats.drifts + 1, "{stats:?}");
+    let most = pages + stats.drifts * concurrency + 1;
+    assert!(stats.requests <= most, "{stats:?}");
 }
 
 fn ids(emulator: &Emulator) -> HashSet<String> {
@@ -67,37 +84,31 @@ fn start_new_runs(request: u64, store: &mut Store) {
 
 #[tokio::test(start_paused = true)]
 async fn the_oldest_runs_are_deleted() {
-    walk(
-        RunQuery::actor("a"),
-        Emulator::builder(),
-        999,
-        delete_oldest,
-    )
-    .await;
+    walk(RunQuery::actor("a"), Emulator::builder, 999, delete_oldest).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn runs_are_deleted_anywhere() {
     walk(
         RunQuery::actor("a"),
-        Emulator::builder(),
+        Emulator::builder,
         999,
         delete_anywhere,
     )
     .await;
     let descending = RunQuery::actor("a").descending(true);
-    walk(descending, Emulator::builder(), 999, delete_anywhere).await;
+    walk(descending, Emulator::builder, 999, delete_anywhere).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn new_runs_start_while_the_newest_are_read_first() {
     let descending = RunQuery::actor("a").descending(true);
-    walk(descending, Emulator::builder(), 999, start_new_runs).await;
+    walk(descending, Emulator::builder, 999, start_new_runs).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn everything_happens_at_once_on_small_pages() {
-    let builder = Emulator::builder().max_page_size(700).seed(5);
+    let builder = || Emulator::builder().max_page_size(700).seed(5);
     walk(RunQuery::actor("a"), builder, 699, |request, store| {
         delete_oldest(request, store);
         delete_anywhere(request, store);

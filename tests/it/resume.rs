@@ -139,7 +139,8 @@ async fn an_error_says_where_to_go_on() {
     let mut seen = Vec::new();
     let mut cursor = Cursor::default();
     for _ in 0..3 {
-        let mut runs = client.runs(&query).resume(cursor.clone()).stream();
+        let runs = client.runs(&query).concurrency(1);
+        let mut runs = runs.resume(cursor.clone()).stream();
         while let Some(run) = runs.next().await {
             match run {
                 Ok(run) => seen.push(run.id.to_string()),

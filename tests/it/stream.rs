@@ -30,10 +30,10 @@ async fn nothing_is_asked_before_the_first_poll() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_next_page_is_asked_for_when_the_one_before_is_used_up() {
+async fn with_one_in_flight_the_next_page_is_asked_for_when_the_one_before_is_used_up() {
     let emulator = emulator(25).await;
     let query = RunQuery::actor("a").page_size(10);
-    let mut runs = emulator.client().runs(query).stream();
+    let mut runs = emulator.client().runs(query).concurrency(1).stream();
     for row in 1..=25 {
         runs.next().await.unwrap().unwrap();
         sleep(Duration::from_secs(1)).await;
@@ -110,21 +110,26 @@ async fn next_may_be_dropped_at_any_await() {
         .latency(Duration::from_millis(70));
     let emulator = start(builder).await;
     let query = RunQuery::actor("a").page_size(10);
-    let mut runs = emulator.client().runs(query).stream();
-    let (mut seen, mut interrupted) = (Vec::new(), 0);
-    loop {
-        tokio::select! {
-            biased;
-            run = runs.next() => match run {
-                Some(run) => seen.push(run.unwrap().id.to_string()),
-                None => break,
-            },
-            () = sleep(Duration::from_millis(20)) => interrupted += 1,
+    for (concurrency, least) in [(1, 10), (2, 5), (8, 3)] {
+        let before = emulator.requests().len();
+        let runs = emulator.client().runs(&query).concurrency(concurrency);
+        let (mut seen, mut interrupted) = (Vec::new(), 0);
+        let mut runs = runs.stream();
+        loop {
+            tokio::select! {
+                biased;
+                run = runs.next() => match run {
+                    Some(run) => seen.push(run.unwrap().id.to_string()),
+                    None => break,
+                },
+                () = sleep(Duration::from_millis(20)) => interrupted += 1,
+            }
         }
+        assert_eq!(seen, ids(&emulator));
+        assert!(interrupted >= least, "{interrupted}");
+        let requests = emulator.requests().len() - before;
+        assert_eq!(requests, 10, "no request is sent twice");
     }
-    assert_eq!(seen, ids(&emulator));
-    assert!(interrupted >= 10, "{interrupted}");
-    assert_eq!(emulator.requests().len(), 10, "no request is sent twice");
 }
 
 #[tokio::test(start_paused = true)]
@@ -165,7 +170,8 @@ async fn dropping_the_stream_aborts_the_request() {
 async fn rows_before_an_error_come_before_it_and_nothing_after() {
     let emulator = start(Emulator::builder().runs(100).fault(3.., Fault::status(404))).await;
     let query = RunQuery::actor("a").page_size(10);
-    let mut runs = emulator.client().runs(query.clone()).stream();
+    let runs = emulator.client().runs(query).concurrency(1);
+    let mut runs = runs.stream();
     for expected in &ids(&emulator)[..20] {
         assert_eq!(runs.next().await.unwrap().unwrap().id, expected.as_str());
     }

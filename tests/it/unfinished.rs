@@ -143,7 +143,9 @@ async fn a_run_that_finishes_during_a_walk_comes_at_its_end() {
     )
     .await;
     let query = RunQuery::actor("x").page_size(10);
-    let (seen, cursor) = read(emulator.client().runs(query).emit(Emit::Finished)).await;
+    // One page after the other, so that its cost has settled by the end.
+    let runs = emulator.client().runs(query).concurrency(1);
+    let (seen, cursor) = read(runs.emit(Emit::Finished)).await;
     assert_eq!(seen.len(), 50);
     assert_eq!(seen[49], "run3 SUCCEEDED");
     assert_eq!(cursor.unfinished(), 0);

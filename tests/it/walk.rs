@@ -195,7 +195,7 @@ async fn a_list_that_moved_is_read_on_from_the_watermark() {
         let builder = Emulator::builder().runs(25);
         let emulator = start(builder.fault(2..=2, Fault::Body(moved.to_string()))).await;
         let query = RunQuery::actor("a").page_size(10).descending(descending);
-        let mut runs = emulator.client().runs(query).stream();
+        let mut runs = emulator.client().runs(query).concurrency(1).stream();
         let mut seen = Vec::new();
         while let Some(run) = futures::StreamExt::next(&mut runs).await {
             seen.push(run.unwrap().id.to_string());

@@ -79,7 +79,13 @@ pub(super) struct Story {
     /// items, if it gets that far.
     pub(super) walks: Vec<usize>,
     pub(super) deep_offset: u64,
+    /// How many pages are in flight, and what decides which of them is answered next.
+    pub(super) concurrency: usize,
+    pub(super) order: u64,
 }
+
+/// The answer to a request in flight, and when it was given.
+type Answer = Option<(Page, i64)>;
 
 /// A check of the walk that is put out of action, to see that these tests notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -366,6 +372,8 @@ struct Row {
 struct Cases {
     incidents: Incidents,
     rows: usize,
+    /// Requests, and those that have been answered.
+    asked: usize,
     requests: usize,
     passes: usize,
     drifts: u64,
@@ -486,8 +494,10 @@ impl Story {
         let search = if self.service.ignores_bounds { 14 } else { 3 };
         // A total that is wrong is doubted at each end.
         let doubts = self.service.total.map_or(0, |_| 4 + 2 * self.changes.len());
-        let most = (cases.passes + cases.drifts as usize) * (pages + search + doubts);
-        let requests = cases.requests;
+        // What is in flight when the list turns out to have moved, or ended, is in vain.
+        let in_vain = (self.concurrency - 1) * (1 + doubts);
+        let most = (cases.passes + cases.drifts as usize) * (pages + search + doubts + in_vain);
+        let requests = cases.asked;
         prop_assert!(requests <= most, "{} requests, at most {}", requests, most);
         Ok(())
     }
@@ -508,12 +518,13 @@ impl Story {
         let mut trail = Trail::new(cursor.clone(), self.rules().memory(&self.query));
         let mut walk = Walk::new(&self.query, self.rules(), cursor);
         walk.deep_offset = self.deep_offset;
+        let mut ahead = Ahead::new(self.concurrency);
         let (mut items, mut polls) = (0, 0);
         duties.begin(self, service, &walk.cursor);
         given.furthest = None;
         loop {
-            let request = match walk.next() {
-                Next::Fetch(request) => request,
+            match walk.next() {
+                Next::Fetch(_) => {}
                 Next::Wait if polls < self.polls => {
                     duties.check(self, given)?;
                     given.cases.passes += 1;
@@ -529,11 +540,17 @@ impl Story {
                     given.cases.incidents = walk.incidents();
                     return Ok(trail.cursor().clone());
                 }
+            }
+            ahead.fill(&walk, |_| {
+                given.cases.asked += 1;
+                None
+            });
+            prop_assert!(given.cases.asked < 4000, "the walk does not end");
+            self.answer_first(&mut ahead, service, duties, given, &wire);
+            let Some((request, Some((page, answered_at)))) = ahead.pop() else {
+                return Err(TestCaseError::fail("no page is in flight"));
             };
-            given.cases.requests += 1;
-            prop_assert!(given.cases.requests < 4000, "the walk does not end");
-            self.happen(given.cases.requests, service, duties);
-            let page = put_out_of_action(without, &mut walk, service.answer(request, &wire));
+            let page = put_out_of_action(without, &mut walk, page);
             let drifts = walk.incidents().drifts;
             let taken = walk.take(request, &page);
             given.cases.drifts += walk.incidents().drifts - drifts;
@@ -558,7 +575,7 @@ impl Story {
                 .enumerate()
                 .filter(|(index, _)| taken.includes(*index))
             {
-                given.take(self, duties, row, service.now)?;
+                given.take(self, duties, row, answered_at)?;
                 trail.hand_out();
                 items += 1;
                 if items == stop_after {
@@ -572,6 +589,33 @@ impl Story {
             }
             trail.finish();
             prop_assert_eq!(trail.cursor(), &walk.cursor);
+        }
+    }
+
+    /// Lets the service answer requests in flight, in any order, until it has answered the
+    /// first.
+    fn answer_first(
+        &self,
+        ahead: &mut Ahead<Answer>,
+        service: &mut Service,
+        duties: &mut Duties,
+        given: &mut Given,
+        wire: &RunQuery,
+    ) {
+        let is_open = |page: &&mut (PageRequest, Answer)| page.1.is_none();
+        while ahead
+            .iter_mut()
+            .next()
+            .is_some_and(|first| first.1.is_none())
+        {
+            given.cases.requests += 1;
+            self.happen(given.cases.requests, service, duties);
+            let open = ahead.iter_mut().filter(is_open).count();
+            let dice = self.order.wrapping_mul(given.cases.requests as u64 * 2 + 1) >> 32;
+            let next = dice as usize % open.max(1);
+            if let Some((request, answer)) = ahead.iter_mut().filter(is_open).nth(next) {
+                *answer = Some((service.answer(*request, wire), service.now));
+            }
         }
     }
 
@@ -681,6 +725,7 @@ fn story() -> impl Strategy<Value = Story> {
     let changes = proptest::collection::vec((1_usize..40, change()), 0..25);
     let walks = proptest::collection::vec(prop_oneof![1_usize..60, Just(usize::MAX)], 1..5);
     let deep_offset = prop_oneof![Just(u64::MAX), 1_u64..60];
+    let concurrency = prop_oneof![Just(1_usize), 2_usize..9];
     (
         service(usize::MAX),
         changes,
@@ -689,10 +734,10 @@ fn story() -> impl Strategy<Value = Story> {
         lookback,
         0_usize..4,
         walks,
-        deep_offset,
+        (deep_offset, concurrency, any::<u64>()),
     )
         .prop_map(
-            |(service, changes, query, emit, lookback, polls, walks, deep_offset)| Story {
+            |(service, changes, query, emit, lookback, polls, walks, rest)| Story {
                 service,
                 changes,
                 polls: if query.descending { 0 } else { polls },
@@ -700,7 +745,9 @@ fn story() -> impl Strategy<Value = Story> {
                 emit,
                 lookback,
                 walks,
-                deep_offset,
+                deep_offset: rest.0,
+                concurrency: rest.1,
+                order: rest.2,
             },
         )
 }
@@ -714,8 +761,10 @@ fn story_of_ties_that_move() -> impl Strategy<Value = Story> {
         1 => (0_usize..1000).prop_map(Change::Rotate),
     ];
     let changes = proptest::collection::hash_map(1_usize..20, change, 0..15);
-    (service(2), changes, 20_u32..=30, any::<bool>(), 1_usize..60).prop_map(
-        |(service, changes, page_size, descending, stop)| Story {
+    let in_flight = (1_usize..9, any::<u64>());
+    let reading = (20_u32..=30, any::<bool>(), 1_usize..60);
+    (service(2), changes, reading, in_flight).prop_map(
+        |(service, changes, (page_size, descending, stop), (concurrency, order))| Story {
             service: Service { cap: 40, ..service },
             changes: changes.into_iter().collect(),
             query: RunQuery::actor("a")
@@ -726,6 +775,8 @@ fn story_of_ties_that_move() -> impl Strategy<Value = Story> {
             polls: 0,
             walks: vec![stop, usize::MAX],
             deep_offset: u64::MAX,
+            concurrency,
+            order,
         },
     )
 }
@@ -834,6 +885,8 @@ pub(super) fn followed(service: Service, changes: &[(usize, Change)]) -> Story {
         polls: 5,
         walks: vec![usize::MAX],
         deep_offset: u64::MAX,
+        concurrency: 1,
+        order: 0,
     }
 }
 

@@ -3,7 +3,7 @@
 //! [`Emulator`] serves `GET /v2/acts/{actor}/runs` and its siblings over HTTP on a loopback
 //! socket, as the [API reference](https://docs.apify.com/api/v2/act-runs-get) describes
 //! them: filters, order, clamped limits, errors in Apify's shape. It answers late, wrongly
-//! or not at all when told to, and remembers what it was asked. Its list changes while it is
+//! or not at all when told to, refuses requests that come too often, and remembers what it was asked. Its list changes while it is
 //! read, in the ways a [`Store`] has. Apify's own clients can walk it.
 //!
 //! # Example: an export survives a bad minute
@@ -32,6 +32,7 @@ mod clock;
 mod faults;
 mod generated;
 mod life;
+mod rate;
 mod selection;
 mod server;
 mod store;
@@ -50,6 +51,7 @@ use tokio::time::sleep;
 
 use clock::Clock;
 use generated::GeneratedRuns;
+use rate::LastSecond;
 use server::PageCache;
 
 pub use faults::Fault;
@@ -83,6 +85,8 @@ struct Plan {
     actor: Option<String>,
     token: String,
     latency: Duration,
+    rate_limit: Option<u64>,
+    tells_rate_limit: bool,
     max_page_size: u64,
     tells_max_page_size: bool,
     faults: Vec<(Bound<u64>, Bound<u64>, Fault)>,
@@ -98,6 +102,8 @@ type ChangeForEach = dyn Fn(u64, &mut Store) + Send + Sync;
 struct Log {
     requests: Vec<RequestRecord>,
     in_flight: usize,
+    last_second: LastSecond,
+    refused: u64,
 }
 
 /// One request as the emulator received it.
@@ -200,6 +206,11 @@ impl Emulator {
     pub fn in_flight(&self) -> usize {
         self.shared.log().in_flight
     }
+
+    /// How many requests so far were refused because of [`EmulatorBuilder::rate_limit`].
+    pub fn refused(&self) -> u64 {
+        self.shared.log().refused
+    }
 }
 
 impl Drop for Emulator {
@@ -267,6 +278,8 @@ impl Default for EmulatorBuilder {
                 actor: None,
                 token: DEFAULT_TOKEN.into(),
                 latency: Duration::ZERO,
+                rate_limit: None,
+                tells_rate_limit: true,
                 max_page_size: crate::query::MAX_PAGE_SIZE.into(),
                 tells_max_page_size: true,
                 faults: Vec::new(),
@@ -335,6 +348,45 @@ impl EmulatorBuilder {
     /// How long each answer takes, on tokio's clock. Default 0.
     pub fn latency(mut self, latency: Duration) -> Self {
         self.plan.latency = latency;
+        self
+    }
+
+    /// The most requests that are let through in any second, on tokio's clock. At least 1: 0
+    /// is taken for that. Default: no limit.
+    ///
+    /// The others are answered with 429 and `rate-limit-exceeded`. A request is let through
+    /// if fewer than this many were in the second before it arrived, whatever they asked for;
+    /// one exactly a second earlier does not count, nor does one that was refused. One with a
+    /// [fault](Self::fault) is answered with that in any case, and counts where there is room.
+    /// Every answer tells the limit as `X-RateLimit-Limit`.
+    ///
+    /// # Example: a client comes back
+    ///
+    /// ```
+    /// use apify_runs::emulator::Emulator;
+    /// use futures::TryStreamExt;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> apify_runs::Result<()> {
+    /// let builder = Emulator::builder().runs(5000).rate_limit(2);
+    /// let emulator = builder.virtual_time().start().await?;
+    ///
+    /// let runs: Vec<_> = emulator.client().runs("any-actor").stream().try_collect().await?;
+    /// assert_eq!(runs.len(), 5000);
+    /// assert!(emulator.refused() > 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn rate_limit(mut self, requests_per_second: u64) -> Self {
+        self.plan.rate_limit = Some(requests_per_second.max(1));
+        self.plan.tells_rate_limit = true;
+        self
+    }
+
+    /// The same, but no answer tells the limit.
+    pub fn hidden_rate_limit(mut self, requests_per_second: u64) -> Self {
+        self.plan.rate_limit = Some(requests_per_second.max(1));
+        self.plan.tells_rate_limit = false;
         self
     }
 

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::header::{
@@ -26,6 +27,9 @@ use super::faults::{AnswerBody, Fault, Then};
 use super::selection::{Selected, Selection};
 use super::{Plan, RequestRecord, Shared};
 use crate::timestamp;
+
+/// The requests that are let through in a second.
+const RATE_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 
 /// Accepts connections until it is dropped, and with it all of them.
 pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
@@ -140,8 +144,8 @@ struct Draft {
 struct Received {
     /// Counted from 1.
     number: u64,
-    /// What it asks for, or the name of the parameter that makes no sense.
-    selection: Result<Selection, String>,
+    /// Whether it is one more than are let through, and no fault takes its place.
+    is_refused: bool,
     in_flight: InFlight,
 }
 
@@ -156,7 +160,7 @@ async fn answer<B>(shared: &Arc<Shared>, request: &Request<B>) -> Option<Answer>
     if let Some(change) = &plan.before_each {
         shared.change(|store| change(number, store));
     }
-    let good = |total| good(shared, request, &received, total);
+    let good = |total| good(shared, request, number, total).unwrap_or_else(|refusal| refusal);
     let draft = match plan.fault(number) {
         Some(Fault::Reset) => return None,
         Some(Fault::Hang) => std::future::pending().await,
@@ -164,34 +168,44 @@ async fn answer<B>(shared: &Arc<Shared>, request: &Request<B>) -> Option<Answer>
         Some(Fault::Truncate) => good(None).cut_in_half(Then::Flush),
         Some(Fault::Stall) => good(None).cut_in_half(Then::Stall),
         Some(fault) => faulty(fault),
+        None if received.is_refused => Draft::standard_error(429),
         None => good(None),
     };
-    let date = http_date(shared.clock.now());
-    Some(draft.into_answer(&date, received.in_flight))
+    Some(draft.into_answer(shared, received.in_flight))
 }
 
 fn receive<B>(shared: &Arc<Shared>, request: &Request<B>) -> Received {
+    let (plan, record) = (&shared.plan, record(request));
+    let mut log = shared.log();
+    // With the log in hand, so that it is in the order of these times.
+    let at = shared.clock.elapsed();
+    log.requests.push(RequestRecord { at, ..record });
+    log.in_flight += 1;
+    let has_room = |limit| log.last_second.lets_through(at, limit);
+    let has_room = plan.rate_limit.is_none_or(has_room);
+    let number = log.requests.len() as u64;
+    let is_refused = !has_room && plan.fault(number).is_none();
+    log.refused += u64::from(is_refused);
+    Received {
+        number,
+        is_refused,
+        in_flight: InFlight(Arc::clone(shared)),
+    }
+}
+
+/// A request for the log, but not when it arrived.
+fn record<B>(request: &Request<B>) -> RequestRecord {
     let header = |name| {
         let value = request.headers().get(name)?;
         Some(value.to_str().ok()?.to_owned())
     };
-    let query = parameters(request);
-    let selection = selection(&query, &shared.plan).map_err(str::to_owned);
-    let record = RequestRecord {
+    RequestRecord {
         path: request.uri().path().into(),
-        query,
+        query: parameters(request),
         has_token: request.headers().contains_key(AUTHORIZATION),
         user_agent: header(USER_AGENT),
         accept_encoding: header(ACCEPT_ENCODING),
-        at: shared.clock.elapsed(),
-    };
-    let mut log = shared.log();
-    log.requests.push(record);
-    log.in_flight += 1;
-    Received {
-        number: log.requests.len() as u64,
-        selection,
-        in_flight: InFlight(Arc::clone(shared)),
+        at: Duration::ZERO,
     }
 }
 
@@ -204,6 +218,10 @@ impl Plan {
             .iter()
             .find(|(from, to, _)| (*from, *to).contains(&number));
         hit.map(|(_, _, fault)| fault)
+    }
+
+    fn told_rate_limit(&self) -> Option<u64> {
+        self.rate_limit.filter(|_| self.tells_rate_limit)
     }
 }
 
@@ -233,39 +251,32 @@ fn faulty(fault: &Fault) -> Draft {
     }
 }
 
+/// A page with this `total`, or with the one there is, unless the request is refused.
 fn good<B>(
     shared: &Shared,
     request: &Request<B>,
-    received: &Received,
+    number: u64,
     total: Option<u64>,
-) -> Draft {
+) -> Result<Draft, Draft> {
     let plan = &shared.plan;
-    if let Err(refusal) = admit(plan, request) {
-        return refusal;
-    }
-    let selection = match &received.selection {
-        Ok(selection) => selection,
-        Err(parameter) => {
-            let message = format!("Parameter \"{parameter}\" has a value that is not valid");
-            return Draft::error(400, "invalid-value", &message);
-        }
-    };
+    admit(plan, request)?;
     // Held until the page is kept, so that no page outlives a change of the list.
     let mut store = shared.store();
     let is_kept = plan.keeps_pages && plan.during_each.is_none() && total.is_none();
     let key = request.uri().query().unwrap_or_default();
     if let Some(body) = shared.pages.get(key).filter(|_| is_kept) {
-        return Draft::new(200, body);
+        return Ok(Draft::new(200, body));
     }
+    let selection = selection(request, plan)?;
     let selected = match &plan.during_each {
-        Some(change) => store.select_during(selection, |store| change(received.number, store)),
-        None => store.select(selection),
+        Some(change) => store.select_during(&selection, |store| change(number, store)),
+        None => store.select(&selection),
     };
-    let body = page(selection, &selected, total);
+    let body = page(&selection, &selected, total);
     if is_kept {
         shared.pages.keep(key, &body);
     }
-    Draft::new(200, body)
+    Ok(Draft::new(200, body))
 }
 
 /// The JSON of a page, with the `total` there is if none other is to be told.
@@ -327,14 +338,17 @@ fn parameters<B>(request: &Request<B>) -> Vec<(String, String)> {
         .unwrap_or_default()
 }
 
-/// The rows a request asks for, or the name of the parameter that makes no sense.
-fn selection<'a>(parameters: &'a [(String, String)], plan: &Plan) -> Result<Selection, &'a str> {
+/// The rows a request asks for, unless a parameter makes no sense.
+fn selection<B>(request: &Request<B>, plan: &Plan) -> Result<Selection, Draft> {
     let mut selection = Selection::default();
-    for (name, value) in parameters {
-        let name = name.as_str();
-        let number = || value.parse::<u64>().map_err(|_| name);
-        let time = || timestamp::parse(value).map(Some).ok_or(name);
-        match name {
+    for (name, value) in parameters(request) {
+        let invalid = || {
+            let message = format!("Parameter \"{name}\" has a value that is not valid");
+            Draft::error(400, "invalid-value", &message)
+        };
+        let number = || value.parse::<u64>().map_err(|_| invalid());
+        let time = || timestamp::parse(&value).map(Some).ok_or_else(invalid);
+        match name.as_str() {
             "offset" => selection.offset = number()?,
             "limit" => selection.limit = number()?,
             "desc" => selection.descending = matches!(value.as_str(), "1" | "true"),
@@ -398,7 +412,7 @@ impl Draft {
         self
     }
 
-    fn into_answer(self, date: &str, in_flight: InFlight) -> Answer {
+    fn into_answer(self, shared: &Shared, in_flight: InFlight) -> Answer {
         let mut answer = Response::new(AnswerBody::new(self.body, self.then, in_flight));
         let status = StatusCode::from_u16(self.status);
         *answer.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -408,7 +422,10 @@ impl Draft {
             }
         };
         set(CONTENT_TYPE, self.content_type);
-        set(DATE, date);
+        set(DATE, &http_date(shared.clock.now()));
+        if let Some(limit) = shared.plan.told_rate_limit() {
+            set(RATE_LIMIT, &limit.to_string());
+        }
         if let Some((name, value)) = self.header {
             set(name, &value);
         }

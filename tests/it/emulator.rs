@@ -1,11 +1,13 @@
 //! The emulator answers as the service does, to clients that are not ours.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use apify_runs::emulator::{Emulator, Fault};
 use chrono::{DateTime, Utc};
+use futures::future::join;
 use serde_json::{Value, json};
-use tokio::time::{Instant, advance};
+use tokio::time::{Instant, advance, timeout};
 
 use crate::{emulator, start};
 
@@ -25,12 +27,20 @@ async fn page(emulator: &Emulator, query: &str) -> (u64, Vec<String>) {
 }
 
 async fn send(emulator: &Emulator, path: &str, token: Option<&str>) -> reqwest::Response {
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let mut request = http.get(format!("{}{path}", emulator.base_url()));
+    let mut request = http().get(format!("{}{path}", emulator.base_url()));
     if let Some(token) = token {
         request = request.bearer_auth(token);
     }
     request.send().await.unwrap()
+}
+
+/// A client that is not ours.
+fn http() -> reqwest::Client {
+    let builder = reqwest::Client::builder().no_proxy();
+    // To read the certificates of the system takes longer than a test.
+    #[cfg(any(feature = "rustls", feature = "native-tls"))]
+    let builder = builder.tls_certs_only([]);
+    builder.build().unwrap()
 }
 
 fn time(text: &str) -> DateTime<Utc> {
@@ -103,6 +113,93 @@ async fn latency_is_on_tokios_clock() {
     emulator.client().count("a").await.unwrap();
     let elapsed = started.elapsed().as_millis();
     assert!((3000..3500).contains(&elapsed), "{elapsed} ms");
+}
+
+/// The statuses of this many requests for the list, one after the other.
+async fn statuses(emulator: &Emulator, requests: usize) -> Vec<u16> {
+    let mut statuses = Vec::new();
+    for _ in 0..requests {
+        let answer = send(emulator, "/v2/acts/a/runs", Some(emulator.token())).await;
+        statuses.push(answer.status().as_u16());
+    }
+    statuses
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_many_requests_are_let_through_in_a_second() {
+    let emulator = start(Emulator::builder().rate_limit(5)).await;
+    for second in 1..=3 {
+        let expected = [200, 200, 200, 200, 200, 429, 429, 429];
+        assert_eq!(statuses(&emulator, 8).await, expected);
+        assert_eq!(emulator.refused(), 3 * second);
+        advance(Duration::from_secs(1)).await;
+    }
+    let none_through = start(Emulator::builder().rate_limit(0)).await;
+    assert_eq!(
+        statuses(&none_through, 2).await,
+        [200, 429],
+        "0 is taken for 1"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_are_counted_when_they_arrive_and_not_when_they_are_answered() {
+    let latency = Duration::from_secs(30);
+    let emulator = start(Emulator::builder().rate_limit(1).latency(latency)).await;
+    let mut both = pin!(join(statuses(&emulator, 1), statuses(&emulator, 1)));
+    let early = timeout(latency - Duration::from_secs(1), both.as_mut()).await;
+    assert!(early.is_err(), "{early:?}");
+    assert_eq!((emulator.in_flight(), emulator.refused()), (2, 1));
+    let (first, second) = both.await;
+    assert_eq!(first[0].min(second[0]), 200);
+    assert_eq!(first[0].max(second[0]), 429);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_answer_tells_the_rate_limit_unless_it_is_hidden() {
+    let builder = || Emulator::builder().fault(2..=2, Fault::status(503));
+    for (builder, told) in [
+        (builder().rate_limit(3), Some("3")),
+        (builder().rate_limit(3).hidden_rate_limit(3), None),
+        (builder().hidden_rate_limit(3).rate_limit(3), Some("3")),
+    ] {
+        let emulator = start(builder).await;
+        let token = Some(emulator.token());
+        let runs = "/v2/acts/a/runs";
+        for (token, status) in [(token, 200), (token, 503), (None, 401), (token, 429)] {
+            let answer = send(&emulator, runs, token).await;
+            assert_eq!(answer.status(), status);
+            let limit = answer.headers().get("x-ratelimit-limit");
+            assert_eq!(limit.map(|limit| limit.to_str().unwrap()), told, "{status}");
+        }
+    }
+    let unlimited = emulator(1).await;
+    let answer = send(&unlimited, "/v2/actor-runs", Some(unlimited.token())).await;
+    assert!(!answer.headers().contains_key("x-ratelimit-limit"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_comes_too_often_is_refused_in_apifys_shape() {
+    let emulator = start(Emulator::builder().rate_limit(1)).await;
+    statuses(&emulator, 1).await;
+    // Whatever it asks for.
+    for token in [Some(emulator.token()), None] {
+        let (status, body) = get(&emulator, "/v2/actor-runs", token).await;
+        assert_eq!(status, 429);
+        assert_eq!(body["error"]["type"], "rate-limit-exceeded");
+        assert!(body["error"]["message"].is_string());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_planned_fault_comes_before_the_rate_limit() {
+    let builder = Emulator::builder()
+        .rate_limit(2)
+        .fault(1..=1, Fault::status(503))
+        .fault(4..=4, Fault::Html { status: 502 });
+    let emulator = start(builder).await;
+    assert_eq!(statuses(&emulator, 5).await, [503, 200, 429, 502, 429]);
+    assert_eq!(emulator.refused(), 2);
 }
 
 #[tokio::test(start_paused = true)]

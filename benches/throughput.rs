@@ -1,4 +1,5 @@
-//! Runs a second from a server on a loopback socket to the program, end to end.
+//! Runs a second from a server on a loopback socket to the program, end to end: at the speed
+//! of the machine, and with a latency on each request.
 //!
 //! The server has a thread to itself and serves pages it has rendered before, so that the
 //! client is what is measured.
@@ -10,76 +11,26 @@
 )]
 
 mod plain;
+mod server;
 
 use std::future::Future;
 use std::hint::black_box;
-use std::sync::mpsc;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use apify_runs::Client;
-use apify_runs::emulator::Emulator;
+use apify_runs::{Client, RunStream};
 use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{
+    BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
+};
 use futures::{Stream, StreamExt, pin_mut};
 use tokio::runtime::Runtime;
-use tokio::sync::oneshot::{self, error::TryRecvError};
+
+use server::Server;
 
 const RUNS: u64 = 200_000;
+const PAGE: u64 = 1000;
 
-/// An emulator on a thread of its own.
-struct Server {
-    base_url: String,
-    token: String,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<thread::JoinHandle<()>>,
-}
-
-impl Server {
-    fn start() -> Self {
-        let (told, address) = mpsc::channel();
-        let (stop, mut stopped) = oneshot::channel();
-        let builder = thread::Builder::new().name("emulator".into());
-        let thread = builder.spawn(move || {
-            runtime().block_on(async {
-                let builder = Emulator::builder().runs(RUNS).keep_pages();
-                let emulator = builder.start().await.unwrap();
-                let token = emulator.token().to_owned();
-                told.send((emulator.base_url(), token)).unwrap();
-                // A server that sleeps between two requests must be woken up, which takes longer
-                // than its work and would be measured too: stay awake until told to stop.
-                while stopped.try_recv() == Err(TryRecvError::Empty) {
-                    tokio::task::yield_now().await;
-                }
-            });
-        });
-        let thread = thread.unwrap();
-        let (base_url, token) = address.recv().unwrap();
-        Self {
-            base_url,
-            token,
-            stop: Some(stop),
-            thread: Some(thread),
-        }
-    }
-
-    fn client(&self) -> Client {
-        let builder = Client::builder()
-            .base_url(&self.base_url)
-            .token(&self.token);
-        builder.build().unwrap()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
+/// One thread for the client, so that it cannot outdo the loop by using more of them.
 fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -98,24 +49,31 @@ fn bench<F: Future<Output = u64>>(
     group.bench_function(name, |b| b.iter(&mut checked));
 }
 
+async fn count<T, E: std::fmt::Debug>(runs: impl Stream<Item = Result<T, E>>) -> u64 {
+    pin_mut!(runs);
+    let mut count = 0;
+    while let Some(run) = runs.next().await {
+        run.unwrap();
+        count += 1;
+    }
+    count
+}
+
 fn loopback(c: &mut Criterion) {
-    let server = Server::start();
+    let server = Server::start(RUNS, Duration::ZERO);
     let client = server.client();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
 
     let mut group = c.benchmark_group("throughput/loopback");
     group.throughput(Throughput::Elements(RUNS));
     group.sample_size(20);
-    bench(&mut group, "run_stream", || async {
-        let mut runs = client.runs("a").stream();
-        let mut count = 0;
-        while let Some(run) = runs.next().await {
-            run.unwrap();
-            count += 1;
-        }
-        count
+    bench(&mut group, "run_stream_1", || {
+        count(client.runs("a").concurrency(1).stream())
     });
-    bench(&mut group, "run_pages", || async {
+    bench(&mut group, "run_stream_8", || {
+        count(client.runs("a").stream())
+    });
+    bench(&mut group, "run_pages_8", || async {
         let mut pages = client.runs("a").pages();
         let mut count = 0;
         while let Some(page) = pages.next().await {
@@ -123,21 +81,15 @@ fn loopback(c: &mut Criterion) {
         }
         count
     });
-    bench(&mut group, "hand_written_loop", || async {
-        let runs = plain::runs(http.clone(), server.base_url.clone(), server.token.clone());
-        pin_mut!(runs);
-        let mut count = 0;
-        while let Some(run) = runs.next().await {
-            run.unwrap();
-            count += 1;
-        }
-        count
+    bench(&mut group, "hand_written_loop", || {
+        let (base_url, token) = (server.base_url.clone(), server.token.clone());
+        count(plain::runs(http.clone(), base_url, token))
     });
     bench(&mut group, "raw_bytes", || async {
         // The same requests as the loop, with the bodies thrown away.
-        for offset in (0..=RUNS).step_by(1000) {
+        for offset in (0..=RUNS).step_by(PAGE as usize) {
             let base_url = &server.base_url;
-            let url = format!("{base_url}/v2/acts/a/runs?offset={offset}&limit=1000");
+            let url = format!("{base_url}/v2/acts/a/runs?offset={offset}&limit={PAGE}");
             let request = http.get(url).bearer_auth(&server.token);
             let answer = request.send().await.unwrap().error_for_status().unwrap();
             assert!(!answer.bytes().await.unwrap().is_empty());
@@ -147,9 +99,65 @@ fn loopback(c: &mut Criterion) {
     group.finish();
 }
 
+/// Measures page by page: a walk with one page in flight takes a minute where each request
+/// takes 300 ms.
+fn latency(c: &mut Criterion) {
+    for milliseconds in [50, 300] {
+        let server = Server::start(RUNS, Duration::from_millis(milliseconds));
+        let client = server.client();
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+
+        let mut group = c.benchmark_group(format!("throughput/latency_{milliseconds}ms"));
+        group.throughput(Throughput::Elements(PAGE));
+        group.sampling_mode(SamplingMode::Flat);
+        group.sample_size(10);
+        group.measurement_time(Duration::from_secs(15));
+        for concurrency in [1, 4, 8, 16] {
+            let name = format!("run_stream_{concurrency}");
+            bench_pages(&mut group, &name, || {
+                client.runs("a").concurrency(concurrency).stream()
+            });
+        }
+        bench_pages(&mut group, "hand_written_loop", || {
+            let (base_url, token) = (server.base_url.clone(), server.token.clone());
+            plain::runs(http.clone(), base_url, token).boxed()
+        });
+        group.finish();
+    }
+}
+
+/// Measures how long the rows of a page take, over one walk after the other.
+fn bench_pages<S: Stream<Item = Result<T, E>> + Unpin, T, E: std::fmt::Debug>(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    name: &str,
+    walk: impl Fn() -> S,
+) {
+    let runtime = runtime();
+    let mut runs = walk();
+    group.bench_function(name, |b| {
+        b.iter_custom(|pages| {
+            runtime.block_on(async {
+                let started = Instant::now();
+                let mut rows = 0;
+                while rows < pages * PAGE {
+                    match runs.next().await {
+                        Some(run) => drop(black_box(run.unwrap())),
+                        None => {
+                            runs = walk();
+                            continue;
+                        }
+                    }
+                    rows += 1;
+                }
+                started.elapsed()
+            })
+        });
+    });
+}
+
 /// What a row costs once its page is there: taken from the stream, and from the page.
 fn row(c: &mut Criterion) {
-    let server = Server::start();
+    let server = Server::start(RUNS, Duration::ZERO);
     let client = server.client();
     let runtime = runtime();
     let mut group = c.benchmark_group("throughput/row");
@@ -167,7 +175,7 @@ fn row(c: &mut Criterion) {
 async fn time_in_stream(client: &Client, rows: u64) -> Duration {
     let (mut spent, mut left) = (Duration::ZERO, rows);
     while left > 0 {
-        let mut runs = client.runs("a").stream();
+        let mut runs: RunStream = client.runs("a").concurrency(1).stream();
         while left > 0 {
             // The first row of a page waits for the page: it is not timed.
             let Some(run) = runs.next().await else { break };
@@ -188,7 +196,7 @@ async fn time_in_stream(client: &Client, rows: u64) -> Duration {
 async fn time_in_pages(client: &Client, rows: u64) -> Duration {
     let (mut spent, mut left) = (Duration::ZERO, rows);
     while left > 0 {
-        let mut pages = client.runs("a").pages();
+        let mut pages = client.runs("a").concurrency(1).pages();
         while left > 0 {
             let Some(page) = pages.next().await else {
                 break;
@@ -206,5 +214,5 @@ async fn time_in_pages(client: &Client, rows: u64) -> Duration {
     spent
 }
 
-criterion_group!(benches, loopback, row);
+criterion_group!(benches, loopback, latency, row);
 criterion_main!(benches);

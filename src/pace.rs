@@ -203,3 +203,111 @@ pub(crate) fn rate_limit(headers: &HeaderMap) -> Option<f64> {
         .ok()?;
     (limit > 0).then(|| limit.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MILLISECOND: Duration = Duration::from_millis(1);
+
+    /// When requests are sent that are always ready, and answered at once.
+    fn sent(pace: &mut Pace, from: Instant, count: usize) -> Vec<Instant> {
+        let (mut now, mut sent) = (from, Vec::new());
+        while sent.len() < count {
+            match pace.turn(now) {
+                Turn::Now => {
+                    pace.in_flight -= 1;
+                    sent.push(now);
+                }
+                Turn::At(time) => {
+                    assert!(time > now, "no time to wait for");
+                    now = time;
+                }
+                Turn::AfterAnswer => panic!("nothing is in flight"),
+            }
+        }
+        sent
+    }
+
+    #[test]
+    fn no_second_has_more_requests_than_the_rate() {
+        for rate in [0.25, 1.0, 2.5, 30.0, 59.9, 60.0, 1000.0] {
+            let mut pace = Pace::new(rate);
+            let count = (rate * 10.0).ceil() as usize;
+            let sent = sent(&mut pace, Instant::now(), count);
+            let requests = rate.ceil() as usize;
+            let window = Duration::from_secs_f64(requests as f64 / rate);
+            for (first, over) in sent.iter().zip(&sent[requests..]) {
+                assert!(*over - *first >= window, "{rate}");
+            }
+            // And not many less.
+            let elapsed = (sent[count - 1] - sent[0]).as_secs_f64();
+            assert!(count as f64 / elapsed > rate * 0.95, "{rate}: {elapsed} s");
+        }
+    }
+
+    #[test]
+    fn a_lower_rate_of_the_service_counts_and_a_higher_one_does_not() {
+        for (told, per_second) in [(5.0, 5), (500.0, 30)] {
+            let mut pace = Pace::new(30.0);
+            let start = Instant::now();
+            sent(&mut pace, start, 20);
+            pace.told_rate = told;
+            // What was sent at the old rate counts too.
+            let later = sent(&mut pace, start + MILLISECOND, 100);
+            for (first, over) in later.iter().zip(&later[per_second..]) {
+                assert!(*over - *first >= Duration::from_secs(1), "{told}");
+            }
+            assert_eq!(later[0] - start >= Duration::from_secs(1), told == 5.0);
+        }
+    }
+
+    #[test]
+    fn without_a_rate_nothing_waits_and_nothing_is_remembered() {
+        let mut pace = Pace::new(f64::INFINITY);
+        let start = Instant::now();
+        assert_eq!(sent(&mut pace, start, 10_000)[9_999], start);
+        assert!(pace.sent.is_empty());
+    }
+
+    #[test]
+    fn a_refusal_halves_what_is_in_flight_once_and_good_answers_bring_it_back() {
+        let mut pace = Pace::new(f64::INFINITY);
+        let start = Instant::now();
+        for _ in 0..8 {
+            assert_eq!(pace.turn(start), Turn::Now);
+        }
+        let refused = start + 100 * MILLISECOND;
+        for _ in 0..8 {
+            pace.refused(start, refused);
+        }
+        assert_eq!(pace.room, 4, "all eight are one reason");
+        assert_eq!(pace.turn(refused), Turn::AfterAnswer);
+
+        pace.in_flight = 3;
+        assert_eq!(pace.turn(refused), Turn::Now);
+        for _ in 0..4 + 5 + 6 + 7 {
+            pace.good();
+        }
+        assert_eq!(pace.room, 8);
+
+        // A request sent since then is another reason.
+        pace.in_flight = 1;
+        pace.refused(refused + MILLISECOND, refused + MILLISECOND);
+        assert_eq!(pace.room, 1, "one may always be in flight");
+    }
+
+    #[test]
+    fn the_service_tells_its_limit_in_a_header() {
+        let limit = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("X-RateLimit-Limit", value.parse().unwrap());
+            rate_limit(&headers)
+        };
+        assert_eq!(limit("60"), Some(60.0));
+        for nonsense in ["0", "-1", "", "many", "60.5", "99999999999"] {
+            assert_eq!(limit(nonsense), None, "{nonsense}");
+        }
+        assert_eq!(rate_limit(&HeaderMap::new()), None);
+    }
+}

@@ -11,11 +11,13 @@
 mod client;
 #[cfg(feature = "gzip")]
 mod compression;
+mod concurrency;
 mod emulator;
 mod faults;
 mod follow;
 mod histories;
 mod moving;
+mod pace;
 mod resume;
 mod rows;
 mod stream;

@@ -1,0 +1,134 @@
+//! How fast requests are sent.
+
+use std::time::Duration;
+
+use apify_runs::emulator::{Emulator, Fault};
+use apify_runs::{Client, RetryPolicy, RunQuery};
+use futures::StreamExt;
+use tokio::time::Instant;
+
+use crate::{drain, ids, start};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// No second has more requests than this.
+fn assert_pace(emulator: &Emulator, per_second: usize) {
+    let arrivals: Vec<_> = emulator.requests().iter().map(|it| it.at).collect();
+    assert!(arrivals.len() > per_second, "too few to tell");
+    for (first, over) in arrivals.iter().zip(&arrivals[per_second..]) {
+        assert!(*over - *first >= SECOND, "{first:?} to {over:?}");
+    }
+}
+
+fn query() -> RunQuery {
+    RunQuery::actor("a").page_size(10)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_sends_thirty_requests_a_second_if_nothing_else_is_said() {
+    let emulator = start(Emulator::builder().runs(1000)).await;
+    let builder = Client::builder().base_url(emulator.base_url());
+    let client = builder.token(emulator.token()).build().unwrap();
+    let (seen, end) = drain(client.runs(query()).stream()).await;
+    end.unwrap();
+    assert_eq!(seen, ids(&emulator));
+    assert_pace(&emulator, 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn clones_share_their_pace() {
+    let emulator = start(Emulator::builder().runs(295)).await;
+    let builder = emulator.client_builder().max_requests_per_second(10.0);
+    let client = builder.build().unwrap();
+    let started = Instant::now();
+    let walks = [(); 3].map(|()| drain(client.clone().runs(query()).stream()));
+    let count = client.count("a");
+    let (walks, count) = tokio::join!(futures::future::join_all(walks), count);
+    assert_eq!(count.unwrap(), 295);
+    for (seen, end) in walks {
+        end.unwrap();
+        assert_eq!(seen, ids(&emulator));
+    }
+    assert_eq!(emulator.requests().len(), 91);
+    assert_pace(&emulator, 10);
+    assert!(started.elapsed() < 10 * SECOND, "{:?}", started.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn to_wait_for_a_turn_costs_nothing_of_the_time_for_a_page() {
+    let emulator = start(Emulator::builder().runs(100)).await;
+    let policy = RetryPolicy::default().max_elapsed(2 * SECOND);
+    let builder = emulator.client_builder().retry(policy);
+    let client = builder.max_requests_per_second(0.2).build().unwrap();
+    let started = Instant::now();
+    let (seen, end) = drain(client.runs(query()).stream()).await;
+    end.unwrap();
+    assert_eq!(seen, ids(&emulator));
+    assert!(started.elapsed() >= 45 * SECOND, "{:?}", started.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_refusal_nobody_asks_until_the_time_it_names() {
+    let refusal = Fault::status_retry_after(429, 7);
+    let builder = Emulator::builder().runs(400).fault(5..=6, refusal);
+    let emulator = start(builder.latency(SECOND / 10)).await;
+    let client = emulator.client();
+    let (one, other) = tokio::join!(
+        drain(client.runs(query()).stream()),
+        drain(client.runs(query()).stream()),
+    );
+    for (seen, end) in [one, other] {
+        end.unwrap();
+        assert_eq!(seen, ids(&emulator));
+    }
+    let refused = emulator.requests()[4].at + SECOND / 10;
+    let arrivals = emulator.requests().into_iter().map(|it| it.at);
+    let early: Vec<_> = arrivals
+        .filter(|at| (refused + SECOND / 10..refused + 7 * SECOND).contains(at))
+        .collect();
+    assert!(early.is_empty(), "{early:?}, refused at {refused:?}");
+}
+
+/// Reads for a minute, and says how many requests were let through and refused.
+async fn read_for_a_minute(emulator: &Emulator, client: &Client) -> (u64, u64) {
+    let mut runs = client.runs(query()).stream();
+    let started = Instant::now();
+    while started.elapsed() < 60 * SECOND {
+        runs.next().await.unwrap().unwrap();
+    }
+    let refused = emulator.refused();
+    (emulator.requests().len() as u64 - refused, refused)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_service_allows_is_used_and_seldom_exceeded() {
+    let builder = || {
+        let builder = Emulator::builder().runs(40_000);
+        builder.latency(SECOND / 10)
+    };
+    // Told by the service, or by the user.
+    for (builder, rate) in [
+        (builder().rate_limit(60), f64::INFINITY),
+        (builder().hidden_rate_limit(60), 60.0),
+    ] {
+        let emulator = start(builder).await;
+        let builder = emulator.client_builder().max_requests_per_second(rate);
+        let client = builder.build().unwrap();
+        let (allowed, refused) = read_for_a_minute(&emulator, &client).await;
+        assert!(allowed >= 60 * 60 * 95 / 100, "{allowed} in a minute");
+        assert!(refused * 100 < allowed, "{refused} of {allowed} refused");
+    }
+}
+
+/// Nobody says how fast is too fast: refusals do.
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_nobody_tells_costs_time_and_no_row() {
+    let builder = Emulator::builder().runs(4000).hidden_rate_limit(20);
+    let emulator = start(builder.latency(SECOND / 10)).await;
+    let (seen, end) = drain(emulator.client().runs(query()).stream()).await;
+    end.unwrap();
+    assert_eq!(seen, ids(&emulator));
+    let (requests, refused) = (emulator.requests().len(), emulator.refused());
+    assert!(refused > 0, "the limit was not met");
+    assert!(refused * 4 < requests as u64, "{refused} of {requests}");
+}

@@ -66,6 +66,7 @@ impl fmt::Debug for Happening {
 #[derive(Debug, Clone, Copy)]
 struct Walk {
     by_page: bool,
+    concurrency: usize,
     /// After how many items it is stopped, if it gets that far.
     stop_after: Option<u64>,
     /// How often and after how long it looks for new runs. If never, it does not follow.
@@ -340,6 +341,7 @@ impl Story {
         }
         let lookback = Duration::from_millis(self.wish.lookback as u64);
         let runs = runs.emit(self.wish.emit).lookback(lookback);
+        let runs = runs.concurrency(walk.concurrency);
         let mut reader = Reader::new(runs.resume(cursor.clone()), walk.by_page);
         let mut items = 0;
         while let Ok(next) = reader.next(world).await {
@@ -492,9 +494,11 @@ fn walk() -> impl Strategy<Value = Walk> {
     let interval = proptest::sample::select(vec![3_u64, 5, 11]);
     let pause = proptest::sample::select(vec![0_u64, 3, 11]);
     let by_page = proptest::bool::weighted(0.3);
-    (by_page, stop_after, polls, interval, pause).prop_map(
-        |(by_page, stop_after, polls, interval, pause)| Walk {
+    let concurrency = prop_oneof![Just(1_usize), 2_usize..9];
+    (by_page, concurrency, stop_after, polls, interval, pause).prop_map(
+        |(by_page, concurrency, stop_after, polls, interval, pause)| Walk {
             by_page,
+            concurrency,
             stop_after,
             polls,
             interval,

@@ -7,39 +7,26 @@
 )]
 
 mod plain;
+mod server;
 
 use std::hint::black_box;
+use std::time::Duration;
 
 use apify_runs::RunPage;
-use apify_runs::emulator::Emulator;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+
+use server::Server;
 
 const RUNS: u64 = 1000;
 
-/// The body of a full page, as the emulator serves it.
-fn body() -> Vec<u8> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        let emulator = Emulator::builder().runs(RUNS * 3).start().await.unwrap();
-        let url = format!(
-            "{}/v2/acts/a/runs?offset=1000&limit=1000",
-            emulator.base_url()
-        );
-        let request = reqwest::Client::new()
-            .get(url)
-            .bearer_auth(emulator.token());
-        let answer = request.send().await.unwrap().error_for_status().unwrap();
-        answer.bytes().await.unwrap().to_vec()
-    })
-}
-
 fn decode(c: &mut Criterion) {
-    let body = body();
+    // A full page of an ordinary list.
+    let body = Server::start(RUNS * 3, Duration::ZERO).body(RUNS);
     let mut group = c.benchmark_group("decode");
-    group.throughput(Throughput::Elements(RUNS));
+    group.throughput(Throughput::ElementsAndBytes {
+        elements: RUNS,
+        bytes: body.len() as u64,
+    });
     group.bench_function("run_page", |b| {
         b.iter(|| RunPage::from_json(black_box(&body)).unwrap());
     });

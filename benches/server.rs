@@ -1,12 +1,24 @@
 //! The server that benchmarks read from.
 
+#![allow(dead_code, reason = "not every benchmark needs all of it")]
+
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use apify_runs::Client;
 use apify_runs::emulator::Emulator;
+use tokio::runtime::Runtime;
 use tokio::sync::oneshot::{self, error::TryRecvError};
+
+/// A runtime of one thread: for the server, and for a client that cannot outdo another by
+/// using more of them.
+pub(crate) fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+}
 
 /// An emulator on a thread of its own, with its pages rendered beforehand.
 pub(crate) struct Server {
@@ -22,10 +34,7 @@ impl Server {
         let (stop, mut stopped) = oneshot::channel();
         let builder = thread::Builder::new().name("emulator".into());
         let thread = builder.spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build();
-            runtime.unwrap().block_on(async {
+            runtime().block_on(async {
                 let builder = Emulator::builder().runs(runs).latency(latency).keep_pages();
                 let emulator = builder.start().await.unwrap();
                 let token = emulator.token().to_owned();
@@ -44,6 +53,19 @@ impl Server {
             stop: Some(stop),
             thread: Some(thread.unwrap()),
         }
+    }
+
+    /// The body of the page of 1000 rows from this offset on.
+    pub(crate) fn body(&self, offset: u64) -> Vec<u8> {
+        let url = format!(
+            "{}/v2/acts/a/runs?offset={offset}&limit=1000",
+            self.base_url
+        );
+        runtime().block_on(async {
+            let request = reqwest::Client::new().get(url).bearer_auth(&self.token);
+            let answer = request.send().await.unwrap().error_for_status().unwrap();
+            answer.bytes().await.unwrap().to_vec()
+        })
     }
 
     /// A client that may send as many requests as it likes.

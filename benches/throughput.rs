@@ -23,20 +23,11 @@ use criterion::{
     BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
 };
 use futures::{Stream, StreamExt, pin_mut};
-use tokio::runtime::Runtime;
 
-use server::Server;
+use server::{Server, runtime};
 
 const RUNS: u64 = 200_000;
 const PAGE: u64 = 1000;
-
-/// One thread for the client, so that it cannot outdo the loop by using more of them.
-fn runtime() -> Runtime {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
-}
 
 /// Measures a walk that returns how many runs it saw.
 fn bench<F: Future<Output = u64>>(

@@ -2,6 +2,9 @@
 #![doc = include_str!("../README.md")]
 
 mod base_url;
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench;
 mod client;
 mod cursor;
 mod decode;

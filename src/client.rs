@@ -63,6 +63,7 @@ pub(crate) struct Settings {
     pub(crate) retry: RetryPolicy,
     pub(crate) max_requests_per_second: f64,
     pub(crate) pacer: Pacer,
+    pub(crate) compression: bool,
     pub(crate) max_page_bytes: usize,
 }
 
@@ -187,6 +188,7 @@ impl fmt::Debug for Client {
             .field("timeout", &self.0.timeout)
             .field("retry", &self.0.retry)
             .field("max_requests_per_second", &self.0.max_requests_per_second)
+            .field("compression", &self.0.compression)
             .field("max_page_bytes", &self.0.max_page_bytes)
             .finish_non_exhaustive()
     }
@@ -203,6 +205,7 @@ pub struct ClientBuilder {
     timeout: Duration,
     retry: RetryPolicy,
     max_requests_per_second: f64,
+    compression: bool,
     max_page_bytes: usize,
     allow_http: bool,
 }
@@ -217,6 +220,7 @@ impl Default for ClientBuilder {
             timeout: DEFAULT_TIMEOUT,
             retry: RetryPolicy::default(),
             max_requests_per_second: DEFAULT_RATE,
+            compression: true,
             max_page_bytes: DEFAULT_MAX_PAGE_BYTES,
             allow_http: false,
         }
@@ -291,6 +295,15 @@ impl ClientBuilder {
         self
     }
 
+    /// Whether the service may compress its answers. Default `true`: with each encoding that
+    /// the crate's features or [`http_client`](Self::http_client) can read.
+    ///
+    /// COMPRESSION_FIGURES
+    pub fn compression(mut self, compression: bool) -> Self {
+        self.compression = compression;
+        self
+    }
+
     /// The longest body that is accepted, in bytes after decompression. Default 64 MiB;
     /// from 1 KiB to 1 GiB. A full page is about 0.4 MB.
     pub fn max_page_bytes(mut self, bytes: usize) -> Self {
@@ -347,6 +360,7 @@ impl ClientBuilder {
             retry: self.retry,
             max_requests_per_second: rate,
             pacer: Pacer::new(rate),
+            compression: self.compression,
             max_page_bytes: self.max_page_bytes,
         })))
     }
@@ -359,6 +373,7 @@ impl fmt::Debug for ClientBuilder {
             .field("timeout", &self.timeout)
             .field("retry", &self.retry)
             .field("max_requests_per_second", &self.max_requests_per_second)
+            .field("compression", &self.compression)
             .field("max_page_bytes", &self.max_page_bytes)
             .field("allow_http", &self.allow_http)
             .finish_non_exhaustive()

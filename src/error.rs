@@ -160,8 +160,8 @@ impl Error {
         self.0.attempts
     }
 
-    /// How long all attempts and the waits between them took. Zero if [`attempts`](Self::attempts)
-    /// is.
+    /// How long all attempts and the delays between them took, without the time they waited for
+    /// their turn. Zero if [`attempts`](Self::attempts) is.
     pub fn elapsed(&self) -> Duration {
         self.0.elapsed
     }

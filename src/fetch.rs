@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use reqwest::header::{ACCEPT, AUTHORIZATION, LOCATION, USER_AGENT};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, LOCATION, USER_AGENT};
 use reqwest::{Response, StatusCode, Url};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -161,6 +161,9 @@ async fn exchange(settings: &Settings, url: &Url, body: &mut Vec<u8>) -> Result<
         .header(ACCEPT, "application/json");
     if let Some(user_agent) = &settings.user_agent {
         request = request.header(USER_AGENT, user_agent.clone());
+    }
+    if !settings.compression {
+        request = request.header(ACCEPT_ENCODING, "identity");
     }
     let response = request.send().await.map_err(transport)?;
     let (status, headers) = (response.status(), response.headers());

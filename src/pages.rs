@@ -140,7 +140,7 @@ fn unreadable_row(
 /// read ends its page early and is an `Err` of kind [`Item`](ErrorKind::Item) after it; the
 /// rest of the page follows. After any other `Err` the stream is over.
 ///
-/// Nothing is requested before the first poll. Dropping it aborts the request in flight.
+/// Nothing is requested before the first poll. Dropping it aborts the requests in flight.
 ///
 /// # Cancel safety
 ///

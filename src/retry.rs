@@ -118,7 +118,8 @@ impl RetryPolicy {
     }
 
     /// How long one page may take, requests and delays together. Default 5 minutes; from
-    /// 1 ms to 30 days. It also cuts an attempt short that would run past it.
+    /// 1 ms to 30 days. It also cuts an attempt short that would run past it. To wait for a
+    /// turn, where the client's pace or a 429 holds requests back, does not count.
     pub fn max_elapsed(mut self, elapsed: Duration) -> Self {
         self.max_elapsed = elapsed;
         self
@@ -132,8 +133,9 @@ impl RetryPolicy {
         self
     }
 
-    /// Calls `f` before each retry, to log or to count. It runs on the task that polls the
-    /// stream, so it should return soon.
+    /// Calls `f` before each retry, to log or to count. It runs on the task that fetches the
+    /// page, of which there may be several at a time, so it should return soon. If it panics,
+    /// so does the poll of the stream.
     pub fn on_retry(mut self, f: impl Fn(&RetryEvent<'_>) + Send + Sync + 'static) -> Self {
         self.on_retry = Some(Arc::new(f));
         self

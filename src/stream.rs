@@ -219,9 +219,10 @@ impl Runs {
 ///
 /// Runs come in the order of the list, by ascending
 /// [`started_at`](RunSummary::started_at) unless the query says
-/// [`descending`](RunQuery::descending). Pages are fetched one after the other, each when
-/// the rows of the one before have been handed out, and repeated under the client's
-/// [`RetryPolicy`](crate::RetryPolicy) when something fails on the way.
+/// [`descending`](RunQuery::descending). Several pages are
+/// [in flight](Runs::concurrency) at a time, no more than the client's
+/// [pace](crate::ClientBuilder::max_requests_per_second) allows, and each is repeated under the
+/// client's [`RetryPolicy`](crate::RetryPolicy) when something fails on the way.
 ///
 /// # Errors
 ///
@@ -243,7 +244,7 @@ impl Runs {
 /// # Cancel safety
 ///
 /// `next()` may be dropped at any await, as in `select!`: no row is lost, and the next call
-/// goes on where it was. Dropping the stream aborts the request in flight.
+/// goes on where it was. Dropping the stream aborts the requests in flight.
 ///
 /// # Panics
 ///

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, HeaderName,
-    LOCATION, RETRY_AFTER, USER_AGENT,
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DATE,
+    HeaderMap, HeaderName, LOCATION, RETRY_AFTER, USER_AGENT, VARY,
 };
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::clock::http_date;
+use super::encoding::Encoding;
 use super::faults::{AnswerBody, Fault, Then};
 use super::selection::{Selected, Selection};
 use super::{Plan, RequestRecord, Shared};
@@ -132,9 +133,12 @@ impl Drop for InFlight {
 type Answer = Response<AnswerBody<InFlight>>;
 
 /// What an answer is before it is sent.
+#[derive(Clone)]
 struct Draft {
     status: u16,
     content_type: &'static str,
+    /// How the body is compressed.
+    encoding: Option<Encoding>,
     header: Option<(HeaderName, String)>,
     body: Bytes,
     then: Then,
@@ -146,13 +150,15 @@ struct Received {
     number: u64,
     /// Whether it is one more than are let through, and no fault takes its place.
     is_refused: bool,
+    /// How the answer is to be compressed.
+    encoding: Option<Encoding>,
     in_flight: InFlight,
 }
 
 /// The answer to a request, or `None` for a reset.
 async fn answer<B>(shared: &Arc<Shared>, request: &Request<B>) -> Option<Answer> {
     let received = receive(shared, request);
-    let (plan, number) = (&shared.plan, received.number);
+    let (plan, number, encoding) = (&shared.plan, received.number, received.encoding);
     if !plan.latency.is_zero() {
         // Even a sleep of no length waits for the next millisecond.
         sleep(plan.latency).await;
@@ -160,15 +166,18 @@ async fn answer<B>(shared: &Arc<Shared>, request: &Request<B>) -> Option<Answer>
     if let Some(change) = &plan.before_each {
         shared.change(|store| change(number, store));
     }
-    let good = |total| good(shared, request, number, total).unwrap_or_else(|refusal| refusal);
+    let good = |total| {
+        let page = good(shared, request, &received, total);
+        page.unwrap_or_else(|refusal| refusal.encoded(encoding))
+    };
     let draft = match plan.fault(number) {
         Some(Fault::Reset) => return None,
         Some(Fault::Hang) => std::future::pending().await,
         Some(Fault::Total(total)) => good(Some(*total)),
         Some(Fault::Truncate) => good(None).cut_in_half(Then::Flush),
         Some(Fault::Stall) => good(None).cut_in_half(Then::Stall),
-        Some(fault) => faulty(fault),
-        None if received.is_refused => Draft::standard_error(429),
+        Some(fault) => faulty(fault).encoded(encoding),
+        None if received.is_refused => Draft::standard_error(429).encoded(encoding),
         None => good(None),
     };
     Some(draft.into_answer(shared, received.in_flight))
@@ -189,6 +198,7 @@ fn receive<B>(shared: &Arc<Shared>, request: &Request<B>) -> Received {
     Received {
         number,
         is_refused,
+        encoding: plan.encoding(request.headers()),
         in_flight: InFlight(Arc::clone(shared)),
     }
 }
@@ -218,6 +228,14 @@ impl Plan {
             .iter()
             .find(|(from, to, _)| (*from, *to).contains(&number));
         hit.map(|(_, _, fault)| fault)
+    }
+
+    /// How the answer to a request with these headers is compressed.
+    fn encoding(&self, headers: &HeaderMap) -> Option<Encoding> {
+        if !self.compresses {
+            return None;
+        }
+        Encoding::accepted(headers)
     }
 
     fn told_rate_limit(&self) -> Option<u64> {
@@ -255,7 +273,7 @@ fn faulty(fault: &Fault) -> Draft {
 fn good<B>(
     shared: &Shared,
     request: &Request<B>,
-    number: u64,
+    received: &Received,
     total: Option<u64>,
 ) -> Result<Draft, Draft> {
     let plan = &shared.plan;
@@ -263,25 +281,25 @@ fn good<B>(
     // Held until the page is kept, so that no page outlives a change of the list.
     let mut store = shared.store();
     let is_kept = plan.keeps_pages && plan.during_each.is_none() && total.is_none();
-    let key = request.uri().query().unwrap_or_default();
-    if let Some(body) = shared.pages.get(key).filter(|_| is_kept) {
-        return Ok(Draft::new(200, body));
+    let (encoding, query) = (received.encoding, request.uri().query().unwrap_or_default());
+    if let Some(page) = shared.pages.get(encoding, query).filter(|_| is_kept) {
+        return Ok(page);
     }
     let selection = selection(request, plan)?;
     let selected = match &plan.during_each {
-        Some(change) => store.select_during(&selection, |store| change(number, store)),
+        Some(change) => store.select_during(&selection, |store| change(received.number, store)),
         None => store.select(&selection),
     };
-    let body = page(&selection, &selected, total);
+    let page = Draft::new(200, page(&selection, &selected, total)).encoded(encoding);
     if is_kept {
-        shared.pages.keep(key, &body);
+        shared.pages.keep(encoding, query, &page);
     }
-    Ok(Draft::new(200, body))
+    Ok(page)
 }
 
 /// The JSON of a page, with the `total` there is if none other is to be told.
-fn page(selection: &Selection, selected: &Selected, total: Option<u64>) -> Bytes {
-    Bytes::from(format!(
+fn page(selection: &Selection, selected: &Selected, total: Option<u64>) -> String {
+    format!(
         r#"{{"data":{{"total":{},"offset":{},"limit":{},"desc":{},"count":{},"items":[{}]}}}}"#,
         total.unwrap_or(selected.total),
         selection.offset,
@@ -289,7 +307,7 @@ fn page(selection: &Selection, selected: &Selected, total: Option<u64>) -> Bytes
         selection.descending,
         selected.count,
         selected.items,
-    ))
+    )
 }
 
 /// Checks method, token and path, in the order the service does.
@@ -379,6 +397,7 @@ impl Draft {
         Self {
             status,
             content_type: "application/json; charset=utf-8",
+            encoding: None,
             header: None,
             body: body.into(),
             then: Then::End,
@@ -405,6 +424,19 @@ impl Draft {
         Self::error(status, api_type, message)
     }
 
+    /// With its body compressed, if there is any.
+    fn encoded(mut self, encoding: Option<Encoding>) -> Self {
+        let Some(encoding) = encoding.filter(|_| !self.body.is_empty()) else {
+            return self;
+        };
+        // What cannot be compressed is sent as it is.
+        if let Ok(body) = encoding.encode(&self.body) {
+            self.body = body.into();
+            self.encoding = Some(encoding);
+        }
+        self
+    }
+
     fn cut_in_half(mut self, then: Then) -> Self {
         self.header = Some((CONTENT_LENGTH, self.body.len().to_string()));
         self.body.truncate(self.body.len() / 2);
@@ -422,6 +454,12 @@ impl Draft {
             }
         };
         set(CONTENT_TYPE, self.content_type);
+        if let Some(encoding) = self.encoding {
+            set(CONTENT_ENCODING, encoding.name());
+        }
+        if shared.plan.compresses {
+            set(VARY, "Accept-Encoding");
+        }
         set(DATE, &http_date(shared.clock.now()));
         if let Some(limit) = shared.plan.told_rate_limit() {
             set(RATE_LIMIT, &limit.to_string());
@@ -433,24 +471,28 @@ impl Draft {
     }
 }
 
-/// Pages that were rendered before, by their query.
+/// Pages that were rendered before, by the encoding that was asked for, and by their query.
 #[derive(Default)]
-pub(super) struct PageCache(Mutex<HashMap<String, Bytes>>);
+pub(super) struct PageCache(Mutex<KeptPages>);
+
+type KeptPages = HashMap<Option<Encoding>, HashMap<String, Draft>>;
 
 impl PageCache {
-    fn get(&self, query: &str) -> Option<Bytes> {
-        self.pages().get(query).cloned()
+    fn get(&self, encoding: Option<Encoding>, query: &str) -> Option<Draft> {
+        self.pages().get(&encoding)?.get(query).cloned()
     }
 
-    fn keep(&self, query: &str, page: &Bytes) {
-        self.pages().insert(query.into(), page.clone());
+    fn keep(&self, encoding: Option<Encoding>, query: &str, page: &Draft) {
+        let mut pages = self.pages();
+        let encoded = pages.entry(encoding).or_default();
+        encoded.insert(query.into(), page.clone());
     }
 
     pub(super) fn clear(&self) {
         self.pages().clear();
     }
 
-    fn pages(&self) -> MutexGuard<'_, HashMap<String, Bytes>> {
+    fn pages(&self) -> MutexGuard<'_, KeptPages> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,64 +1,83 @@
 //! Answers that come compressed.
 
-use std::io::Write;
-
+use apify_runs::emulator::{Emulator, Fault};
 use apify_runs::{Client, ErrorKind, RunQuery};
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
 
-use crate::drain;
+use crate::{drain, http, ids, start};
 
-/// A client of a server that answers one request, with this body, compressed.
-async fn client_of_gzip_server(body: &[u8]) -> apify_runs::ClientBuilder {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(body).unwrap();
-    let body = encoder.finish().unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let mut request = Vec::new();
-        while !request.ends_with(b"\r\n\r\n") {
-            stream.read_buf(&mut request).await.unwrap();
-        }
-        let length = body.len();
-        let head = format!(
-            "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {length}\r\n\r\n"
-        );
-        stream.write_all(head.as_bytes()).await.unwrap();
-        // A client that has seen enough may be gone by now.
-        let _ = stream.write_all(&body).await;
-    });
+/// The encodings that are built in.
+fn encodings() -> impl Iterator<Item = &'static str> {
+    let all = [
+        ("gzip", cfg!(feature = "gzip")),
+        ("br", cfg!(feature = "brotli")),
+        ("zstd", cfg!(feature = "zstd")),
+    ];
+    let built_in = all.into_iter().filter(|(_, is_built_in)| *is_built_in);
+    built_in.map(|(encoding, _)| encoding)
+}
+
+/// A client that accepts nothing but this encoding.
+fn client(emulator: &Emulator, encoding: &str) -> apify_runs::ClientBuilder {
+    let http = match encoding {
+        "gzip" => http().no_brotli().no_zstd(),
+        "br" => http().no_gzip().no_zstd(),
+        _ => http().no_gzip().no_brotli(),
+    };
     Client::builder()
-        .base_url(format!("http://{address}"))
-        .token("t")
+        .base_url(emulator.base_url())
+        .token(emulator.token())
+        .http_client(http.build().unwrap())
 }
 
-#[tokio::test]
-async fn a_compressed_page_is_read_like_any_other() {
-    let body = include_bytes!("../fixtures/reference.json");
-    let client = client_of_gzip_server(body).await.build().unwrap();
-    let mut runs = client.runs("a").stream();
-    let mut statuses = Vec::new();
-    while let Some(run) = futures::StreamExt::next(&mut runs).await {
-        statuses.push(run.unwrap().status.to_string());
+#[tokio::test(start_paused = true)]
+async fn a_list_is_walked_in_every_encoding() {
+    for encoding in encodings() {
+        let builder = Emulator::builder().runs(2500).compress();
+        let emulator = start(builder.fault(2..=2, Fault::Truncate)).await;
+        let client = client(&emulator, encoding).build().unwrap();
+        let (walked, end) = drain(client.runs("a").stream()).await;
+        end.unwrap();
+        assert_eq!(walked, ids(&emulator), "{encoding}");
+
+        let requests = emulator.requests();
+        assert_eq!(requests.len(), 4, "the page that broke off is read again");
+        for request in requests {
+            assert_eq!(request.accept_encoding.as_deref(), Some(encoding));
+        }
     }
-    assert_eq!(statuses, ["SUCCEEDED", "FAILED"]);
-    assert_eq!(runs.stats().bytes, body.len() as u64);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
+async fn a_compressed_page_is_read_like_any_other() {
+    let body = include_str!("../fixtures/reference.json");
+    for encoding in encodings() {
+        let builder = Emulator::builder().compress();
+        let emulator = start(builder.fault(.., Fault::Body(body.into()))).await;
+        let client = client(&emulator, encoding).build().unwrap();
+        let mut runs = client.runs("a").stream();
+        let mut statuses = Vec::new();
+        while let Some(run) = futures::StreamExt::next(&mut runs).await {
+            statuses.push(run.unwrap().status.to_string());
+        }
+        assert_eq!(statuses, ["SUCCEEDED", "FAILED"], "{encoding}");
+        assert_eq!(runs.stats().bytes, body.len() as u64, "{encoding}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_limit_on_a_page_holds_for_what_comes_out_of_the_compression() {
-    let bomb = vec![b' '; 50 << 20];
-    let builder = client_of_gzip_server(&bomb).await.max_page_bytes(1 << 20);
-    let client = builder.build().unwrap();
-    let (_, end) = drain(client.runs(RunQuery::actor("a")).stream()).await;
-    let error = end.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Protocol);
-    assert!(
-        error.to_string().contains("longer than max_page_bytes"),
-        "{error}"
-    );
+    let bomb = " ".repeat(8 << 20);
+    for encoding in encodings() {
+        let builder = Emulator::builder().compress();
+        let emulator = start(builder.fault(.., Fault::Body(bomb.clone()))).await;
+        let builder = client(&emulator, encoding).max_page_bytes(1 << 20);
+        let client = builder.build().unwrap();
+        let (_, end) = drain(client.runs(RunQuery::actor("a")).stream()).await;
+        let error = end.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{encoding}");
+        assert!(
+            error.to_string().contains("longer than max_page_bytes"),
+            "{error}"
+        );
+    }
 }

@@ -1,15 +1,17 @@
 //! The emulator answers as the service does, to clients that are not ours.
 
+use std::io::Read;
 use std::pin::pin;
 use std::time::Duration;
 
 use apify_runs::emulator::{Emulator, Fault};
 use chrono::{DateTime, Utc};
+use flate2::read::GzDecoder;
 use futures::future::join;
 use serde_json::{Value, json};
 use tokio::time::{Instant, advance, timeout};
 
-use crate::{emulator, start};
+use crate::{emulator, http, start};
 
 async fn get(emulator: &Emulator, path: &str, token: Option<&str>) -> (u16, Value) {
     let answer = send(emulator, path, token).await;
@@ -27,20 +29,12 @@ async fn page(emulator: &Emulator, query: &str) -> (u64, Vec<String>) {
 }
 
 async fn send(emulator: &Emulator, path: &str, token: Option<&str>) -> reqwest::Response {
-    let mut request = http().get(format!("{}{path}", emulator.base_url()));
+    let http = http().build().unwrap();
+    let mut request = http.get(format!("{}{path}", emulator.base_url()));
     if let Some(token) = token {
         request = request.bearer_auth(token);
     }
     request.send().await.unwrap()
-}
-
-/// A client that is not ours.
-fn http() -> reqwest::Client {
-    let builder = reqwest::Client::builder().no_proxy();
-    // To read the certificates of the system takes longer than a test.
-    #[cfg(any(feature = "rustls", feature = "native-tls"))]
-    let builder = builder.tls_certs_only([]);
-    builder.build().unwrap()
 }
 
 fn time(text: &str) -> DateTime<Utc> {
@@ -200,6 +194,143 @@ async fn a_planned_fault_comes_before_the_rate_limit() {
     let emulator = start(builder).await;
     assert_eq!(statuses(&emulator, 5).await, [503, 200, 429, 502, 429]);
     assert_eq!(emulator.refused(), 2);
+}
+
+/// An answer as it comes over the wire, but with its body decoded.
+struct Received {
+    status: u16,
+    encoding: Option<String>,
+    vary: Option<String>,
+    body: Vec<u8>,
+    /// Of the body before it was decoded.
+    length: usize,
+}
+
+/// Asks for the list with this `Accept-Encoding`, by a client that decodes nothing itself.
+async fn ask(emulator: &Emulator, token: &str, accept: Option<&str>) -> reqwest::Response {
+    let http = http().no_gzip().no_brotli().no_zstd().build().unwrap();
+    let request = http.get(format!("{}/v2/acts/a/runs", emulator.base_url()));
+    let mut request = request.bearer_auth(token);
+    if let Some(accept) = accept {
+        request = request.header("accept-encoding", accept);
+    }
+    request.send().await.unwrap()
+}
+
+async fn receive(emulator: &Emulator, token: &str, accept: Option<&str>) -> Received {
+    let answer = ask(emulator, token, accept).await;
+    let header = |name| {
+        let value = answer.headers().get(name)?;
+        Some(value.to_str().unwrap().to_owned())
+    };
+    let (encoding, vary) = (header("content-encoding"), header("vary"));
+    let status = answer.status().as_u16();
+    let body = answer.bytes().await.unwrap();
+    Received {
+        status,
+        body: decoded(encoding.as_deref(), &body),
+        encoding,
+        vary,
+        length: body.len(),
+    }
+}
+
+fn decoded(encoding: Option<&str>, mut body: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::new();
+    match encoding {
+        Some("gzip") => drop(GzDecoder::new(body).read_to_end(&mut decoded).unwrap()),
+        Some("br") => brotli::BrotliDecompress(&mut body, &mut decoded).unwrap(),
+        Some("zstd") => zstd::stream::copy_decode(body, &mut decoded).unwrap(),
+        Some(other) => panic!("{other}"),
+        None => decoded.extend(body),
+    }
+    decoded
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_are_compressed_as_the_client_accepts_it() {
+    let plain = emulator(300).await;
+    let expected = receive(&plain, plain.token(), Some("zstd, br, gzip")).await;
+    assert_eq!((expected.encoding, expected.vary), (None, None));
+
+    for builder in [Emulator::builder(), Emulator::builder().keep_pages()] {
+        let emulator = start(builder.runs(300).compress()).await;
+        for (accept, encoding) in [
+            (Some("gzip, deflate, br, zstd"), Some("zstd")),
+            (Some("gzip, deflate, br"), Some("br")),
+            (Some("GZIP;q=0.5, deflate"), Some("gzip")),
+            (Some("deflate"), None),
+            (None, None),
+            // Once more: what was kept is what was asked for.
+            (Some("br"), Some("br")),
+            (Some("zstd"), Some("zstd")),
+            (Some("gzip"), Some("gzip")),
+        ] {
+            let answer = receive(&emulator, emulator.token(), accept).await;
+            assert_eq!(answer.encoding.as_deref(), encoding, "{accept:?}");
+            assert_eq!(answer.vary.as_deref(), Some("Accept-Encoding"));
+            assert_eq!(answer.body, expected.body, "{accept:?}");
+            let is_short = answer.length < expected.length / 2;
+            assert_eq!(is_short, encoding.is_some(), "{} bytes", answer.length);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kept_page_that_is_compressed_does_not_outlive_a_change() {
+    let emulator = start(Emulator::builder().runs(3).keep_pages().compress()).await;
+    for runs in [3, 2] {
+        for _ in 0..2 {
+            let answer = receive(&emulator, emulator.token(), Some("gzip")).await;
+            let body: Value = serde_json::from_slice(&answer.body).unwrap();
+            assert_eq!(body["data"]["total"], runs);
+        }
+        emulator.change(|store| store.delete(..1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_wrong_is_compressed_too() {
+    let builder = Emulator::builder()
+        .compress()
+        .fault(2..=2, Fault::Html { status: 502 })
+        .fault(3..=3, Fault::Empty)
+        .fault(4.., Fault::Total(7));
+    let emulator = start(builder).await;
+    for (token, status, encoding, content) in [
+        ("x", 401, Some("br"), "user-or-token-not-found"),
+        ("x", 502, Some("br"), "<html>"),
+        ("x", 200, None, ""),
+        (emulator.token(), 200, Some("br"), r#""total":7,"#),
+    ] {
+        let answer = receive(&emulator, token, Some("br")).await;
+        assert_eq!(answer.status, status);
+        assert_eq!(answer.encoding.as_deref(), encoding, "{content}");
+        let body = String::from_utf8(answer.body).unwrap();
+        assert!(body.contains(content), "{body}");
+        assert_eq!(body.is_empty(), content.is_empty(), "{body}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_compressed_answer_breaks_off_half_way() {
+    let builder = Emulator::builder().runs(300).compress();
+    let emulator = start(builder.fault(1..=1, Fault::Truncate)).await;
+    let mut answer = ask(&emulator, emulator.token(), Some("zstd")).await;
+    assert_eq!(answer.headers()["content-encoding"], "zstd");
+    let announced = answer.content_length().unwrap() as usize;
+    let whole = receive(&emulator, emulator.token(), Some("zstd")).await;
+    assert_eq!(announced, whole.length);
+
+    let mut received = 0;
+    let end = loop {
+        match answer.chunk().await {
+            Ok(Some(chunk)) => received += chunk.len(),
+            other => break other,
+        }
+    };
+    assert!(end.is_err(), "{end:?}");
+    assert_eq!(received, announced / 2);
 }
 
 #[tokio::test(start_paused = true)]

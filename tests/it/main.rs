@@ -9,7 +9,6 @@
 )]
 
 mod client;
-#[cfg(feature = "gzip")]
 mod compression;
 mod concurrency;
 mod emulator;
@@ -33,6 +32,17 @@ use futures::StreamExt;
 /// Starts an emulator for a test on paused time.
 async fn start(builder: EmulatorBuilder) -> Emulator {
     builder.virtual_time().start().await.unwrap()
+}
+
+/// Settings for an HTTP client of an emulator.
+fn http() -> reqwest::ClientBuilder {
+    let builder = reqwest::Client::builder().no_proxy();
+    // To read the certificates of the system takes longer than a test.
+    #[cfg(feature = "rustls")]
+    let builder = builder.tls_backend_rustls();
+    #[cfg(any(feature = "rustls", feature = "native-tls"))]
+    let builder = builder.tls_certs_only([]);
+    builder
 }
 
 /// An emulator with this many generated runs.

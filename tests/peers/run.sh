@@ -12,19 +12,10 @@
 # Needs Rust, node with npm, and Python 3.11 with venv. Usage: tests/peers/run.sh [RUNS]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-
-fail() {
-    echo "tests/peers/run.sh: $*" >&2
-    exit 1
-}
+. tests/peers/install.sh
 
 runs=${1:-50000}
 [[ $runs =~ ^[1-9][0-9]*$ ]] || fail "RUNS must be a number from 1 on, not $runs"
-for program in cargo node npm python3; do
-    command -v "$program" >/dev/null || fail "$program is missing"
-done
-python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "python3 is older than 3.11"
-python3 -c 'import ensurepip, venv' 2>/dev/null || fail "python3 -m venv is missing (python3-venv)"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -33,13 +24,10 @@ export NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
 
 peers=$PWD/tests/peers
 target=${CARGO_TARGET_DIR:-$peers/rust/target}
-CARGO_TARGET_DIR=$target cargo build --quiet --locked --manifest-path "$peers/rust/Cargo.toml"
+mkdir -p "$target"
 target=$(realpath "$target")
-(cd "$peers/js" && npm ci --silent --no-audit --no-fund --prefer-offline)
-# Python's packages are kept where cargo keeps what it has built.
-python=$target/peers-python/bin/python
-"$python" -m pip --version >/dev/null 2>&1 || python3 -m venv --clear "$target/peers-python"
-"$python" -m pip install --quiet --disable-pip-version-check -r "$peers/python/requirements.txt"
+install_clients "$target"
+CARGO_TARGET_DIR=$target cargo build --quiet --locked --manifest-path "$peers/rust/Cargo.toml"
 
 # walk SCENARIO CLIENT COMMAND…: lets a client walk a service of its own. Adds to `row`.
 walk() {

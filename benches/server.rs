@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use apify_runs::Client;
-use apify_runs::emulator::Emulator;
+use apify_runs::emulator::{Emulator, EmulatorBuilder};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot::{self, error::TryRecvError};
 
@@ -30,13 +30,21 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(runs: u64, latency: Duration) -> Self {
+        Self::run(Emulator::builder().runs(runs).latency(latency))
+    }
+
+    /// One that compresses its answers.
+    pub(crate) fn compressing(runs: u64) -> Self {
+        Self::run(Emulator::builder().runs(runs).compress())
+    }
+
+    fn run(emulator: EmulatorBuilder) -> Self {
         let (told, address) = mpsc::channel();
         let (stop, mut stopped) = oneshot::channel();
         let builder = thread::Builder::new().name("emulator".into());
         let thread = builder.spawn(move || {
             runtime().block_on(async {
-                let builder = Emulator::builder().runs(runs).latency(latency).keep_pages();
-                let emulator = builder.start().await.unwrap();
+                let emulator = emulator.keep_pages().start().await.unwrap();
                 let token = emulator.token().to_owned();
                 told.send((emulator.base_url(), token)).unwrap();
                 // A server that sleeps between two requests must be woken up, which takes longer
@@ -57,12 +65,23 @@ impl Server {
 
     /// The body of the page of 1000 rows from this offset on.
     pub(crate) fn body(&self, offset: u64) -> Vec<u8> {
-        let url = format!(
-            "{}/v2/acts/a/runs?offset={offset}&limit=1000",
-            self.base_url
-        );
+        self.encoded_body("identity", offset)
+    }
+
+    /// How long the body of a page is that comes in this encoding.
+    pub(crate) fn bytes_a_page(&self, encoding: &str) -> usize {
+        self.encoded_body(encoding, 1000).len()
+    }
+
+    fn encoded_body(&self, encoding: &str, offset: u64) -> Vec<u8> {
+        let base_url = &self.base_url;
+        let url = format!("{base_url}/v2/acts/a/runs?offset={offset}&limit=1000");
+        let http = reqwest::Client::builder().no_proxy();
+        // As it comes, and not decoded on the way.
+        let http = http.no_gzip().no_brotli().no_zstd().build().unwrap();
         runtime().block_on(async {
-            let request = reqwest::Client::new().get(url).bearer_auth(&self.token);
+            let request = http.get(url).bearer_auth(&self.token);
+            let request = request.header("Accept-Encoding", encoding);
             let answer = request.send().await.unwrap().error_for_status().unwrap();
             answer.bytes().await.unwrap().to_vec()
         })

@@ -15,6 +15,7 @@ mod error;
 mod fetch;
 mod pace;
 mod pages;
+mod plain;
 mod prefetch;
 mod query;
 mod retry;

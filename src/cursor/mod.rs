@@ -120,6 +120,18 @@ pub(crate) struct Memory {
 }
 
 impl Step {
+    /// A row is handed out, and the run dealt with.
+    #[inline]
+    pub(crate) fn hand_out(id: &Id, start: Option<DateTime<Utc>>) -> Self {
+        Self {
+            id: id.clone(),
+            start,
+            finished_at: None,
+            hand_out: true,
+            then: Then::Close,
+        }
+    }
+
     /// What a run does that is to be read again, and is not there.
     pub(crate) fn miss(id: Id) -> Self {
         Self {

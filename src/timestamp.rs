@@ -17,72 +17,48 @@ pub(crate) fn to_query(time: DateTime<Utc>) -> String {
 ///
 /// A time without an offset is UTC, as the API reference says of all its times.
 pub(crate) fn parse(text: &str) -> Option<DateTime<Utc>> {
-    let time = parse_api_form(text.as_bytes()).or_else(|| parse_other_form(text))?;
-    // Other years cannot be sent back in a request.
-    (0..=9999).contains(&time.year()).then_some(time)
+    parse_api_form(text.as_bytes()).or_else(|| parse_other_form(text))
 }
 
 /// `YYYY-MM-DDTHH:MM:SS.mmmZ` and nothing else.
 fn parse_api_form(text: &[u8]) -> Option<DateTime<Utc>> {
-    let text: &[u8; 24] = text.try_into().ok()?;
-    let [
-        _,
-        _,
-        _,
-        _,
-        b'-',
-        _,
-        _,
-        b'-',
-        _,
-        _,
-        b'T',
-        _,
-        _,
-        b':',
-        _,
-        _,
-        b':',
-        _,
-        _,
-        b'.',
-        _,
-        _,
-        _,
-        b'Z',
-    ] = text
-    else {
+    let ([date, hour, second], []) = text.as_chunks() else {
         return None;
     };
-    let year = number(&text[..4])?;
-    let date = NaiveDate::from_ymd_opt(
-        year.cast_signed(),
-        number(&text[5..7])?,
-        number(&text[8..10])?,
-    )?;
-    let time = date.and_hms_milli_opt(
-        number(&text[11..13])?,
-        number(&text[14..16])?,
-        number(&text[17..19])?,
-        number(&text[20..23])?,
-    )?;
+    let [century, _, year, _, _, month, ..] = numbers(date, b"0000-00-")?;
+    let [day, _, _, hour, _, _, minute, _] = numbers(hour, b"00T00:00")?;
+    let [_, second, _, tenths, _, millis, ..] = numbers(second, b":00.000Z")?;
+    let date = NaiveDate::from_ymd_opt((century * 100 + year).cast_signed(), month, day)?;
+    let time = date.and_hms_milli_opt(hour, minute, second, tenths * 100 + millis)?;
     Some(time.and_utc())
 }
 
-fn number(digits: &[u8]) -> Option<u32> {
-    digits.iter().try_fold(0, |value, digit| {
-        let digit = digit.wrapping_sub(b'0');
-        (digit < 10).then(|| value * 10 + u32::from(digit))
-    })
+/// Reads eight characters at once: a digit for each `0` of the form, and the others as they
+/// are in the form. Returns the two-digit number that begins at each, where all but digits
+/// count as 0.
+#[inline]
+fn numbers(text: &[u8; 8], form: &[u8; 8]) -> Option<[u32; 8]> {
+    const TOP_BITS: u64 = u64::from_le_bytes([0x80; 8]);
+    let digits = u64::from_le_bytes(*text) ^ u64::from_le_bytes(*form);
+    // What is added takes a byte to its top bit if it is more than 9, or more than 0. A carry
+    // to the next byte comes only from one that has its top bit already.
+    let room = form.map(|char| if char == b'0' { 0x7f - 9 } else { 0x7f });
+    let too_large = digits.wrapping_add(u64::from_le_bytes(room)) | digits;
+    if too_large & TOP_BITS != 0 {
+        return None;
+    }
+    let numbers = digits * 10 + (digits >> 8);
+    Some(numbers.to_le_bytes().map(u32::from))
 }
 
 #[cold]
 fn parse_other_form(text: &str) -> Option<DateTime<Utc>> {
-    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-        return Some(time.to_utc());
-    }
-    let time: NaiveDateTime = text.parse().ok()?;
-    Some(time.and_utc())
+    let time = match DateTime::parse_from_rfc3339(text) {
+        Ok(time) => time.to_utc(),
+        Err(_) => text.parse::<NaiveDateTime>().ok()?.and_utc(),
+    };
+    // Other years cannot be sent back in a request.
+    (0..=9999).contains(&time.year()).then_some(time)
 }
 
 /// Reads a time, or `null` as `None`, to where it stays.
@@ -168,6 +144,9 @@ pub(crate) mod required {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     fn millis(text: &str) -> Option<i64> {
@@ -187,11 +166,14 @@ mod tests {
             assert_eq!(millis(text), expected, "{text}");
         }
         assert_eq!(millis("2019-11-30T07:34:24Z"), Some(1_575_099_264_000));
+        let leap_second = millis("2016-12-31T23:59:60.500Z");
+        assert_eq!(leap_second, Some(1_483_228_800_500));
     }
 
     #[test]
-    fn the_fast_path_agrees_with_chrono() {
+    fn the_fast_path_reads_every_time_the_api_can_write() {
         for text in [
+            "0000-01-01T00:00:00.000Z",
             "1970-01-01T00:00:00.000Z",
             "2000-02-29T23:59:59.999Z",
             "2024-12-31T12:00:00.001Z",
@@ -199,6 +181,34 @@ mod tests {
         ] {
             assert!(parse_api_form(text.as_bytes()).is_some(), "{text}");
             assert_eq!(parse_api_form(text.as_bytes()), parse_other_form(text));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            failure_persistence: None,
+            ..ProptestConfig::with_cases(2000)
+        })]
+
+        #[test]
+        fn what_is_written_is_read(millis in 0_i64..253_402_300_800_000) {
+            let time = DateTime::from_timestamp_millis(millis).unwrap();
+            prop_assert_eq!(parse_api_form(to_query(time).as_bytes()), Some(time));
+        }
+
+        #[test]
+        fn the_fast_path_reads_nothing_that_chrono_does_not(
+            changes in vec((0_usize..24, any::<u8>().prop_map(|byte| byte & 0x7f)), 1..3),
+            digits in vec((0_usize..24, b'0'..=b'9'), 0..4),
+        ) {
+            let mut text = *b"2024-02-28T19:59:59.999Z";
+            for (index, byte) in digits.into_iter().chain(changes) {
+                text[index] = byte;
+            }
+            if let Some(time) = parse_api_form(&text) {
+                let text = std::str::from_utf8(&text).unwrap();
+                prop_assert_eq!(parse_other_form(text), Some(time), "{}", text);
+            }
         }
     }
 

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::plain;
 use crate::run::{Id, Rows, RunSummary};
 use crate::timestamp;
 
@@ -147,10 +148,22 @@ impl Page {
 
 /// Reads the body of a good answer.
 ///
-/// The body is checked to be UTF-8 once, as a whole, so that the parser need not check
-/// each string. Only if it is no page of well-formed runs is it read again row by row.
+/// The body is checked to be UTF-8 once, as a whole, so that no string need be checked again.
 pub(crate) fn page(body: &[u8]) -> Result<Page, Unusable> {
     let text = std::str::from_utf8(body).map_err(|error| Unusable::NotAList(error.to_string()))?;
+    let mut page = match plain::page(text, Rows::with_room().0) {
+        Some(page) => page,
+        None => page_in_any_form(text)?,
+    };
+    if page.rows.len() < page.rows.capacity() / 2 {
+        page.rows.shrink_to_fit();
+    }
+    Ok(page)
+}
+
+/// Reads a page with `serde_json`. Only if it is no page of well-formed runs is it read again
+/// row by row.
+pub(crate) fn page_in_any_form(text: &str) -> Result<Page, Unusable> {
     match serde_json::from_str::<ListEnvelope<Rows>>(text) {
         Ok(ListEnvelope { data }) => Ok(Page {
             total: data.total,
@@ -161,7 +174,7 @@ pub(crate) fn page(body: &[u8]) -> Result<Page, Unusable> {
             unreadable: Vec::new(),
             answered_at: None,
         }),
-        Err(error) => page_row_by_row(text).ok_or_else(|| match api_error(body) {
+        Err(error) => page_row_by_row(text).ok_or_else(|| match api_error(text.as_bytes()) {
             Some(error) => Unusable::ApiError(error),
             None => Unusable::NotAList(error.to_string()),
         }),

@@ -11,6 +11,7 @@ pub mod emulator;
 mod error;
 mod fetch;
 mod pages;
+mod plain;
 mod query;
 mod retry;
 mod run;

@@ -66,6 +66,7 @@ impl fmt::Debug for Id {
 }
 
 impl From<&str> for Id {
+    #[inline]
     fn from(text: &str) -> Self {
         Self(text.into())
     }

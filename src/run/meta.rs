@@ -25,18 +25,18 @@ pub struct RunMeta {
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct MetaDetails {
+pub(crate) struct MetaDetails {
     #[serde(skip_serializing_if = "Option::is_none")]
-    client_ip: Option<Id>,
+    pub(crate) client_ip: Option<Id>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    user_agent: Option<Id>,
+    pub(crate) user_agent: Option<Id>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    schedule_id: Option<Id>,
+    pub(crate) schedule_id: Option<Id>,
     #[serde(
         serialize_with = "timestamp::optional::serialize",
         skip_serializing_if = "Option::is_none"
     )]
-    scheduled_at: Option<DateTime<Utc>>,
+    pub(crate) scheduled_at: Option<DateTime<Utc>>,
 }
 
 /// The names of the fields of `meta`.
@@ -90,9 +90,7 @@ impl<'de> Visitor<'de> for MetaInto<'_> {
                 }
             }
         }
-        if details != MetaDetails::default() {
-            self.0.details = Some(Box::new(details));
-        }
+        self.0.set_details(details);
         Ok(())
     }
 
@@ -128,6 +126,13 @@ impl RunMeta {
     /// The time the run was scheduled for, if it was.
     pub fn scheduled_at(&self) -> Option<DateTime<Utc>> {
         self.details.as_ref()?.scheduled_at
+    }
+
+    /// Keeps the rest of `meta`, if there is any.
+    pub(crate) fn set_details(&mut self, details: MetaDetails) {
+        if details != MetaDetails::default() {
+            self.details = Some(Box::new(details));
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {

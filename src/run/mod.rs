@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 pub use id::Id;
+pub(crate) use meta::MetaDetails;
 pub use meta::RunMeta;
 pub(crate) use row::Rows;
 pub use status::{RunOrigin, RunStatus};

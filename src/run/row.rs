@@ -36,7 +36,7 @@ enum Field {
 
 impl RunSummary {
     /// A row before its fields are read.
-    fn blank() -> Self {
+    pub(crate) fn blank() -> Self {
         Self {
             id: Id::default(),
             act_id: None,
@@ -114,6 +114,14 @@ impl<'de> Deserialize<'de> for RunSummary {
 /// The rows of a page, each built where it stays.
 pub(crate) struct Rows(pub(crate) Vec<RunSummary>);
 
+impl Rows {
+    /// Room for a full page at once: rows that move while the list grows cost more than memory
+    /// that is never touched.
+    pub(crate) fn with_room() -> Self {
+        Self(Vec::with_capacity(MAX_PAGE_SIZE as usize))
+    }
+}
+
 impl<'de> Deserialize<'de> for Rows {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_seq(RowsVisitor)
@@ -130,14 +138,9 @@ impl<'de> Visitor<'de> for RowsVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Rows, A::Error> {
-        // Room for a full page at once: rows that move while the list grows cost more than
-        // memory that is never touched.
-        let mut rows = Vec::with_capacity(MAX_PAGE_SIZE as usize);
-        while items.next_element_seed(NextRow(&mut rows))?.is_some() {}
-        if rows.len() < rows.capacity() / 2 {
-            rows.shrink_to_fit();
-        }
-        Ok(Rows(rows))
+        let mut rows = Rows::with_room();
+        while items.next_element_seed(NextRow(&mut rows.0))?.is_some() {}
+        Ok(rows)
     }
 }
 

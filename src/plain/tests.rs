@@ -1,0 +1,303 @@
+//! Pages and rows of every form: read here, or left to `serde_json`.
+
+use chrono::DateTime;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, select, subsequence};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::*;
+use crate::{decode, timestamp};
+
+const ROW: &str = r#"{"id":"HG7ML7M8z78YcAPEB","actId":"HDSasDasz78YcAPEB","userId":"u","actorTaskId":null,"status":"SUCCEEDED","startedAt":"2019-11-30T07:34:24.202Z","finishedAt":"2019-12-12T09:30:12.202Z","buildId":"HG7ML7M8z78YcAPEB","buildNumber":"0.0.2","buildNumberInt":2,"meta":{"origin":"WEB"},"usageTotalUsd":0.2,"defaultKeyValueStoreId":"sfAjeR4QmeJCQzTfe","defaultDatasetId":"3ZojQDdFTsyE7Moy4","defaultRequestQueueId":"so93g2shcDzK3pA85"}"#;
+
+fn body(rows: &[&str]) -> String {
+    let (count, items) = (rows.len(), rows.join(","));
+    format!(
+        r#"{{"data":{{"total":9,"offset":0,"limit":1000,"desc":false,"count":{count},"items":[{items}]}}}}"#
+    )
+}
+
+/// Whether a page as such is read here, perhaps with rows that are not.
+fn is_plain(text: &str) -> bool {
+    page(text, Vec::new()).is_some()
+}
+
+/// Which rows of a page are read without `serde_json`.
+fn plain_rows(text: &str) -> Vec<bool> {
+    #[derive(Deserialize)]
+    struct Answer<'a> {
+        #[serde(borrow)]
+        data: Items<'a>,
+    }
+    #[derive(Deserialize)]
+    struct Items<'a> {
+        #[serde(borrow)]
+        items: Vec<&'a RawValue>,
+    }
+    let Answer { data } = serde_json::from_str(text).unwrap();
+    let is_plain = |row: &&RawValue| {
+        let mut plain = Plain { rest: row.get() };
+        plain.row(&mut RunSummary::blank()).is_some()
+    };
+    data.items.iter().map(is_plain).collect()
+}
+
+/// Reads a page in both ways. Their results as text differ if any bit of a number does.
+fn both(text: &str) -> (String, String) {
+    let [first, second] = [
+        decode::page(text.as_bytes()),
+        decode::page_in_any_form(text),
+    ];
+    (format!("{first:?}"), format!("{second:?}"))
+}
+
+#[cfg(feature = "emulator")]
+#[tokio::test]
+async fn every_row_of_the_emulator_is_plain() {
+    let emulator = crate::emulator::Emulator::builder().runs(2000);
+    let emulator = emulator.start().await.unwrap();
+    let url = format!("{}/v2/acts/a/runs?offset=1000", emulator.base_url());
+    let request = reqwest::Client::new().get(url);
+    let answer = request.bearer_auth(emulator.token()).send().await.unwrap();
+    let text = answer.text().await.unwrap();
+
+    assert!(is_plain(&text));
+    assert_eq!(plain_rows(&text), vec![true; 1000]);
+    let (plain, any) = both(&text);
+    assert_eq!(plain, any);
+}
+
+#[test]
+fn an_odd_row_is_left_to_serde_json_and_no_other() {
+    let odd = ROW.replace("0.0.2", "0.0.2\\n");
+    let text = body(&[ROW, &odd, ROW]);
+    assert_eq!(plain_rows(&text), [true, false, true]);
+
+    let rows = page(&text, Vec::new()).unwrap().rows;
+    assert_eq!(rows[1].build_number.as_deref(), Some("0.0.2\n"));
+    assert!(rows[0] == rows[2] && rows[0] != rows[1]);
+}
+
+#[test]
+fn fields_that_are_new_or_in_another_order_are_plain() {
+    let row: serde_json::Value = serde_json::from_str(ROW).unwrap();
+    let sorted = row.to_string();
+    assert_ne!(sorted, ROW);
+    let new = r#""new":{"a":["\"",1.5]},"newer":"b","status":"#;
+    let new = ROW.replace(r#""status":"#, new);
+    let new = new.replace(r#"{"origin""#, r#"{"new":{},"clientIp":null,"origin""#);
+    let text = body(&[ROW, &sorted, &new]);
+    assert_eq!(plain_rows(&text), [true; 3]);
+
+    let rows = page(&text, Vec::new()).unwrap().rows;
+    assert!(rows[0] == rows[1] && rows[0] == rows[2], "{rows:?}");
+}
+
+#[test]
+fn a_page_of_another_form_is_left_to_serde_json() {
+    let text = body(&[ROW]);
+    assert!(is_plain(&text) && is_plain(&body(&[])) && is_plain(&format!("{text}\r\n\t ")));
+    for (from, to) in [
+        ("{\"data\"", " {\"data\""),
+        ("}]}}", "} ]}}"),
+        ("}]}}", "},]}}"),
+        ("}]}}", "}]},}"),
+        ("}]}}", "}]}}]"),
+        ("}]}}", "}]}}\u{c}"),
+        ("}]}}", "}]}"),
+        ("}]}}", "}],\"total\":9}}"),
+        ("}]}}", "}],\"items\":[]}}"),
+        ("}]}}", "}],}}"),
+        ("\"total\":9,", ""),
+        ("\"total\":9", "\"total\":null"),
+        ("\"total\":9", "\"total\":9.0"),
+        ("\"total\":9", "\"total\":09"),
+        ("\"total\":9", "\"total\":-9"),
+        ("\"total\":9", "\"total\":18446744073709551616"),
+        ("\"offset\":0", "\"offset\":null"),
+        ("\"limit\":1000", "\"limit\":\"1000\""),
+        ("\"desc\":false", "\"desc\":0"),
+        ("\"items\":", "\"rows\":"),
+        ("\"items\":", "\"item\\u0073\":"),
+    ] {
+        let text = text.replacen(from, to, 1);
+        assert!(!is_plain(&text), "{text}");
+        let (plain, any) = both(&text);
+        assert_eq!(plain, any, "{text}");
+    }
+}
+
+#[test]
+fn odd_values_are_read_or_refused_as_serde_json_does() {
+    const VALUES: &str = r#"
+        0 -0 -0.0 3 0.2 1e-7 1E+2 1e22 5e-324 1e-400 1.7976931348623157e308 1e309 -1e309
+        0.00030213194444444444 9007199254740993 18446744073709551616 0.1e 0.1e+ 1_0 0x10
+        +1 01 -01 00 .5 -.5 1. 1.e3 1e 1e+ inf -inf nan NaN - 0.30000000000000004e-0
+        null nul nulls true [] [1] {} { "1" 1" " "" "\"" "\\" "\u0041" "\ud800" "\x" "a
+        "é" "1234567é" "12345678é" "12345678£" "1234567\n" "12345678\n" "SUCCEEDED" "API"
+        "a-string-that-does-not-fit-into-the-row-itself" "2019-11-30T07:34:24.202Z"
+        "2019-11-30T07:34:24.202+01:00" "2016-12-31T23:59:60.000Z" "2019-02-29T07:34:24.202Z"
+        {"origin":null} {"origin":"API"} {"origin":"NEW"} {"origin":"API","clientIp":"::1"}
+        {"origin":"API",} {"origin":1} {"origin":"A\u0050I"} {"a":[{}],"origin":"API"}
+        {"origin":"API","origin":"WEB"} {"clientIp":"::1","origin":"API"} {"scheduledAt":"now"}
+        {"scheduledAt":"2019-11-30T07:34:24.202Z","scheduleId":null,"userAgent":"a","a":1}
+        {"userAgent":"a","a":1,"userAgent":"b"}"#;
+    let others = "\"\t\"|\"12345678\n\"|\"\0\"|\"\u{7f}\"|1 | 1|".split('|');
+    let row: serde_json::Value = serde_json::from_str(ROW).unwrap();
+    for key in row.as_object().unwrap().keys() {
+        for value in VALUES.split_whitespace().chain(others.clone()) {
+            for row in [
+                format!(r#"{{"id":"a","{key}":{value}}}"#),
+                format!(r#"{{"{key}":{value},"id":"a","{key}":null}}"#),
+                format!(r#"{{"{key}":{value},"{key}":{value}}}"#),
+                ROW.replace(r#""id""#, &format!(r#""{key}":{value},"id""#)),
+            ] {
+                let (plain, any) = both(&body(&[ROW, &row]));
+                assert_eq!(plain, any, "{row}");
+            }
+        }
+    }
+}
+
+fn text() -> impl Strategy<Value = String> {
+    let parts = |parts: &'static str| select(parts.split('|').collect::<Vec<_>>());
+    let part = prop_oneof![
+        50 => parts("|API|FAILED|1234567|12345678|HG7ML7M8z78YcAPEB| |{,}"),
+        5 => parts("\\n|\\\"|\\\\|\\u00e9|\\ud83d\\ude00|é|😀|¡|\u{7f}"),
+        1 => parts("\\ud800|\\q|\"|\n|\u{1}"),
+    ];
+    vec(part, 0..4).prop_map(|parts| format!("\"{}\"", parts.concat()))
+}
+
+fn integer() -> impl Strategy<Value = String> {
+    any::<(u64, u8)>().prop_map(|(number, shift)| (number >> (shift % 64)).to_string())
+}
+
+fn number() -> impl Strategy<Value = String> {
+    let fraction_and_exponent = r"(\.[0-9]{1,25})?([eE][+-]?[0-9]{1,3})?";
+    let valid = ("-?", integer(), fraction_and_exponent);
+    let valid = valid.prop_map(|(sign, whole, rest)| format!("{sign}{whole}{rest}"));
+    prop_oneof![
+        5 => any::<f64>().prop_map(|number| format!("{number:e}")),
+        5 => (0.0..10.0).prop_map(|number: f64| number.to_string()),
+        4 => valid,
+        1 => r"[+-]?[0-9]{0,3}\.?[0-9]{0,3}([eE][+-]?[0-9]{0,2})?",
+    ]
+}
+
+fn time() -> impl Strategy<Value = String> {
+    (0_i64..4_000_000_000_000).prop_map(|millis| {
+        let time = DateTime::from_timestamp_millis(millis).unwrap();
+        format!("\"{}\"", timestamp::to_query(time))
+    })
+}
+
+fn meta() -> impl Strategy<Value = String> {
+    let keys = [
+        "origin",
+        "clientIp",
+        "userAgent",
+        "scheduleId",
+        "scheduledAt",
+        "new",
+    ];
+    let fields = subsequence(keys.to_vec(), 0..=6)
+        .prop_flat_map(|keys| keys.into_iter().map(field).collect::<Vec<_>>());
+    let origin = text().prop_map(|text| format!("{{\"origin\":{text}}}"));
+    prop_oneof![3 => origin, 1 => object(fields.boxed())]
+}
+
+/// A field, mostly with a value that suits it.
+fn field(key: &'static str) -> BoxedStrategy<String> {
+    let suited = match key {
+        "startedAt" | "finishedAt" | "scheduledAt" => time().boxed(),
+        "total" | "offset" | "limit" | "count" | "buildNumberInt" => integer().boxed(),
+        "usageTotalUsd" => number().boxed(),
+        "meta" => meta().boxed(),
+        "desc" => any::<bool>().prop_map(|desc| desc.to_string()).boxed(),
+        _ => text().boxed(),
+    };
+    let any = prop_oneof![text(), number(), time(), r"[\[\]{}:,]{0,4}"];
+    let value = prop_oneof![100 => suited, 4 => Just("null".to_owned()), 1 => any];
+    let field = value.prop_map(move |value| format!("\"{key}\":{value}"));
+    field.boxed()
+}
+
+/// The fields of an object in their order, or in another, or with one that comes twice.
+fn object(fields: BoxedStrategy<Vec<String>>) -> impl Strategy<Value = String> {
+    let order = (0..20_u8, any::<Index>());
+    let fields = (fields.clone(), fields.prop_shuffle(), order);
+    fields.prop_map(|(mut fields, shuffled, (order, index))| {
+        match order {
+            0 | 1 => fields = shuffled,
+            2 => fields.extend((!shuffled.is_empty()).then(|| index.get(&shuffled).clone())),
+            _ => {}
+        }
+        format!("{{{}}}", fields.join(","))
+    })
+}
+
+fn row() -> impl Strategy<Value = String> {
+    let keys = "actId userId actorTaskId status startedAt finishedAt buildId buildNumber \
+        buildNumberInt meta usageTotalUsd defaultKeyValueStoreId defaultDatasetId \
+        defaultRequestQueueId new i\\u0064";
+    let keys = keys.split(' ').collect::<Vec<_>>();
+    let fields = subsequence(keys, 0..=16).prop_flat_map(|keys| {
+        let id = prop_oneof![50 => Just("id"), 1 => Just("newer")];
+        let id = id.prop_flat_map(field).boxed();
+        let others = keys.into_iter().map(field);
+        std::iter::once(id).chain(others).collect::<Vec<_>>()
+    });
+    object(fields.boxed())
+}
+
+/// A page as the service could send it, and often a little damaged.
+fn answer() -> impl Strategy<Value = String> {
+    let head = ["total", "offset", "limit", "desc", "count"].map(field);
+    let data = (head.to_vec(), vec(row(), 0..4)).prop_map(|(mut fields, rows)| {
+        fields.push(format!("\"items\":[{}]", rows.join(",")));
+        fields
+    });
+    let part = select(r#"\ " { } [ ] , : 0 9 . - e null é"#.split(' ').collect::<Vec<_>>());
+    let part = prop_oneof![4 => part, 1 => select(vec![" ", "\n", "\u{1}", ""])];
+    let damage = prop_oneof![
+        3 => Just(vec![]),
+        2 => vec((any::<Index>(), 0..3_usize, part), 1..3),
+    ];
+    (object(data.boxed()), damage).prop_map(|(data, damage)| {
+        let mut text = format!("{{\"data\":{data}}}");
+        for (index, length, part) in damage {
+            let starts = text
+                .char_indices()
+                .map(|(start, _)| start)
+                .collect::<Vec<_>>();
+            let from = index.index(starts.len());
+            let to = starts.get(from + length).copied().unwrap_or(text.len());
+            text.replace_range(starts[from]..to, part);
+        }
+        text
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(3000)
+    })]
+
+    #[test]
+    fn whatever_comes_is_read_as_serde_json_reads_it(text in answer()) {
+        let (plain, any) = both(&text);
+        prop_assert_eq!(plain, any, "{}", text);
+    }
+
+    #[test]
+    fn a_number_is_read_as_serde_json_reads_it(text in number()) {
+        let mut plain = Plain { rest: &text };
+        let number = plain.value::<f64>().filter(|_| plain.rest.is_empty());
+        let expected = serde_json::from_str::<f64>(&text).ok();
+        prop_assert_eq!(number.map(f64::to_bits), expected.map(f64::to_bits));
+    }
+}

@@ -66,7 +66,8 @@ impl<'a> Plain<'a> {
             return Some(());
         }
         loop {
-            rows.push(RunSummary::blank());
+            // Made in its place: a row that is pushed is copied there.
+            rows.resize_with(rows.len() + 1, RunSummary::blank);
             let row = rows.last_mut()?;
             let start = self.rest;
             if self.row(row).is_none() {

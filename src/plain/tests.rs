@@ -87,6 +87,7 @@ fn fields_that_are_new_or_in_another_order_are_plain() {
     assert_ne!(sorted, ROW);
     let new = r#""new":{"a":["\"",1.5]},"newer":"b","status":"#;
     let new = ROW.replace(r#""status":"#, new);
+    let new = new.replace(r#"{"origin""#, r#"{"new":{},"clientIp":null,"origin""#);
     let text = body(&[ROW, &sorted, &new]);
     assert_eq!(plain_rows(&text), [true; 3]);
 
@@ -153,7 +154,7 @@ fn odd_values_are_read_or_refused_as_serde_json_does() {
                 format!(r#"{{"{key}":{value},"{key}":{value}}}"#),
                 ROW.replace(r#""id""#, &format!(r#""{key}":{value},"id""#)),
             ] {
-                let (plain, any) = both(&body(&[&row, ROW]));
+                let (plain, any) = both(&body(&[ROW, &row]));
                 assert_eq!(plain, any, "{row}");
             }
         }

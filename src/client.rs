@@ -171,7 +171,7 @@ impl Client {
     async fn fetch(&self, query: RunQuery, request: PageRequest) -> Result<Page> {
         query.validate()?;
         let counters = Arc::new(Counters::default());
-        Fetcher::new(self.clone(), query, counters)
+        Fetcher::new(self.clone(), query, counters, Arc::default())
             .page(request)
             .await
     }

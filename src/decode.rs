@@ -150,8 +150,18 @@ impl Page {
 ///
 /// The body is checked to be UTF-8 once, as a whole, so that no string need be checked again.
 pub(crate) fn page(body: &[u8]) -> Result<Page, Unusable> {
+    page_in(Vec::new(), body)
+}
+
+/// The same, with the rows in a list that is empty, if that has memory.
+pub(crate) fn page_in(rows: Vec<RunSummary>, body: &[u8]) -> Result<Page, Unusable> {
     let text = std::str::from_utf8(body).map_err(|error| Unusable::NotAList(error.to_string()))?;
-    let mut page = match plain::page(text, Rows::with_room().0) {
+    let rows = if rows.capacity() == 0 {
+        Rows::with_room().0
+    } else {
+        rows
+    };
+    let mut page = match plain::page(text, rows) {
         Some(page) => page,
         None => page_in_any_form(text)?,
     };

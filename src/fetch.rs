@@ -1,6 +1,6 @@
 //! One page over the network: an attempt, and the loop that repeats it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -12,8 +12,10 @@ use crate::client::{Client, Settings};
 use crate::decode::{self, ApiError, Page, Unusable, excerpt};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pace::{self, Permit};
+use crate::pool::Pool;
 use crate::query::RunQuery;
 use crate::retry;
+use crate::run::RunSummary;
 use crate::stats::Counters;
 use crate::trace::{debug, warn};
 use crate::walk::PageRequest;
@@ -29,18 +31,24 @@ pub(crate) struct Fetcher {
     client: Client,
     query: RunQuery,
     counters: Arc<Counters>,
-    /// The memory of bodies that have been read, to be used again: fresh memory for each body
-    /// of half a megabyte costs as much as copying it.
-    bodies: Mutex<Vec<Vec<u8>>>,
+    bodies: Pool<u8>,
+    rows: Arc<Pool<RunSummary>>,
 }
 
 impl Fetcher {
-    pub(crate) fn new(client: Client, query: RunQuery, counters: Arc<Counters>) -> Self {
+    /// `rows` is where memory for the rows comes from.
+    pub(crate) fn new(
+        client: Client,
+        query: RunQuery,
+        counters: Arc<Counters>,
+        rows: Arc<Pool<RunSummary>>,
+    ) -> Self {
         Self {
             client,
             query,
             counters,
-            bodies: Mutex::default(),
+            bodies: Pool::default(),
+            rows,
         }
     }
 
@@ -107,7 +115,7 @@ impl Fetcher {
     async fn attempt(&self, permit: Permit<'_>, url: &Url, time_left: Duration) -> Result<Page> {
         let settings = self.client.settings();
         self.counters.sent();
-        let mut body = self.body();
+        let mut body = self.bodies.take();
         let limit = settings.timeout.min(time_left);
         let answer = timeout(limit, exchange(settings, url, &mut body)).await;
         let answer = answer.unwrap_or_else(|_| {
@@ -116,23 +124,11 @@ impl Fetcher {
         })?;
         permit.answered(answer.status, answer.rate_limit);
         self.counters.received(body.len());
-        let page = read(settings, answer, &body);
-        self.keep(body);
-        page
-    }
-
-    /// An empty body, with memory if there is some.
-    fn body(&self) -> Vec<u8> {
-        let mut bodies = self.bodies.lock().unwrap_or_else(PoisonError::into_inner);
-        bodies.pop().unwrap_or_default()
-    }
-
-    /// Keeps the memory of a body.
-    fn keep(&self, mut body: Vec<u8>) {
+        let page = read(settings, answer, &body, self.rows.take());
         body.clear();
         body.shrink_to(KEPT_BYTES);
-        let mut bodies = self.bodies.lock().unwrap_or_else(PoisonError::into_inner);
-        bodies.push(body);
+        self.bodies.keep(body);
+        page
     }
 }
 
@@ -238,11 +234,12 @@ fn transport(error: reqwest::Error) -> Error {
     Error::new(kind, message).with_source(error.without_url())
 }
 
-/// Makes a page of a whole answer, or an error that says what it is instead.
-fn read(settings: &Settings, answer: Answer, body: &[u8]) -> Result<Page> {
+/// Makes a page of a whole answer, with its rows in `rows`, which is empty, or an error that
+/// says what it is instead.
+fn read(settings: &Settings, answer: Answer, body: &[u8], rows: Vec<RunSummary>) -> Result<Page> {
     let redact = |text: &str| settings.token.redact(text);
     if answer.status.is_success() {
-        let page = decode::page(body).map_err(|unusable| match unusable {
+        let page = decode::page_in(rows, body).map_err(|unusable| match unusable {
             Unusable::ApiError(error) => reported(settings, &answer, ErrorKind::Api, error),
             Unusable::NotAList(reason) => {
                 let message = decode::not_a_list(&reason, body, &redact);

@@ -16,6 +16,7 @@ mod fetch;
 mod pace;
 mod pages;
 mod plain;
+mod pool;
 mod prefetch;
 mod query;
 mod retry;

@@ -1,5 +1,6 @@
 //! The walk, page by page.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::cursor::{Cursor, Step, Trail};
 use crate::decode::{self, Page, UnreadableRow, Unusable, excerpt};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fetch::Fetcher;
+use crate::pool::Pool;
 use crate::prefetch::Prefetch;
 use crate::run::RunSummary;
 use crate::stats::{Counters, WalkStats};
@@ -155,6 +157,8 @@ pub struct RunPages {
     pieces: Pin<Box<dyn Stream<Item = Piece> + Send>>,
     trail: Trail,
     counters: Arc<Counters>,
+    /// Memory for the rows of the next pages.
+    memory: Arc<Pool<RunSummary>>,
     rows: u64,
     is_over: bool,
 }
@@ -169,7 +173,7 @@ struct Piece {
 pub(crate) struct Batch {
     head: Head,
     offset: u64,
-    pub(crate) rows: std::vec::IntoIter<RunSummary>,
+    pub(crate) rows: VecDeque<RunSummary>,
 }
 
 /// What an answer says of the list. What it does not say is taken from the request.
@@ -194,13 +198,20 @@ impl RunPages {
     pub(crate) fn new(runs: Runs) -> Self {
         let counters = Arc::new(Counters::default());
         let memory = runs.rules().memory(&runs.query);
+        let rows = Arc::default();
         let begun = runs.begin();
         // A walk that cannot begin leaves the cursor as it was.
         let cursor = begun.as_ref().unwrap_or(&runs.resume).clone();
         Self {
-            pieces: Box::pin(pieces(runs, begun, Arc::clone(&counters))),
+            pieces: Box::pin(pieces(
+                runs,
+                begun,
+                Arc::clone(&counters),
+                Arc::clone(&rows),
+            )),
             trail: Trail::new(cursor, memory),
             counters,
+            memory: rows,
             rows: 0,
             is_over: false,
         }
@@ -232,7 +243,7 @@ impl RunPages {
             self.trail.extend(piece.steps);
             match piece.batch {
                 // Rows that only the cursor has to know of.
-                Ok(batch) if batch.rows.len() == 0 => {}
+                Ok(batch) if batch.rows.is_empty() => {}
                 Ok(batch) => {
                     self.rows += batch.rows.len() as u64;
                     return Poll::Ready(Some(Ok(batch)));
@@ -244,6 +255,11 @@ impl RunPages {
                 }
             }
         }
+    }
+
+    /// Takes back the memory of rows that have been handed out.
+    pub(crate) fn recycle(&self, rows: VecDeque<RunSummary>) {
+        self.memory.keep(rows.into());
     }
 
     /// How many items have been handed out, over all walks that led here: rows, and errors
@@ -270,7 +286,7 @@ impl Stream for RunPages {
                 offset: batch.offset,
                 limit: batch.head.limit,
                 desc: batch.head.desc,
-                items: batch.rows.collect(),
+                items: batch.rows.into(),
                 unreadable: Vec::new(),
             }
         })
@@ -300,6 +316,7 @@ fn pieces(
     runs: Runs,
     begun: Result<Cursor>,
     counters: Arc<Counters>,
+    rows: Arc<Pool<RunSummary>>,
 ) -> impl Stream<Item = Piece> + Send {
     stream! {
         let cursor = match begun {
@@ -312,7 +329,8 @@ fn pieces(
         let client = runs.client.clone();
         let mut walk = Walk::new(&runs.query, runs.rules(), cursor);
         counters.met(walk.incidents(), walk.unfinished());
-        let fetcher = Fetcher::new(client.clone(), runs.wire_query(), Arc::clone(&counters));
+        let query = runs.wire_query();
+        let fetcher = Fetcher::new(client.clone(), query, Arc::clone(&counters), rows);
         let mut pages = Prefetch::new(fetcher, runs.concurrency);
         loop {
             let request = match walk.next() {
@@ -412,7 +430,7 @@ fn split(
     mut taken: Taken,
 ) -> Vec<Piece> {
     let head = Head::new(&page, request, descending);
-    let batch = |from: usize, rows: std::vec::IntoIter<RunSummary>| {
+    let batch = |from: usize, rows: VecDeque<RunSummary>| {
         Ok(Batch {
             head,
             offset: request.offset + from as u64,
@@ -422,8 +440,10 @@ fn split(
     if page.unreadable.is_empty() && taken.left_out.is_empty() {
         let mut rows = page.rows;
         rows.truncate(taken.rows.end);
-        let mut rows = rows.into_iter();
-        rows.by_ref().take(taken.rows.start).for_each(drop);
+        let mut rows = VecDeque::from(rows);
+        for _ in 0..taken.rows.start {
+            rows.pop_front();
+        }
         let batch = batch(taken.rows.start, rows);
         let steps = taken.steps;
         return vec![Piece { batch, steps }];
@@ -448,7 +468,7 @@ fn split(
             }
             Err(row) => {
                 pieces.push(Piece {
-                    batch: batch(from, std::mem::take(&mut rows).into_iter()),
+                    batch: batch(from, std::mem::take(&mut rows).into()),
                     steps: std::mem::take(&mut steps),
                 });
                 take_item(&mut ahead, &mut steps);
@@ -466,7 +486,7 @@ fn split(
     }
     steps.extend(ahead);
     pieces.push(Piece {
-        batch: batch(from, rows.into_iter()),
+        batch: batch(from, rows.into()),
         steps,
     });
     pieces

@@ -1,5 +1,6 @@
 //! The walk, run by run.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -162,7 +163,7 @@ impl Runs {
         let most = |limit: u64| limit.max(self.resume.rows().saturating_add(1));
         RunStream {
             most: self.query.limit.map(most),
-            rows: Vec::new().into_iter(),
+            rows: VecDeque::new(),
             pages: self.pages(),
         }
     }
@@ -269,7 +270,7 @@ impl Runs {
 pub struct RunStream {
     pages: RunPages,
     /// Rows that have arrived and were not handed out yet.
-    rows: std::vec::IntoIter<RunSummary>,
+    rows: VecDeque<RunSummary>,
     /// The most items there can be, over all walks that led here. An error takes the place of a row, so even a walk that
     /// fails keeps to it.
     most: Option<u64>,
@@ -297,11 +298,14 @@ impl RunStream {
     fn poll_page(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<RunSummary>>> {
         loop {
             match ready!(self.pages.poll_batch(cx)) {
-                Some(Ok(batch)) => self.rows = batch.rows,
+                Some(Ok(batch)) => {
+                    let before = std::mem::replace(&mut self.rows, batch.rows);
+                    self.pages.recycle(before);
+                }
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None => return Poll::Ready(None),
             }
-            if let Some(run) = self.rows.next() {
+            if let Some(run) = self.rows.pop_front() {
                 self.pages.hand_out();
                 return Poll::Ready(Some(Ok(run)));
             }
@@ -315,7 +319,7 @@ impl Stream for RunStream {
     // A row is large: inlined, it goes to its place without a copy on the way.
     #[inline]
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Some(run) = self.rows.next() {
+        if let Some(run) = self.rows.pop_front() {
             self.pages.hand_out();
             return Poll::Ready(Some(Ok(run)));
         }
@@ -336,7 +340,7 @@ impl Stream for RunStream {
 
 impl FusedStream for RunStream {
     fn is_terminated(&self) -> bool {
-        self.rows.len() == 0 && self.pages.is_terminated()
+        self.rows.is_empty() && self.pages.is_terminated()
     }
 }
 
@@ -364,7 +368,7 @@ mod tests {
         assert!(runs.is_terminated());
 
         let row: RunSummary = serde_json::from_str(r#"{"id": "a"}"#).unwrap();
-        runs.rows = vec![row].into_iter();
+        runs.rows = vec![row].into();
         assert!(!runs.is_terminated());
         assert_eq!(runs.size_hint(), (1, Some(1)));
         assert!(runs.next().now_or_never().unwrap().unwrap().is_ok());

@@ -298,7 +298,9 @@ impl ClientBuilder {
     /// Whether the service may compress its answers. Default `true`: with each encoding that
     /// the crate's features or [`http_client`](Self::http_client) can read.
     ///
-    /// COMPRESSION_FIGURES
+    /// A page of 1000 runs has about 455 KB, and compressed 85 KB with gzip, 78 KB with brotli
+    /// or 82 KB with zstd. To read it takes 0.7, 0.3 or 0.1 ms longer then. Turn it off where
+    /// the bytes come faster than that: from the same machine, or a few gigabits a second.
     pub fn compression(mut self, compression: bool) -> Self {
         self.compression = compression;
         self

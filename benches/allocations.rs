@@ -14,7 +14,6 @@ use std::alloc::System;
 use std::time::Duration;
 
 use apify_runs::RunPage;
-use futures::StreamExt;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 use server::{Server, runtime};
@@ -36,17 +35,7 @@ fn main() {
     assert!(of_page < 0.01, "a row of a page takes memory of its own");
 
     let (client, runtime) = (server.client(), runtime());
-    let walk = || {
-        runtime.block_on(async {
-            let mut runs = client.runs("a").stream();
-            let mut rows = 0;
-            while let Some(run) = runs.next().await {
-                run.unwrap();
-                rows += 1;
-            }
-            rows
-        })
-    };
+    let walk = || runtime.block_on(server::count(client.runs("a").stream()));
     // Let the server render its pages.
     walk();
     let of_stream = count(walk);

@@ -8,11 +8,9 @@
 
 mod server;
 
-use apify_runs::Client;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use futures::TryStreamExt;
 
-use server::{Server, runtime};
+use server::{Server, count, runtime};
 
 const RUNS: u64 = 50_000;
 
@@ -31,20 +29,12 @@ fn compression(c: &mut Criterion) {
     for (encoding, http) in clients {
         let bytes = server.bytes_a_page(encoding);
         println!("compression/{encoding}: {bytes} bytes for a page of 1000 runs");
-        let client = Client::builder()
-            .base_url(&server.base_url)
-            .token(&server.token)
-            .max_requests_per_second(f64::INFINITY)
-            .http_client(http.build().unwrap())
-            .build()
-            .unwrap();
+        let builder = server.client_builder().http_client(http.build().unwrap());
+        let client = builder.build().unwrap();
         let runtime = runtime();
-        let walk = || async {
-            let runs = client.runs("a").stream();
-            runs.try_fold(0, async |count, _| Ok(count + 1)).await
-        };
+        let walk = || count(client.runs("a").stream());
         group.bench_function(encoding, |b| {
-            b.iter(|| assert_eq!(runtime.block_on(walk()).unwrap(), RUNS));
+            b.iter(|| assert_eq!(runtime.block_on(walk()), RUNS));
         });
     }
     group.finish();

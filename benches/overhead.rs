@@ -14,9 +14,8 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use apify_runs::RunPage;
-use futures::StreamExt;
 
-use server::{Server, runtime};
+use server::{Server, count, runtime};
 
 const PAGE: u64 = 1000;
 const PAGES: u64 = 200;
@@ -30,28 +29,16 @@ fn main() {
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let body = server.body(PAGE);
 
-    let raw_bytes = async || {
-        for offset in (0..PAGES * PAGE).step_by(PAGE as usize) {
-            let base_url = &server.base_url;
-            let url = format!("{base_url}/v2/acts/a/runs?offset={offset}&limit={PAGE}");
-            let request = http.get(url).bearer_auth(&server.token);
-            let answer = request.send().await.unwrap().error_for_status().unwrap();
-            assert!(!answer.bytes().await.unwrap().is_empty());
-        }
-    };
+    let offsets = || (0..PAGES * PAGE).step_by(PAGE as usize);
+    let raw_bytes = async || server.read_bytes(&http, offsets()).await;
     let decode = || {
         for _ in 0..PAGES {
             black_box(RunPage::from_json(black_box(&body)).unwrap());
         }
     };
     let stream = async || {
-        let mut runs = client.runs("a").concurrency(1).stream();
-        let mut rows = 0;
-        while let Some(run) = runs.next().await {
-            run.unwrap();
-            rows += 1;
-        }
-        assert_eq!(rows, PAGES * PAGE);
+        let runs = client.runs("a").concurrency(1).stream();
+        assert_eq!(count(runs).await, PAGES * PAGE);
     };
 
     // The server renders its pages.

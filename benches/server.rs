@@ -2,12 +2,15 @@
 
 #![allow(dead_code, reason = "not every benchmark needs all of it")]
 
+use std::fmt::Debug;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use apify_runs::Client;
 use apify_runs::emulator::{Emulator, EmulatorBuilder};
+use apify_runs::{Client, ClientBuilder};
+use futures::{Stream, StreamExt, pin_mut};
+use reqwest::RequestBuilder;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot::{self, error::TryRecvError};
 
@@ -74,27 +77,62 @@ impl Server {
     }
 
     fn encoded_body(&self, encoding: &str, offset: u64) -> Vec<u8> {
-        let base_url = &self.base_url;
-        let url = format!("{base_url}/v2/acts/a/runs?offset={offset}&limit=1000");
         let http = reqwest::Client::builder().no_proxy();
         // As it comes, and not decoded on the way.
         let http = http.no_gzip().no_brotli().no_zstd().build().unwrap();
         runtime().block_on(async {
-            let request = http.get(url).bearer_auth(&self.token);
-            let request = request.header("Accept-Encoding", encoding);
-            let answer = request.send().await.unwrap().error_for_status().unwrap();
-            answer.bytes().await.unwrap().to_vec()
+            let request = self.request(&http, offset);
+            let body = bytes(request.header("Accept-Encoding", encoding)).await;
+            body.as_ref().to_vec()
         })
+    }
+
+    /// Reads the pages at these offsets one after the other, and throws their bodies away.
+    pub(crate) async fn read_bytes(
+        &self,
+        http: &reqwest::Client,
+        offsets: impl Iterator<Item = u64>,
+    ) {
+        for offset in offsets {
+            let body = bytes(self.request(http, offset)).await;
+            assert!(!body.as_ref().is_empty());
+        }
+    }
+
+    /// Asks for the page of 1000 rows from this offset on.
+    fn request(&self, http: &reqwest::Client, offset: u64) -> RequestBuilder {
+        let base_url = &self.base_url;
+        let url = format!("{base_url}/v2/acts/a/runs?offset={offset}&limit=1000");
+        http.get(url).bearer_auth(&self.token)
     }
 
     /// A client that may send as many requests as it likes.
     pub(crate) fn client(&self) -> Client {
-        let builder = Client::builder()
+        self.client_builder().build().unwrap()
+    }
+
+    pub(crate) fn client_builder(&self) -> ClientBuilder {
+        Client::builder()
             .base_url(&self.base_url)
             .token(&self.token)
-            .max_requests_per_second(f64::INFINITY);
-        builder.build().unwrap()
+            .max_requests_per_second(f64::INFINITY)
     }
+}
+
+async fn bytes(request: RequestBuilder) -> impl AsRef<[u8]> {
+    let answer = request.send().await.unwrap().error_for_status().unwrap();
+    answer.bytes().await.unwrap()
+}
+
+/// How many items a walk has, each of them good.
+pub(crate) async fn count<T, E: Debug>(runs: impl Stream<Item = Result<T, E>>) -> u64 {
+    pin_mut!(runs);
+    let mut count = 0;
+    while let Some(run) = runs.next().await {
+        run.unwrap();
+        count += 1;
+    }
+    count
 }
 
 impl Drop for Server {

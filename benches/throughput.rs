@@ -17,14 +17,14 @@ use std::future::Future;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use apify_runs::{Client, RunStream};
+use apify_runs::Client;
 use criterion::measurement::WallTime;
 use criterion::{
     BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
 };
-use futures::{Stream, StreamExt, pin_mut};
+use futures::{Stream, StreamExt};
 
-use server::{Server, runtime};
+use server::{Server, count, runtime};
 
 const RUNS: u64 = 200_000;
 const PAGE: u64 = 1000;
@@ -38,16 +38,6 @@ fn bench<F: Future<Output = u64>>(
     let runtime = runtime();
     let mut checked = || assert_eq!(runtime.block_on(walk()), RUNS, "{name} lost runs");
     group.bench_function(name, |b| b.iter(&mut checked));
-}
-
-async fn count<T, E: std::fmt::Debug>(runs: impl Stream<Item = Result<T, E>>) -> u64 {
-    pin_mut!(runs);
-    let mut count = 0;
-    while let Some(run) = runs.next().await {
-        run.unwrap();
-        count += 1;
-    }
-    count
 }
 
 fn loopback(c: &mut Criterion) {
@@ -78,13 +68,8 @@ fn loopback(c: &mut Criterion) {
     });
     bench(&mut group, "raw_bytes", || async {
         // The same requests as the loop, with the bodies thrown away.
-        for offset in (0..=RUNS).step_by(PAGE as usize) {
-            let base_url = &server.base_url;
-            let url = format!("{base_url}/v2/acts/a/runs?offset={offset}&limit={PAGE}");
-            let request = http.get(url).bearer_auth(&server.token);
-            let answer = request.send().await.unwrap().error_for_status().unwrap();
-            assert!(!answer.bytes().await.unwrap().is_empty());
-        }
+        let offsets = (0..=RUNS).step_by(PAGE as usize);
+        server.read_bytes(&http, offsets).await;
         RUNS
     });
     group.finish();
@@ -166,7 +151,7 @@ fn row(c: &mut Criterion) {
 async fn time_in_stream(client: &Client, rows: u64) -> Duration {
     let (mut spent, mut left) = (Duration::ZERO, rows);
     while left > 0 {
-        let mut runs: RunStream = client.runs("a").concurrency(1).stream();
+        let mut runs = client.runs("a").concurrency(1).stream();
         while left > 0 {
             // The first row of a page waits for the page: it is not timed.
             let Some(run) = runs.next().await else { break };

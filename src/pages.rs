@@ -158,7 +158,7 @@ pub struct RunPages {
     trail: Trail,
     counters: Arc<Counters>,
     /// Memory for the rows of the next pages.
-    memory: Arc<Pool<RunSummary>>,
+    pool: Arc<Pool<RunSummary>>,
     rows: u64,
     is_over: bool,
 }
@@ -198,7 +198,7 @@ impl RunPages {
     pub(crate) fn new(runs: Runs) -> Self {
         let counters = Arc::new(Counters::default());
         let memory = runs.rules().memory(&runs.query);
-        let rows = Arc::default();
+        let pool = Arc::default();
         let begun = runs.begin();
         // A walk that cannot begin leaves the cursor as it was.
         let cursor = begun.as_ref().unwrap_or(&runs.resume).clone();
@@ -207,11 +207,11 @@ impl RunPages {
                 runs,
                 begun,
                 Arc::clone(&counters),
-                Arc::clone(&rows),
+                Arc::clone(&pool),
             )),
             trail: Trail::new(cursor, memory),
             counters,
-            memory: rows,
+            pool,
             rows: 0,
             is_over: false,
         }
@@ -259,7 +259,7 @@ impl RunPages {
 
     /// Takes back the memory of rows that have been handed out.
     pub(crate) fn recycle(&self, rows: VecDeque<RunSummary>) {
-        self.memory.keep(rows.into());
+        self.pool.keep(rows.into());
     }
 
     /// How many items have been handed out, over all walks that led here: rows, and errors
@@ -316,7 +316,7 @@ fn pieces(
     runs: Runs,
     begun: Result<Cursor>,
     counters: Arc<Counters>,
-    rows: Arc<Pool<RunSummary>>,
+    pool: Arc<Pool<RunSummary>>,
 ) -> impl Stream<Item = Piece> + Send {
     stream! {
         let cursor = match begun {
@@ -330,7 +330,7 @@ fn pieces(
         let mut walk = Walk::new(&runs.query, runs.rules(), cursor);
         counters.met(walk.incidents(), walk.unfinished());
         let query = runs.wire_query();
-        let fetcher = Fetcher::new(client.clone(), query, Arc::clone(&counters), rows);
+        let fetcher = Fetcher::new(client.clone(), query, Arc::clone(&counters), pool);
         let mut pages = Prefetch::new(fetcher, runs.concurrency);
         loop {
             let request = match walk.next() {

@@ -737,7 +737,16 @@ fn story() -> impl Strategy<Value = Story> {
         (deep_offset, concurrency, any::<u64>()),
     )
         .prop_map(
-            |(service, changes, query, emit, lookback, polls, walks, rest)| Story {
+            |(
+                service,
+                changes,
+                query,
+                emit,
+                lookback,
+                polls,
+                walks,
+                (deep_offset, concurrency, order),
+            )| Story {
                 service,
                 changes,
                 polls: if query.descending { 0 } else { polls },
@@ -745,9 +754,9 @@ fn story() -> impl Strategy<Value = Story> {
                 emit,
                 lookback,
                 walks,
-                deep_offset: rest.0,
-                concurrency: rest.1,
-                order: rest.2,
+                deep_offset,
+                concurrency,
+                order,
             },
         )
 }

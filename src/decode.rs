@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::plain;
 use crate::run::{Id, Rows, RunSummary};
+use crate::texts::{self, RowTexts, Spans};
 use crate::timestamp;
 
 /// How much of a text from outside an error shows, in characters.
@@ -29,6 +30,8 @@ pub(crate) struct Page {
     pub(crate) unreadable: Vec<UnreadableRow>,
     /// What the service's clock showed when it answered.
     pub(crate) answered_at: Option<DateTime<Utc>>,
+    /// The rows as they were received, readable or not, if that was asked for.
+    pub(crate) texts: Option<RowTexts>,
 }
 
 /// One row of a page.
@@ -51,6 +54,8 @@ pub(crate) struct UnreadableRow {
     key: Id,
     start: Option<DateTime<Utc>>,
     pub(crate) reason: String,
+    /// The row as it was received.
+    pub(crate) text: String,
 }
 
 /// A body that is no page of runs.
@@ -150,20 +155,31 @@ impl Page {
 ///
 /// The body is checked to be UTF-8 once, as a whole, so that no string need be checked again.
 pub(crate) fn page(body: &[u8]) -> Result<Page, Unusable> {
-    page_in(Vec::new(), body)
+    page_in(Vec::new(), body, None)
 }
 
-/// The same, with the rows in a list that is empty, if that has memory.
-pub(crate) fn page_in(rows: Vec<RunSummary>, body: &[u8]) -> Result<Page, Unusable> {
+/// The same, with the rows in a list that is empty, if that has memory. `spans`, if given, is
+/// filled with the place of each row in the body.
+pub(crate) fn page_in(
+    rows: Vec<RunSummary>,
+    body: &[u8],
+    mut spans: Option<&mut Spans>,
+) -> Result<Page, Unusable> {
     let text = std::str::from_utf8(body).map_err(|error| Unusable::NotAList(error.to_string()))?;
     let rows = if rows.capacity() == 0 {
         Rows::with_room().0
     } else {
         rows
     };
-    let mut page = match plain::page(text, rows) {
+    let mut page = match plain::page(text, rows, spans.as_deref_mut()) {
         Some(page) => page,
-        None => page_in_any_form(text)?,
+        None => {
+            let page = page_in_any_form(text)?;
+            if let Some(spans) = spans {
+                *spans = spans_in_any_form(text);
+            }
+            page
+        }
     };
     if page.rows.len() < page.rows.capacity() / 2 {
         page.rows.shrink_to_fit();
@@ -183,6 +199,7 @@ pub(crate) fn page_in_any_form(text: &str) -> Result<Page, Unusable> {
             rows: data.items.0,
             unreadable: Vec::new(),
             answered_at: None,
+            texts: None,
         }),
         Err(error) => page_row_by_row(text).ok_or_else(|| match api_error(text.as_bytes()) {
             Some(error) => Unusable::ApiError(error),
@@ -241,6 +258,7 @@ fn page_row_by_row(text: &str) -> Option<Page> {
         rows: Vec::with_capacity(data.items.len()),
         unreadable: Vec::new(),
         answered_at: None,
+        texts: None,
     };
     for (index, item) in data.items.into_iter().enumerate() {
         match serde_json::from_str(item.get()) {
@@ -271,7 +289,20 @@ fn unreadable(index: usize, item: &str, error: &serde_json::Error) -> Unreadable
         id,
         start: dated.and_then(|row| row.started_at),
         reason: error.to_string(),
+        text: item.into(),
     }
+}
+
+/// Where the rows of a page of any form are, if it is one.
+#[cold]
+fn spans_in_any_form(text: &str) -> Spans {
+    let envelope = serde_json::from_str::<ListEnvelope<Vec<&RawValue>>>(text);
+    let items = envelope.map_or_else(|_| Vec::new(), |list| list.data.items);
+    let span = |item: &RawValue| {
+        let start = item.get().as_ptr().addr() - text.as_ptr().addr();
+        texts::span(start, start + item.get().len())
+    };
+    items.into_iter().map(span).collect()
 }
 
 fn hash(text: &str) -> Id {

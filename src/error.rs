@@ -36,6 +36,7 @@ struct Inner {
     elapsed: Duration,
     retry_after: Option<Duration>,
     cursor: Option<Box<Cursor>>,
+    row: Option<String>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -74,6 +75,14 @@ pub enum ErrorKind {
     CursorMismatch,
     /// One row could not be read. The stream goes on with the next row. Not retried.
     Item,
+    /// An export cannot write or read its output: a full disk, a folder that is gone or may not
+    /// be written to, object storage that does not answer. What was committed is as it was.
+    Output,
+    /// An output is not what its checkpoint says: something else has changed or removed it.
+    /// Nothing of it was touched.
+    Damaged,
+    /// Another export writes to the same output.
+    Locked,
 }
 
 impl Error {
@@ -88,6 +97,7 @@ impl Error {
             elapsed: Duration::ZERO,
             retry_after: None,
             cursor: None,
+            row: None,
             source: None,
         }))
     }
@@ -122,6 +132,11 @@ impl Error {
 
     pub(crate) fn with_cursor(mut self, cursor: &Cursor) -> Self {
         self.0.cursor = Some(Box::new(cursor.clone()));
+        self
+    }
+
+    pub(crate) fn with_row(mut self, row: String) -> Self {
+        self.0.row = Some(row);
         self
     }
 
@@ -178,6 +193,12 @@ impl Error {
         self.0.cursor.as_deref()
     }
 
+    /// The row that could not be read, as it was received: valid JSON of any kind. Only errors
+    /// of kind [`Item`](ErrorKind::Item) have one.
+    pub fn row(&self) -> Option<&str> {
+        self.0.row.as_deref()
+    }
+
     /// Whether the same request may succeed later without any change on this side.
     ///
     /// A walk retries exactly these errors itself, so one that comes out of it has outlasted
@@ -194,7 +215,10 @@ impl Error {
             | ErrorKind::NotFound
             | ErrorKind::Protocol
             | ErrorKind::CursorMismatch
-            | ErrorKind::Item => false,
+            | ErrorKind::Item
+            | ErrorKind::Output
+            | ErrorKind::Damaged
+            | ErrorKind::Locked => false,
         }
     }
 }

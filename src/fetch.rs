@@ -17,6 +17,7 @@ use crate::query::RunQuery;
 use crate::retry;
 use crate::run::RunSummary;
 use crate::stats::Counters;
+use crate::texts::{RowTexts, Spans};
 use crate::trace::{debug, warn};
 use crate::walk::PageRequest;
 
@@ -31,8 +32,9 @@ pub(crate) struct Fetcher {
     client: Client,
     query: RunQuery,
     counters: Arc<Counters>,
-    bodies: Pool<u8>,
+    bodies: Arc<Pool<u8>>,
     rows: Arc<Pool<RunSummary>>,
+    keeps_texts: bool,
 }
 
 impl Fetcher {
@@ -47,9 +49,16 @@ impl Fetcher {
             client,
             query,
             counters,
-            bodies: Pool::default(),
+            bodies: Arc::default(),
             rows,
+            keeps_texts: false,
         }
+    }
+
+    /// Whether pages come with the texts of their rows.
+    pub(crate) fn keep_texts(mut self, keeps_texts: bool) -> Self {
+        self.keeps_texts = keeps_texts;
+        self
     }
 
     /// Fetches one page, with as many attempts as the client's policy allows.
@@ -124,7 +133,12 @@ impl Fetcher {
         })?;
         permit.answered(answer.status, answer.rate_limit);
         self.counters.received(body.len());
-        let page = read(settings, answer, &body, self.rows.take());
+        let mut spans = self.keeps_texts.then(Spans::new);
+        let mut page = read(settings, answer, &body, self.rows.take(), spans.as_mut());
+        if let (Ok(page), Some(spans)) = (&mut page, spans) {
+            let body = std::mem::take(&mut body);
+            page.texts = Some(RowTexts::new(body, spans, Arc::clone(&self.bodies)));
+        }
         body.clear();
         body.shrink_to(KEPT_BYTES);
         self.bodies.keep(body);
@@ -234,12 +248,18 @@ fn transport(error: reqwest::Error) -> Error {
     Error::new(kind, message).with_source(error.without_url())
 }
 
-/// Makes a page of a whole answer, with its rows in `rows`, which is empty, or an error that
-/// says what it is instead.
-fn read(settings: &Settings, answer: Answer, body: &[u8], rows: Vec<RunSummary>) -> Result<Page> {
+/// Makes a page of a whole answer, with its rows in `rows`, which is empty, and their places in
+/// `spans`, or an error that says what it is instead.
+fn read(
+    settings: &Settings,
+    answer: Answer,
+    body: &[u8],
+    rows: Vec<RunSummary>,
+    spans: Option<&mut Spans>,
+) -> Result<Page> {
     let redact = |text: &str| settings.token.redact(text);
     if answer.status.is_success() {
-        let page = decode::page_in(rows, body).map_err(|unusable| match unusable {
+        let page = decode::page_in(rows, body, spans).map_err(|unusable| match unusable {
             Unusable::ApiError(error) => reported(settings, &answer, ErrorKind::Api, error),
             Unusable::NotAList(reason) => {
                 let message = decode::not_a_list(&reason, body, &redact);

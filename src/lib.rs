@@ -12,6 +12,8 @@ mod emit;
 #[cfg(feature = "emulator")]
 pub mod emulator;
 mod error;
+#[cfg(feature = "export")]
+pub mod export;
 mod fetch;
 mod pace;
 mod pages;
@@ -23,6 +25,7 @@ mod retry;
 mod run;
 mod stats;
 mod stream;
+mod texts;
 mod timestamp;
 mod token;
 mod trace;

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+#[cfg(feature = "export")]
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -22,6 +24,7 @@ use crate::prefetch::Prefetch;
 use crate::run::RunSummary;
 use crate::stats::{Counters, WalkStats};
 use crate::stream::Runs;
+use crate::texts::RowTexts;
 use crate::timestamp;
 use crate::trace::{debug, warn};
 use crate::walk::{Broken, Incidents, Next, PageRequest, Taken, Walk};
@@ -133,7 +136,7 @@ fn unreadable_row(
     };
     let reason = shown(&row.reason);
     let message = format!("run {id} at offset {position} of {list} cannot be read: {reason}");
-    Error::new(ErrorKind::Item, message)
+    Error::new(ErrorKind::Item, message).with_row(redact(&row.text))
 }
 
 /// Every run of a query, page by page: [`Runs::pages`](crate::Runs::pages).
@@ -174,6 +177,25 @@ pub(crate) struct Batch {
     head: Head,
     offset: u64,
     pub(crate) rows: VecDeque<RunSummary>,
+    /// The rows as they were received, if that was asked for.
+    #[cfg_attr(not(feature = "export"), allow(dead_code, reason = "for exports"))]
+    pub(crate) texts: Option<BatchTexts>,
+}
+
+/// The texts of the rows of a batch.
+#[cfg_attr(not(feature = "export"), allow(dead_code, reason = "for exports"))]
+pub(crate) struct BatchTexts {
+    page: Arc<RowTexts>,
+    /// Where in the page each row is.
+    places: Vec<usize>,
+}
+
+#[cfg(feature = "export")]
+impl BatchTexts {
+    /// The rows as they were received, in the order of the batch.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.places.iter().map(|place| self.page.get(*place))
+    }
 }
 
 /// What an answer says of the list. What it does not say is taken from the request.
@@ -257,6 +279,20 @@ impl RunPages {
         }
     }
 
+    /// The next rows, or the error in their place. They count as handed out.
+    #[cfg(feature = "export")]
+    pub(crate) async fn next_batch(&mut self) -> Option<Result<Batch>> {
+        let batch = poll_fn(|cx| self.poll_batch(cx)).await;
+        self.trail.finish();
+        batch
+    }
+
+    /// Where the memory of rows goes that have been handed out.
+    #[cfg(feature = "export")]
+    pub(crate) fn pool(&self) -> Arc<Pool<RunSummary>> {
+        Arc::clone(&self.pool)
+    }
+
     /// Takes back the memory of rows that have been handed out.
     pub(crate) fn recycle(&self, rows: VecDeque<RunSummary>) {
         self.pool.keep(rows.into());
@@ -330,7 +366,8 @@ fn pieces(
         let mut walk = Walk::new(&runs.query, runs.rules(), cursor);
         counters.met(walk.incidents(), walk.unfinished());
         let query = runs.wire_query();
-        let fetcher = Fetcher::new(client.clone(), query, Arc::clone(&counters), pool);
+        let fetcher = Fetcher::new(client.clone(), query, Arc::clone(&counters), pool)
+            .keep_texts(runs.keeps_texts);
         let mut pages = Prefetch::new(fetcher, runs.concurrency);
         loop {
             let request = match walk.next() {
@@ -426,15 +463,20 @@ fn split(
     client: &Client,
     request: PageRequest,
     descending: bool,
-    page: Page,
+    mut page: Page,
     mut taken: Taken,
 ) -> Vec<Piece> {
     let head = Head::new(&page, request, descending);
-    let batch = |from: usize, rows: VecDeque<RunSummary>| {
+    let texts = page.texts.take().map(Arc::new);
+    let batch = |from: usize, places: &mut dyn Iterator<Item = usize>, rows| {
         Ok(Batch {
             head,
             offset: request.offset + from as u64,
             rows,
+            texts: texts.as_ref().map(|texts| BatchTexts {
+                page: Arc::clone(texts),
+                places: places.collect(),
+            }),
         })
     };
     if page.unreadable.is_empty() && taken.left_out.is_empty() {
@@ -444,14 +486,14 @@ fn split(
         for _ in 0..taken.rows.start {
             rows.pop_front();
         }
-        let batch = batch(taken.rows.start, rows);
+        let batch = batch(taken.rows.start, &mut taken.rows.clone(), rows);
         let steps = taken.steps;
         return vec![Piece { batch, steps }];
     }
 
     let redact = |text: &str| client.settings().token.redact(text);
     let mut pieces = Vec::new();
-    let (mut rows, mut from) = (Vec::new(), taken.rows.start);
+    let (mut rows, mut places) = (VecDeque::new(), Vec::new());
     let mut ahead = std::mem::take(&mut taken.steps).into_iter();
     let mut steps = Vec::new();
     for (index, row) in page.into_rows().enumerate() {
@@ -460,15 +502,14 @@ fn split(
         }
         match row {
             Ok(row) => {
-                if rows.is_empty() {
-                    from = index;
-                }
-                rows.push(row);
+                rows.push_back(row);
+                places.push(index);
                 take_item(&mut ahead, &mut steps);
             }
             Err(row) => {
+                let from = places.first().copied().unwrap_or(index);
                 pieces.push(Piece {
-                    batch: batch(from, std::mem::take(&mut rows).into()),
+                    batch: batch(from, &mut places.drain(..), std::mem::take(&mut rows)),
                     steps: std::mem::take(&mut steps),
                 });
                 take_item(&mut ahead, &mut steps);
@@ -485,8 +526,9 @@ fn split(
         }
     }
     steps.extend(ahead);
+    let from = places.first().copied().unwrap_or(taken.rows.end);
     pieces.push(Piece {
-        batch: batch(from, rows.into()),
+        batch: batch(from, &mut places.into_iter(), rows),
         steps,
     });
     pieces

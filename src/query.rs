@@ -377,6 +377,29 @@ impl RunQuery {
 }
 
 /// The runs of an Actor.
+/// In words, on one line.
+impl fmt::Display for RunQuery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.scope)?;
+        if self.has_filter() {
+            write!(f, ", {}", self.joined_statuses())?;
+        }
+        if let Some(time) = self.started_after {
+            write!(f, ", from {}", timestamp::to_query(time))?;
+        }
+        if let Some(time) = self.started_before {
+            write!(f, ", until {}", timestamp::to_query(time))?;
+        }
+        if self.descending {
+            f.write_str(", newest first")?;
+        }
+        if self.offset > 0 {
+            write!(f, ", without the first {}", self.offset)?;
+        }
+        Ok(())
+    }
+}
+
 impl From<&str> for RunQuery {
     fn from(actor: &str) -> Self {
         Self::actor(actor)

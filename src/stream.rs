@@ -70,6 +70,8 @@ pub struct Runs {
     pub(crate) follow: Option<Duration>,
     lookback: Duration,
     pub(crate) resume: Cursor,
+    /// Whether rows come with the text they were received as.
+    pub(crate) keeps_texts: bool,
 }
 
 impl Runs {
@@ -82,6 +84,7 @@ impl Runs {
             follow: None,
             lookback: DEFAULT_LOOKBACK,
             resume: Cursor::default(),
+            keeps_texts: false,
         }
     }
 

@@ -13,6 +13,18 @@ pub(crate) fn to_query(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
+/// Writes a time as the API does, in milliseconds; a finer one with all its digits, so that it
+/// survives the way back and forth.
+pub(crate) fn to_text(time: DateTime<Utc>) -> String {
+    let whole_millis = time.timestamp_subsec_nanos().is_multiple_of(1_000_000);
+    let digits = if whole_millis {
+        SecondsFormat::Millis
+    } else {
+        SecondsFormat::Nanos
+    };
+    time.to_rfc3339_opts(digits, true)
+}
+
 /// Reads a time in any ISO 8601 form the API or its peers are known to use.
 ///
 /// A time without an offset is UTC, as the API reference says of all its times.
@@ -104,14 +116,7 @@ pub(crate) mod optional {
         let Some(time) = time else {
             return serializer.serialize_none();
         };
-        // The API writes milliseconds; a finer time must survive the way back and forth.
-        let whole_millis = time.timestamp_subsec_nanos() % 1_000_000 == 0;
-        let digits = if whole_millis {
-            SecondsFormat::Millis
-        } else {
-            SecondsFormat::Nanos
-        };
-        serializer.serialize_str(&time.to_rfc3339_opts(digits, true))
+        serializer.serialize_str(&to_text(*time))
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(

@@ -15,12 +15,24 @@ use value::PlainValue;
 
 use crate::decode::Page;
 use crate::run::RunSummary;
+use crate::texts::{self, Spans};
 
 /// Reads a page, its rows to the end of `rows`. `None` if the page as such has another form,
-/// or if it has a row that `serde_json` cannot read.
-pub(crate) fn page(text: &str, mut rows: Vec<RunSummary>) -> Option<Page> {
+/// or if it has a row that `serde_json` cannot read. `spans`, if given, gets the place of each
+/// row in the text.
+pub(crate) fn page(
+    text: &str,
+    mut rows: Vec<RunSummary>,
+    mut spans: Option<&mut Spans>,
+) -> Option<Page> {
     let (mut total, mut offset, mut limit, mut desc, mut items) = (None, None, None, None, None);
     let mut plain = Plain { rest: text };
+    let place = |rest: &str| text.len() - rest.len();
+    let mut note = |row: &str, rest: &str| {
+        if let Some(spans) = &mut spans {
+            spans.push(texts::span(place(row), place(rest)));
+        }
+    };
     plain.expect(r#"{"data":{"#)?;
     while !plain.eat("}") {
         match plain.key()? {
@@ -28,7 +40,7 @@ pub(crate) fn page(text: &str, mut rows: Vec<RunSummary>) -> Option<Page> {
             "offset" if offset.is_none() => offset = Some(plain.value()?),
             "limit" if limit.is_none() => limit = Some(plain.value()?),
             "desc" if desc.is_none() => desc = Some(plain.value()?),
-            "items" if items.is_none() => items = Some(plain.rows(&mut rows)?),
+            "items" if items.is_none() => items = Some(plain.rows(&mut rows, &mut note)?),
             "total" | "offset" | "limit" | "desc" | "items" => return None,
             _ => plain.skip()?,
         }
@@ -48,6 +60,7 @@ pub(crate) fn page(text: &str, mut rows: Vec<RunSummary>) -> Option<Page> {
         rows,
         unreadable: Vec::new(),
         answered_at: None,
+        texts: None,
     })
 }
 
@@ -60,7 +73,12 @@ struct Plain<'a> {
 }
 
 impl<'a> Plain<'a> {
-    fn rows(&mut self, rows: &mut Vec<RunSummary>) -> Option<()> {
+    /// `note` gets what is left to read before each row, and after it.
+    fn rows(
+        &mut self,
+        rows: &mut Vec<RunSummary>,
+        note: &mut impl FnMut(&str, &str),
+    ) -> Option<()> {
         self.expect("[")?;
         if self.eat("]") {
             return Some(());
@@ -74,6 +92,7 @@ impl<'a> Plain<'a> {
                 self.rest = start;
                 *row = self.any()?;
             }
+            note(start, self.rest);
             if self.eat("]") {
                 return Some(());
             }

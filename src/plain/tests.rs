@@ -21,7 +21,7 @@ fn body(rows: &[&str]) -> String {
 
 /// Whether a page as such is read here, perhaps with rows that are not.
 fn is_plain(text: &str) -> bool {
-    page(text, Vec::new()).is_some()
+    page(text, Vec::new(), None).is_some()
 }
 
 /// Which rows of a page are read without `serde_json`.
@@ -75,7 +75,7 @@ fn an_odd_row_is_left_to_serde_json_and_no_other() {
     let text = body(&[ROW, &odd, ROW]);
     assert_eq!(plain_rows(&text), [true, false, true]);
 
-    let rows = page(&text, Vec::new()).unwrap().rows;
+    let rows = page(&text, Vec::new(), None).unwrap().rows;
     assert_eq!(rows[1].build_number.as_deref(), Some("0.0.2\n"));
     assert!(rows[0] == rows[2] && rows[0] != rows[1]);
 }
@@ -91,7 +91,7 @@ fn fields_that_are_new_or_in_another_order_are_plain() {
     let text = body(&[ROW, &sorted, &new]);
     assert_eq!(plain_rows(&text), [true; 3]);
 
-    let rows = page(&text, Vec::new()).unwrap().rows;
+    let rows = page(&text, Vec::new(), None).unwrap().rows;
     assert!(rows[0] == rows[1] && rows[0] == rows[2], "{rows:?}");
 }
 

@@ -240,6 +240,7 @@ impl Service {
             desc: Some(wire.descending),
             rows: rows.map(|run| run.0.clone()).collect(),
             unreadable: Vec::new(),
+            texts: None,
             // Whole seconds, as in HTTP's `Date`.
             answered_at: DateTime::from_timestamp(self.now / 1000, 0),
         }

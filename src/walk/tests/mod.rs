@@ -108,6 +108,7 @@ impl List {
             desc: Some(self.descending),
             rows: rows.map(json).collect(),
             unreadable: Vec::new(),
+            texts: None,
             answered_at: None,
         }
     }

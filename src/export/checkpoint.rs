@@ -1,0 +1,212 @@
+//! What an export has committed, and where it goes on.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::format::Format;
+use super::job::{self, Job};
+use crate::cursor::Cursor;
+use crate::decode::excerpt;
+use crate::emit::Emit;
+use crate::error::{Error, ErrorKind, Result};
+use crate::query::RunQuery;
+use crate::timestamp;
+
+/// The version of the form below. A change that older versions of the crate would misread
+/// needs another.
+const VERSION: u32 = 1;
+
+/// What an export has committed, and where it goes on: a file beside its output, or the
+/// manifest among its parts.
+///
+/// It is one JSON object, holds no token, and is replaced as a whole with each commit.
+/// `Display` says in words what it holds.
+///
+/// The format has a version. This version of the crate reads and writes version 1.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Checkpoint {
+    pub(super) version: u32,
+    /// Which start of the export wrote it: no two have the same.
+    pub(super) writer: String,
+    pub(super) job: Job,
+    pub(super) committed: Committed,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) file: Option<FileState>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) parts: Option<Vec<Part>>,
+    pub(super) cursor: Cursor,
+}
+
+/// The rows of an output.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Committed {
+    pub(super) rows: u64,
+    /// Rows that could not be read and that the format cannot hold.
+    #[serde(default)]
+    pub(super) left_out: u64,
+    #[serde(default, with = "timestamp::optional")]
+    pub(super) first_started_at: Option<DateTime<Utc>>,
+    #[serde(default, with = "timestamp::optional")]
+    pub(super) last_started_at: Option<DateTime<Utc>>,
+}
+
+/// How much of a file is committed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FileState {
+    /// Its length in bytes. What is behind it does not count.
+    pub(super) length: u64,
+    /// Of all of it.
+    pub(super) crc32: u32,
+    /// The end of it, which is looked at before the export goes on.
+    pub(super) tail: Tail,
+}
+
+/// What the last commit has added to a file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tail {
+    pub(super) length: u64,
+    pub(super) crc32: u32,
+}
+
+/// One part of an output.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Part {
+    pub(super) name: String,
+    pub(super) rows: u64,
+    pub(super) length: u64,
+    pub(super) crc32: u32,
+}
+
+impl Checkpoint {
+    /// The beginning of an export.
+    pub(super) fn new(job: Job, cursor: Cursor) -> Self {
+        Self {
+            version: VERSION,
+            writer: String::new(),
+            job,
+            committed: Committed::default(),
+            file: None,
+            parts: None,
+            cursor,
+        }
+    }
+
+    /// Reads one that is stored. `name` is where, for errors.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Damaged`] if it is no checkpoint, or one of another version.
+    pub(super) fn parse(text: &[u8], name: &str) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            version: u32,
+        }
+        let damaged = |what: String| Error::new(ErrorKind::Damaged, format!("{name} {what}"));
+        let version = serde_json::from_slice::<Versioned>(text).map(|form| form.version);
+        if let Ok(version) = version
+            && version != VERSION
+        {
+            let what = format!("has version {version}; this program reads version {VERSION}");
+            return Err(damaged(what));
+        }
+        serde_json::from_slice(text).map_err(|error| {
+            let reason = excerpt(&error.to_string());
+            damaged(format!("is no checkpoint of an export: {reason}"))
+        })
+    }
+
+    /// As it is stored.
+    pub(super) fn to_json(&self) -> Result<Vec<u8>> {
+        serde_json::to_vec(self).map_err(|error| {
+            Error::new(ErrorKind::Output, "the checkpoint cannot be written").with_source(error)
+        })
+    }
+
+    /// Whether it is one of this job.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::CursorMismatch`], naming what differs.
+    pub(super) fn check(&self, job: &Job, name: &str) -> Result<()> {
+        let differences = self.job.differences(job);
+        if differences.is_empty() {
+            return Ok(());
+        }
+        let differences = differences.join(", ");
+        let message = format!("{name} belongs to another export: {differences}");
+        Err(Error::new(ErrorKind::CursorMismatch, message))
+    }
+
+    /// Which runs the export is about.
+    pub fn query(&self) -> &RunQuery {
+        &self.job.query
+    }
+
+    /// When a run is written.
+    pub fn emit(&self) -> Emit {
+        self.job.emit
+    }
+
+    /// What the rows are written as.
+    pub fn format(&self) -> Format {
+        self.job.format
+    }
+
+    /// The text that [`Export::label`](super::Export::label) gave a name.
+    pub fn label(&self, name: &str) -> Option<&str> {
+        self.job.labels.get(name).map(String::as_str)
+    }
+
+    /// How many rows are committed.
+    pub fn rows(&self) -> u64 {
+        self.committed.rows
+    }
+
+    /// How many rows could not be read, and are not in the output.
+    pub fn left_out(&self) -> u64 {
+        self.committed.left_out
+    }
+
+    /// How many bytes are committed.
+    pub fn bytes(&self) -> u64 {
+        let parts = self.parts.iter().flatten().map(|part| part.length);
+        self.file.map_or(0, |file| file.length) + parts.sum::<u64>()
+    }
+
+    /// Where the walk goes on.
+    pub fn cursor(&self) -> &Cursor {
+        &self.cursor
+    }
+}
+
+impl fmt::Display for Checkpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = |time: Option<DateTime<Utc>>| time.map_or("none".into(), timestamp::to_text);
+        let committed = &self.committed;
+        writeln!(f, "runs of     {}", self.job.query)?;
+        writeln!(f, "written     {}", job::name(self.job.emit))?;
+        writeln!(f, "as          {}", self.job.format)?;
+        if !self.job.fields.is_empty() {
+            writeln!(f, "fields      {}", self.job.fields.join(","))?;
+        }
+        writeln!(f, "rows        {}", committed.rows)?;
+        if committed.left_out > 0 {
+            writeln!(f, "left out    {}", committed.left_out)?;
+        }
+        match &self.parts {
+            Some(parts) => writeln!(f, "bytes       {} in {} parts", self.bytes(), parts.len())?,
+            None => writeln!(f, "bytes       {}", self.bytes())?,
+        }
+        writeln!(f, "first start {}", time(committed.first_started_at))?;
+        writeln!(f, "last start  {}", time(committed.last_started_at))?;
+        writeln!(f, "goes on at  {}", time(self.cursor.watermark()))?;
+        write!(f, "unfinished  {}", self.cursor.unfinished())
+    }
+}

@@ -1,0 +1,89 @@
+//! A folder of parts.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::checkpoint::Checkpoint;
+use super::durable::{self, UNFINISHED};
+use super::file::{failed, open_locked, read_checkpoint};
+use super::parts::{MANIFEST, Store};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The file that is locked while an export writes to the folder.
+pub(super) const LOCK: &str = ".lock";
+
+/// A folder of parts, with nobody else at it.
+pub(super) struct Directory {
+    path: PathBuf,
+    /// Locked as long as it is open.
+    _lock: File,
+}
+
+impl Directory {
+    /// Opens it, or makes it if it is not there.
+    pub(super) fn open(path: PathBuf) -> Result<Self> {
+        fs::create_dir_all(&path).map_err(|error| failed(&path, error))?;
+        let lock = open_locked(&path.join(LOCK))?;
+        Ok(Self { path, _lock: lock })
+    }
+
+    /// The manifest of a folder that may be in use, if there is one.
+    pub(super) fn read_manifest(path: &Path) -> Result<Option<Checkpoint>> {
+        read_checkpoint(&path.join(MANIFEST))
+    }
+}
+
+impl Store for Directory {
+    fn full_name(&self, name: &str) -> String {
+        self.path.join(name).display().to_string()
+    }
+
+    fn manifest(&mut self) -> Result<Option<Vec<u8>>> {
+        let path = self.path.join(MANIFEST);
+        match fs::read(&path) {
+            Ok(manifest) => Ok(Some(manifest)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => {
+                let message = format!("{} cannot be read", path.display());
+                Err(Error::new(ErrorKind::Output, message).with_source(error))
+            }
+        }
+    }
+
+    fn replace_manifest(&mut self, manifest: Vec<u8>) -> Result<()> {
+        let path = self.path.join(MANIFEST);
+        durable::replace(&path, &manifest).map_err(|error| failed(&path, error))
+    }
+
+    fn put(&mut self, name: &str, part: Vec<u8>) -> Result<()> {
+        let path = self.path.join(name);
+        durable::replace(&path, &part).map_err(|error| failed(&path, error))
+    }
+
+    fn list(&self) -> Result<Vec<String>> {
+        let listed = fs::read_dir(&self.path).and_then(|entries| {
+            let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
+            entries.map(|entry| entry.map(name)).collect()
+        });
+        let mut names: Vec<String> = listed.map_err(|error| {
+            let message = format!("{} cannot be read", self.path.display());
+            Error::new(ErrorKind::Output, message).with_source(error)
+        })?;
+        // What a crash has left of a file that was being written.
+        let (unfinished, mut names): (Vec<_>, Vec<_>) = names
+            .drain(..)
+            .partition(|name| name.starts_with('.') && name.ends_with(UNFINISHED));
+        unfinished.iter().try_for_each(|name| self.delete(name))?;
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn delete(&self, name: &str) -> Result<()> {
+        let path = self.path.join(name);
+        fs::remove_file(&path).map_err(|error| {
+            let message = format!("{} cannot be removed", path.display());
+            Error::new(ErrorKind::Output, message).with_source(error)
+        })
+    }
+}

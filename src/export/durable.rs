@@ -1,0 +1,80 @@
+//! Files that are there after a power failure, whole or not at all.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// How the name of a file ends that is being written.
+pub(super) const UNFINISHED: &str = ".unfinished";
+
+/// Puts a file in place of another of its name, or in a place that is free. Whenever it is
+/// interrupted, either the old one or the new one is there.
+///
+/// Nobody else may do that at the same time. What an interruption leaves is a hidden file that
+/// the next call writes over.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let new = unfinished(path);
+    let written = write(&new, bytes).and_then(|()| fs::rename(&new, path));
+    if let Err(error) = written {
+        // It may be what fills the disk.
+        let _ = fs::remove_file(&new);
+        return Err(error);
+    }
+    sync_folder(folder(path))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// The hidden name, in the same folder, that a file has before it is complete.
+fn unfinished(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(UNFINISHED);
+    path.with_file_name(name)
+}
+
+/// The folder that a file is in.
+pub(super) fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Makes the names in a folder permanent, where that is a step of its own.
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_file_takes_the_place_of_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.checkpoint");
+        replace(&path, b"first").unwrap();
+        replace(&path, b"2nd").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"2nd");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_cannot_take_its_place_is_taken_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.checkpoint");
+        fs::create_dir_all(path.join("not-empty")).unwrap();
+        replace(&path, b"first").unwrap_err();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        replace(&folder.path().join("gone/a"), b"first").unwrap_err();
+    }
+}

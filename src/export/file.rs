@@ -1,0 +1,247 @@
+//! One file that grows, and its checkpoint.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use fs4::{FileExt, TryLockError};
+
+use super::checkpoint::{Checkpoint, FileState, Tail};
+use super::durable;
+use super::job::Job;
+use super::output::Target;
+use crate::cursor::Cursor;
+use crate::error::{Error, ErrorKind, Result};
+
+/// A file to which chunks are appended.
+///
+/// A commit appends a chunk, waits until it is on the disk, and only then replaces the
+/// checkpoint that says how long the file is. What a crash leaves behind that length is cut off
+/// on the next start.
+pub(super) struct FileTarget {
+    path: PathBuf,
+    /// Locked as long as it is open.
+    file: File,
+    checkpoint_path: PathBuf,
+    checkpoint: Checkpoint,
+    state: FileState,
+}
+
+impl FileTarget {
+    pub(super) fn open(
+        path: PathBuf,
+        checkpoint_path: PathBuf,
+        job: &Job,
+        restart: bool,
+    ) -> Result<Self> {
+        // Before the file is opened, which makes it if it is not there.
+        let before = stored(&checkpoint_path, job, restart)?;
+        let has_content = |stored: &Checkpoint| stored.file.is_some_and(|file| file.length > 0);
+        if before.as_ref().is_some_and(has_content) && !path.exists() {
+            return Err(damaged(&path, "is not there, but its checkpoint is"));
+        }
+        let file = open_locked(&path)?;
+        // Another export may have come to its end meanwhile.
+        let stored = stored(&checkpoint_path, job, restart)?;
+        let is_new = stored.is_none();
+        let length = file.metadata().map_err(|error| failed(&path, error))?.len();
+        if is_new && !restart && length > 0 {
+            let what = "has content, but no checkpoint: name another file, or start again \
+                        with restart, which empties it";
+            return Err(damaged(&path, what));
+        }
+        let checkpoint = stored.unwrap_or_else(|| Checkpoint::new(job.clone(), Cursor::default()));
+        let Some(state) = checkpoint.file.or(is_new.then(FileState::default)) else {
+            let what = "has a checkpoint of an output of another kind";
+            return Err(damaged(&path, what));
+        };
+        let mut target = Self {
+            path,
+            file,
+            checkpoint_path,
+            checkpoint,
+            state,
+        };
+        if is_new {
+            // From here on the file is ours to cut.
+            target.save(target.checkpoint.clone(), state)?;
+        } else {
+            target.check_tail(length)?;
+        }
+        target
+            .cut(&target.file)
+            .map_err(|error| failed(&target.path, error))?;
+        Ok(target)
+    }
+
+    /// Looks whether the file ends as it was left, but for what came behind that.
+    fn check_tail(&self, length: u64) -> Result<()> {
+        let state = self.state;
+        if length < state.length {
+            let what = format!(
+                "has {length} bytes, and its checkpoint says {}: something has cut it",
+                state.length
+            );
+            return Err(damaged(&self.path, &what));
+        }
+        let tail = tail(&self.file, state).map_err(|error| failed(&self.path, error))?;
+        if tail != state.tail.crc32 {
+            let what = "does not end as its checkpoint says: something has changed it";
+            return Err(damaged(&self.path, what));
+        }
+        Ok(())
+    }
+
+    /// Cuts off what is not committed.
+    fn cut(&self, mut file: &File) -> io::Result<()> {
+        file.set_len(self.state.length)?;
+        file.seek(SeekFrom::Start(self.state.length))?;
+        Ok(())
+    }
+
+    fn append(&mut self, chunk: &[u8]) -> io::Result<()> {
+        self.file.write_all(chunk)?;
+        self.file.sync_data()
+    }
+
+    /// Looks whether the file that has been written is the one that has the name.
+    fn check_length(&self, length: u64) -> Result<()> {
+        let found = fs::metadata(&self.path).map(|file| file.len());
+        match found {
+            Ok(found) if found == length => Ok(()),
+            Ok(_) => Err(damaged(&self.path, "was changed by something else")),
+            Err(error) => Err(damaged(&self.path, "is gone").with_source(error)),
+        }
+    }
+
+    fn save(&mut self, next: Checkpoint, state: FileState) -> Result<()> {
+        let next = Checkpoint {
+            file: Some(state),
+            ..next
+        };
+        save_checkpoint(&self.checkpoint_path, &next)?;
+        self.checkpoint = next;
+        self.state = state;
+        Ok(())
+    }
+}
+
+impl Target for FileTarget {
+    fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    fn begins_file(&self) -> bool {
+        self.state.length == 0
+    }
+
+    fn has_parts(&self) -> bool {
+        false
+    }
+
+    fn commit(&mut self, chunk: Vec<u8>, next: Checkpoint) -> Result<()> {
+        let mut state = self.state;
+        if !chunk.is_empty() {
+            state = behind(state, &chunk);
+            if let Err(error) = self.append(&chunk) {
+                // It may be what fills the disk. If it cannot be cut, the next start does.
+                let _ = self.cut(&self.file);
+                return Err(failed(&self.path, error));
+            }
+            self.check_length(state.length)?;
+        }
+        self.save(next, state)
+    }
+}
+
+/// The state of a file behind one more chunk.
+fn behind(state: FileState, chunk: &[u8]) -> FileState {
+    let mut whole = crc32fast::Hasher::new_with_initial_len(state.crc32, state.length);
+    whole.update(chunk);
+    FileState {
+        length: state.length + chunk.len() as u64,
+        crc32: whole.finalize(),
+        tail: Tail {
+            length: chunk.len() as u64,
+            crc32: crc32fast::hash(chunk),
+        },
+    }
+}
+
+/// The checksum of what the last commit has added to a file.
+fn tail(mut file: &File, state: FileState) -> io::Result<u32> {
+    file.seek(SeekFrom::Start(
+        state.length.saturating_sub(state.tail.length),
+    ))?;
+    crc32(file.take(state.tail.length))
+}
+
+/// The checksum of all there is to read.
+pub(super) fn crc32(mut reader: impl Read) -> io::Result<u32> {
+    let mut hasher = crc32fast::Hasher::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match reader.read(&mut buffer)? {
+            0 => return Ok(hasher.finalize()),
+            read => hasher.update(&buffer[..read]),
+        }
+    }
+}
+
+/// Opens a file to write to it, makes it if it is not there, and keeps others away from it.
+pub(super) fn open_locked(path: &Path) -> Result<File> {
+    let mut options = OpenOptions::new();
+    let options = options.read(true).write(true).create(true).truncate(false);
+    let file = options.open(path).map_err(|error| failed(path, error))?;
+    match FileExt::try_lock(&file) {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            let message = format!("another export writes to {}", path.display());
+            Err(Error::new(ErrorKind::Locked, message))
+        }
+        Err(TryLockError::Error(error)) => {
+            let message = format!("{} cannot be locked", path.display());
+            Err(Error::new(ErrorKind::Output, message).with_source(error))
+        }
+    }
+}
+
+/// The checkpoint to go on from, if there is one.
+pub(super) fn stored(path: &Path, job: &Job, restart: bool) -> Result<Option<Checkpoint>> {
+    if restart {
+        return Ok(None);
+    }
+    let stored = read_checkpoint(path)?;
+    if let Some(stored) = &stored {
+        stored.check(job, &path.display().to_string())?;
+    }
+    Ok(stored)
+}
+
+/// Reads a checkpoint, if there is one.
+pub(super) fn read_checkpoint(path: &Path) -> Result<Option<Checkpoint>> {
+    let name = path.display().to_string();
+    match fs::read(path) {
+        Ok(text) => Checkpoint::parse(&text, &name).map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => {
+            let message = format!("{name} cannot be read");
+            Err(Error::new(ErrorKind::Output, message).with_source(error))
+        }
+    }
+}
+
+/// Puts a checkpoint in the place of the one before.
+pub(super) fn save_checkpoint(path: &Path, checkpoint: &Checkpoint) -> Result<()> {
+    durable::replace(path, &checkpoint.to_json()?).map_err(|error| failed(path, error))
+}
+
+/// A file that cannot be written.
+pub(super) fn failed(path: &Path, error: io::Error) -> Error {
+    let message = format!("{} cannot be written", path.display());
+    Error::new(ErrorKind::Output, message).with_source(error)
+}
+
+pub(super) fn damaged(path: &Path, what: &str) -> Error {
+    Error::new(ErrorKind::Damaged, format!("{} {what}", path.display()))
+}

@@ -1,0 +1,192 @@
+//! JSON lines: the API's own objects.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, VecDeque};
+
+use serde_json::value::RawValue;
+
+use super::encoder::Encoder;
+use crate::error::{Error, ErrorKind, Result};
+use crate::pages::BatchTexts;
+use crate::run::RunSummary;
+
+/// Writes one object a line, as it was received.
+pub(super) struct Jsonl {
+    lines: Vec<u8>,
+    /// What to write of each object. Empty: all of it.
+    fields: Vec<Field>,
+}
+
+/// A field of an object, and what to write of it. Empty: all of it.
+struct Field {
+    name: String,
+    fields: Vec<Field>,
+}
+
+impl Jsonl {
+    pub(super) fn new(fields: &[String]) -> Result<Self> {
+        let mut tree = Vec::new();
+        for field in fields {
+            insert(&mut tree, field)?;
+        }
+        Ok(Self {
+            lines: Vec::new(),
+            fields: tree,
+        })
+    }
+
+    fn line(&mut self, text: &[u8]) {
+        if self.fields.is_empty() || !self.line_of_fields(text) {
+            self.whole_line(text);
+        }
+        self.lines.push(b'\n');
+    }
+
+    /// The object on one line. A line break inside of a string is always escaped, so one that
+    /// is not can go.
+    fn whole_line(&mut self, text: &[u8]) {
+        let is_break = |byte: &u8| matches!(byte, b'\n' | b'\r');
+        if !text.iter().any(is_break) {
+            return self.lines.extend_from_slice(text);
+        }
+        let kept = text.iter().copied().filter(|byte| !is_break(byte));
+        self.lines.extend(kept);
+    }
+
+    /// The chosen fields of the object. `false` if it is none.
+    fn line_of_fields(&mut self, text: &[u8]) -> bool {
+        let Ok(text) = std::str::from_utf8(text) else {
+            return false;
+        };
+        write_fields(text, &self.fields, &mut self.lines).is_some()
+    }
+}
+
+impl Encoder for Jsonl {
+    fn add(&mut self, rows: &VecDeque<RunSummary>, texts: Option<&BatchTexts>) -> Result<()> {
+        let Some(texts) = texts else {
+            return rows.iter().try_for_each(|run| {
+                let text = serde_json::to_vec(run).map_err(|error| {
+                    let message = format!("run {} cannot be written as JSON", run.id);
+                    Error::new(ErrorKind::Output, message).with_source(error)
+                })?;
+                self.line(&text);
+                Ok(())
+            });
+        };
+        for text in texts.iter() {
+            self.line(text);
+        }
+        Ok(())
+    }
+
+    fn add_unreadable(&mut self, text: &str) -> bool {
+        self.line(text.as_bytes());
+        true
+    }
+
+    fn size(&self) -> usize {
+        self.lines.len()
+    }
+
+    fn finish(&mut self) -> Result<Vec<u8>> {
+        let next = Vec::with_capacity(self.lines.len());
+        Ok(std::mem::replace(&mut self.lines, next))
+    }
+}
+
+/// Adds a field, given as `a` or `a.b`, to those that are written.
+fn insert(tree: &mut Vec<Field>, path: &str) -> Result<()> {
+    let (name, rest) = match path.split_once('.') {
+        Some((name, rest)) => (name, Some(rest)),
+        None => (path, None),
+    };
+    if name.is_empty() || rest == Some("") {
+        let expected = "it must be a name, or names with dots between them";
+        return Err(Error::config("field", format!("{path:?}"), expected));
+    }
+    let place = tree.iter().position(|field| field.name == name);
+    let place = place.unwrap_or_else(|| {
+        tree.push(Field {
+            name: name.into(),
+            fields: Vec::new(),
+        });
+        tree.len() - 1
+    });
+    rest.map_or(Ok(()), |rest| insert(&mut tree[place].fields, rest))
+}
+
+/// Writes an object with these fields of another, as far as it has them. `None`, and nothing is
+/// written, if it is no object.
+fn write_fields(text: &str, fields: &[Field], out: &mut Vec<u8>) -> Option<()> {
+    let object: HashMap<Cow<'_, str>, &RawValue> = serde_json::from_str(text).ok()?;
+    out.push(b'{');
+    let mut is_first = true;
+    for field in fields {
+        let Some(value) = object.get(field.name.as_str()) else {
+            continue;
+        };
+        if !std::mem::take(&mut is_first) {
+            out.push(b',');
+        }
+        out.extend(
+            serde_json::Value::from(field.name.as_str())
+                .to_string()
+                .into_bytes(),
+        );
+        out.push(b':');
+        let written =
+            !field.fields.is_empty() && write_fields(value.get(), &field.fields, out).is_some();
+        if !written {
+            let kept = value
+                .get()
+                .bytes()
+                .filter(|byte| !matches!(byte, b'\n' | b'\r'));
+            out.extend(kept);
+        }
+    }
+    out.push(b'}');
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(fields: &[&str], rows: &[&str]) -> String {
+        let fields: Vec<_> = fields.iter().map(|field| String::from(*field)).collect();
+        let mut jsonl = Jsonl::new(&fields).unwrap();
+        for row in rows {
+            jsonl.line(row.as_bytes());
+        }
+        String::from_utf8(jsonl.finish().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn an_object_keeps_its_bytes_but_for_line_breaks() {
+        let odd = r#"{ "id": "a\n", "new": [1.10, 1e400, {"é": "\u00e9"}] }"#;
+        let pretty = "{\n  \"id\": \"b\",\r\n  \"n\": 1\n}";
+        let lines = written(&[], &[odd, pretty]);
+        assert_eq!(lines, format!("{odd}\n{{  \"id\": \"b\",  \"n\": 1}}\n"));
+    }
+
+    #[test]
+    fn fields_come_in_the_order_they_were_asked_for() {
+        let row = r#"{"id":"a","meta":{"origin":"API","x":1},"n":1.10,"status":"READY"}"#;
+        let short = r#"{"id":"b","meta":null}"#;
+        let fields = ["n", "meta.x", "id", "meta.origin", "unheard.of"];
+        assert_eq!(
+            written(&fields, &[row, short]),
+            "{\"n\":1.10,\"meta\":{\"x\":1,\"origin\":\"API\"},\"id\":\"a\"}\n\
+             {\"meta\":null,\"id\":\"b\"}\n"
+        );
+    }
+
+    #[test]
+    fn a_field_without_a_name_is_refused() {
+        for field in ["", ".", "a.", ".a", "a..b"] {
+            let error = Jsonl::new(&[field.into()]).err().unwrap();
+            assert!(error.to_string().contains("invalid field"), "{error}");
+        }
+    }
+}

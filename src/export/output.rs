@@ -1,0 +1,210 @@
+//! Where an export goes.
+
+use std::fmt;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::checkpoint::Checkpoint;
+use super::directory::Directory;
+use super::file::FileTarget;
+use super::job::Job;
+use super::parts::Parts;
+use super::pipe::Pipe;
+use crate::error::Result;
+
+/// Where an export goes, and where its checkpoint is.
+///
+/// | | what is written | the checkpoint |
+/// |---|---|---|
+/// | [`file`](Self::file) | one file that grows | `<file>.checkpoint`, or where you say |
+/// | [`directory`](Self::directory) | parts: files that do not change | `_manifest.json` among them |
+/// | `s3` | parts: objects | `_manifest.json` among them |
+/// | [`writer`](Self::writer) | a stream, such as standard output | where you say, or none |
+pub struct Output(Place);
+
+enum Place {
+    File {
+        path: PathBuf,
+        checkpoint: PathBuf,
+    },
+    Directory(PathBuf),
+    #[cfg(feature = "object-store")]
+    Bucket(super::bucket::Address),
+    Writer {
+        writer: Box<dyn Write + Send>,
+        checkpoint: Option<PathBuf>,
+    },
+}
+
+impl Output {
+    /// One file, JSON lines or CSV, compressed or not. Its checkpoint is `<file>.checkpoint`.
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        let mut checkpoint = path.clone().into_os_string();
+        checkpoint.push(".checkpoint");
+        Self(Place::File {
+            path,
+            checkpoint: checkpoint.into(),
+        })
+    }
+
+    /// A folder of parts, and a manifest of those that count. It is made if it is not there.
+    pub fn directory(path: impl Into<PathBuf>) -> Self {
+        Self(Place::Directory(path.into()))
+    }
+
+    /// Objects with a common prefix, `s3://bucket/prefix`: parts, and a manifest of those that
+    /// count.
+    ///
+    /// Credentials, region and endpoint come from the environment, as
+    /// [`object_store`](https://docs.rs/object_store) reads them: `AWS_ACCESS_KEY_ID`,
+    /// `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, `AWS_ENDPOINT_URL`, `AWS_ALLOW_HTTP` and others,
+    /// or from the machine's role. The service must know conditional writes (`If-Match`), as
+    /// S3 does.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if it is no such address.
+    #[cfg(feature = "object-store")]
+    pub fn s3(url: &str) -> Result<Self> {
+        super::bucket::Address::parse(url).map(|address| Self(Place::Bucket(address)))
+    }
+
+    /// Any stream. Without a checkpoint nothing can go on where it stopped; with one, rows
+    /// that were written between the last commit and a crash come again: nobody can take back
+    /// what has gone down a pipe.
+    pub fn writer(writer: impl Write + Send + 'static) -> Self {
+        Self(Place::Writer {
+            writer: Box::new(writer),
+            checkpoint: None,
+        })
+    }
+
+    /// Another place for the checkpoint of a [`file`](Self::file) or a
+    /// [`writer`](Self::writer). Parts have theirs in the manifest.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the output has parts.
+    pub fn checkpoint(mut self, path: impl Into<PathBuf>) -> Result<Self> {
+        let path = path.into();
+        match &mut self.0 {
+            Place::File { checkpoint, .. } => *checkpoint = path,
+            Place::Writer { checkpoint, .. } => *checkpoint = Some(path),
+            _ => {
+                let expected = "the checkpoint of an output in parts is its manifest";
+                let path = path.display();
+                return Err(crate::Error::config("checkpoint", path, expected));
+            }
+        }
+        Ok(self)
+    }
+
+    /// Whether it is made of parts.
+    pub fn has_parts(&self) -> bool {
+        match self.0 {
+            Place::Directory(_) => true,
+            #[cfg(feature = "object-store")]
+            Place::Bucket(_) => true,
+            Place::File { .. } | Place::Writer { .. } => false,
+        }
+    }
+
+    /// The checkpoint that is there, if there is one. Changes nothing, and does not wait for an
+    /// export that is running.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Damaged`](crate::ErrorKind::Damaged) if what is there is no checkpoint, and
+    /// [`ErrorKind::Output`](crate::ErrorKind::Output) if it cannot be read.
+    ///
+    /// # Panics
+    ///
+    /// For an output on S3, outside of a tokio runtime with I/O and time enabled.
+    pub async fn read_checkpoint(&self) -> Result<Option<Checkpoint>> {
+        match &self.0 {
+            Place::File { checkpoint, .. } => super::file::read_checkpoint(checkpoint),
+            Place::Directory(path) => Directory::read_manifest(path),
+            #[cfg(feature = "object-store")]
+            Place::Bucket(address) => address.read_manifest().await,
+            Place::Writer { checkpoint, .. } => match checkpoint {
+                Some(path) => super::file::read_checkpoint(path),
+                None => Ok(None),
+            },
+        }
+    }
+
+    /// Opens it for this job, with nobody else at it: to go on, or to start again.
+    ///
+    /// Blocks; on S3, it needs a tokio runtime that goes on meanwhile.
+    pub(super) fn open(self, job: &Job, restart: bool) -> Result<Box<dyn Target>> {
+        Ok(match self.0 {
+            Place::File { path, checkpoint } => {
+                Box::new(FileTarget::open(path, checkpoint, job, restart)?)
+            }
+            Place::Directory(path) => Box::new(Parts::open(Directory::open(path)?, job, restart)?),
+            #[cfg(feature = "object-store")]
+            Place::Bucket(address) => Box::new(Parts::open(address.open()?, job, restart)?),
+            Place::Writer { writer, checkpoint } => {
+                Box::new(Pipe::open(writer, checkpoint, job, restart)?)
+            }
+        })
+    }
+
+    /// Calls one of two functions, by what the output is: to look at what has been written.
+    pub(super) fn place(&self) -> Written<'_> {
+        match &self.0 {
+            Place::File { path, checkpoint } => Written::File { path, checkpoint },
+            Place::Directory(path) => Written::Directory(path),
+            #[cfg(feature = "object-store")]
+            Place::Bucket(address) => Written::Bucket(address),
+            Place::Writer { .. } => Written::Nowhere,
+        }
+    }
+}
+
+/// What has been written can be read again from here.
+pub(super) enum Written<'a> {
+    File {
+        path: &'a Path,
+        checkpoint: &'a Path,
+    },
+    Directory(&'a Path),
+    #[cfg(feature = "object-store")]
+    Bucket(&'a super::bucket::Address),
+    Nowhere,
+}
+
+impl fmt::Display for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Place::File { path, .. } | Place::Directory(path) => path.display().fmt(f),
+            #[cfg(feature = "object-store")]
+            Place::Bucket(address) => address.fmt(f),
+            Place::Writer { .. } => f.write_str("a stream"),
+        }
+    }
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Output").field(&self.to_string()).finish()
+    }
+}
+
+/// An output that is open for one job: it holds what its checkpoint says, and nothing else
+/// writes to it. Its methods block.
+pub(super) trait Target: Send {
+    /// What is committed.
+    fn checkpoint(&self) -> &Checkpoint;
+
+    /// Whether the next chunk begins a file.
+    fn begins_file(&self) -> bool;
+
+    /// Whether a chunk is a part, which should not be small.
+    fn has_parts(&self) -> bool;
+
+    /// Makes a chunk permanent together with the checkpoint behind it, in one step. Both may
+    /// be without rows. If it fails, what was committed before still is.
+    fn commit(&mut self, chunk: Vec<u8>, next: Checkpoint) -> Result<()>;
+}

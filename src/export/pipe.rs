@@ -1,0 +1,69 @@
+//! A stream, such as standard output.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use super::checkpoint::Checkpoint;
+use super::file::{save_checkpoint, stored};
+use super::job::Job;
+use super::output::Target;
+use crate::cursor::Cursor;
+use crate::error::{Error, ErrorKind, Result};
+
+/// A stream to which chunks are written, with a checkpoint or without.
+pub(super) struct Pipe {
+    writer: Box<dyn Write + Send>,
+    checkpoint_path: Option<PathBuf>,
+    checkpoint: Checkpoint,
+    is_begun: bool,
+}
+
+impl Pipe {
+    pub(super) fn open(
+        writer: Box<dyn Write + Send>,
+        checkpoint_path: Option<PathBuf>,
+        job: &Job,
+        restart: bool,
+    ) -> Result<Self> {
+        let stored = match &checkpoint_path {
+            Some(path) => stored(path, job, restart)?,
+            None => None,
+        };
+        let checkpoint = stored.unwrap_or_else(|| Checkpoint::new(job.clone(), Cursor::default()));
+        Ok(Self {
+            writer,
+            checkpoint_path,
+            checkpoint,
+            is_begun: false,
+        })
+    }
+}
+
+impl Target for Pipe {
+    fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    fn begins_file(&self) -> bool {
+        !self.is_begun
+    }
+
+    fn has_parts(&self) -> bool {
+        false
+    }
+
+    fn commit(&mut self, chunk: Vec<u8>, next: Checkpoint) -> Result<()> {
+        self.is_begun = true;
+        let written = self.writer.write_all(&chunk);
+        written
+            .and_then(|()| self.writer.flush())
+            .map_err(|error| {
+                Error::new(ErrorKind::Output, "the stream cannot be written to").with_source(error)
+            })?;
+        if let Some(path) = &self.checkpoint_path {
+            save_checkpoint(path, &next)?;
+        }
+        self.checkpoint = next;
+        Ok(())
+    }
+}

@@ -1,0 +1,388 @@
+//! Whether an output is what its checkpoint says.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+use fs4::{FileExt, TryLockError};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::task::spawn_blocking;
+
+use super::checkpoint::{Checkpoint, FileState, Part};
+use super::directory::{Directory, LOCK};
+use super::file::{damaged, read_checkpoint};
+#[cfg(any(feature = "csv", feature = "parquet"))]
+use super::format::Encoding;
+use super::ids;
+use super::output::{Output, Written};
+use crate::emit::Emit;
+use crate::error::{Error, ErrorKind, Result};
+
+/// What was found in an output: [`verify`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Verification {
+    /// The rows that were read.
+    pub rows: u64,
+    /// How many different IDs they have. `None` if they have no field `id`.
+    pub distinct_ids: Option<u64>,
+    /// The bytes that were read.
+    pub bytes: u64,
+    /// The parts that were read: 1 for a file.
+    pub parts: u64,
+    /// What is wrong, in words. Empty: the output is whole.
+    pub problems: Vec<String>,
+}
+
+/// Reads a whole output again, and compares it with its checkpoint: length, checksum, number of
+/// rows, whether each row can be read, whether all parts are there, and whether each ID comes
+/// once (under [`Emit::Finished`], once for each finish; under [`Emit::Changes`] it may come
+/// more often).
+///
+/// It takes eight bytes of memory for each row, and a part for parts.
+///
+/// # Errors
+///
+/// [`ErrorKind::Damaged`] if there is no checkpoint, or none that can be read,
+/// [`ErrorKind::Locked`] if an export is writing to a file or folder, and
+/// [`ErrorKind::Output`] if it cannot be read. What is wrong with the output itself is in
+/// [`Verification::problems`].
+///
+/// # Panics
+///
+/// Outside of a tokio runtime with I/O and time enabled.
+pub async fn verify(output: &Output) -> Result<Verification> {
+    match output.place() {
+        Written::File { path, checkpoint } => {
+            let (path, checkpoint) = (path.to_owned(), checkpoint.to_owned());
+            blocking(move || verify_file(&path, &checkpoint)).await
+        }
+        Written::Directory(path) => {
+            let path = path.to_owned();
+            blocking(move || verify_directory(&path)).await
+        }
+        #[cfg(feature = "object-store")]
+        Written::Bucket(address) => verify_bucket(address).await,
+        Written::Nowhere => {
+            let expected = "what went down a stream cannot be read again";
+            Err(Error::config("output", output, expected))
+        }
+    }
+}
+
+async fn blocking(
+    work: impl FnOnce() -> Result<Verification> + Send + 'static,
+) -> Result<Verification> {
+    spawn_blocking(work).await.unwrap_or_else(|error| {
+        let message = "the verification has broken off";
+        Err(Error::new(ErrorKind::Output, message).with_source(error))
+    })
+}
+
+fn verify_file(path: &Path, checkpoint_path: &Path) -> Result<Verification> {
+    let checkpoint = read_checkpoint(checkpoint_path)?;
+    let checkpoint = checkpoint.ok_or_else(|| damaged(checkpoint_path, "is not there"))?;
+    let Some(state) = checkpoint.file else {
+        return Err(damaged(checkpoint_path, "is no checkpoint of a file"));
+    };
+    let file = File::open(path).map_err(|error| unreadable(path, error))?;
+    lock_shared(&file, path)?;
+    let mut rows = Rows::new(&checkpoint);
+    let mut problems = Vec::new();
+    let found = file
+        .metadata()
+        .map_err(|error| unreadable(path, error))?
+        .len();
+    if found > state.length {
+        problems.push(format!(
+            "{} bytes are behind the last commit: start the export again",
+            found - state.length
+        ));
+    }
+    if found < state.length {
+        problems.push(format!(
+            "{} bytes are missing at its end",
+            state.length - found
+        ));
+    }
+    let crc32 = read(&mut rows, &checkpoint, file.take(state.length))
+        .map_err(|error| unreadable(path, error))?;
+    check_crc32(crc32, state, &mut problems);
+    Ok(rows.verification(&checkpoint, state.length.min(found), 1, problems))
+}
+
+fn check_crc32(crc32: u32, state: FileState, problems: &mut Vec<String>) {
+    if crc32 != state.crc32 {
+        problems.push("its checksum is another one: something has changed it".into());
+    }
+}
+
+fn verify_directory(path: &Path) -> Result<Verification> {
+    let checkpoint = Directory::read_manifest(path)?;
+    let checkpoint = checkpoint.ok_or_else(|| damaged(path, "has no manifest"))?;
+    let lock = path.join(LOCK);
+    if let Ok(file) = File::open(&lock) {
+        lock_shared(&file, path)?;
+    }
+    let mut parts = Parts::new(&checkpoint);
+    for part in checkpoint.parts() {
+        let path = path.join(&part.name);
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => Some(bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(unreadable(&path, error)),
+        };
+        parts.read(part, bytes);
+    }
+    Ok(parts.verification())
+}
+
+#[cfg(feature = "object-store")]
+async fn verify_bucket(address: &super::bucket::Address) -> Result<Verification> {
+    let checkpoint = address.read_manifest().await?;
+    let checkpoint = checkpoint.ok_or_else(|| {
+        let message = format!("{address} has no manifest");
+        Error::new(ErrorKind::Damaged, message)
+    })?;
+    let bucket = address.clone().open()?;
+    let mut parts = Parts::new(&checkpoint);
+    for part in checkpoint.parts() {
+        let object = bucket.get(&part.name).await?;
+        parts.read(part, object.map(|(bytes, _)| bytes));
+    }
+    Ok(parts.verification())
+}
+
+/// The parts of an output, as they are read one after the other.
+struct Parts<'a> {
+    checkpoint: &'a Checkpoint,
+    rows: Rows,
+    bytes: u64,
+    parts: u64,
+    problems: Vec<String>,
+}
+
+impl<'a> Parts<'a> {
+    fn new(checkpoint: &'a Checkpoint) -> Self {
+        Self {
+            checkpoint,
+            rows: Rows::new(checkpoint),
+            bytes: 0,
+            parts: 0,
+            problems: Vec::new(),
+        }
+    }
+
+    fn read(&mut self, part: &Part, bytes: Option<Vec<u8>>) {
+        let name = &part.name;
+        let Some(bytes) = bytes else {
+            return self.problems.push(format!("{name} is missing"));
+        };
+        self.parts += 1;
+        self.bytes += bytes.len() as u64;
+        if bytes.len() as u64 != part.length || crc32fast::hash(&bytes) != part.crc32 {
+            return self
+                .problems
+                .push(format!("{name} was changed by something else"));
+        }
+        let before = self.rows.rows;
+        let problem = match self.checkpoint.format().encoding {
+            #[cfg(feature = "parquet")]
+            Encoding::Parquet => super::parquet::read(bytes, &mut self.rows).err(),
+            _ => read(&mut self.rows, self.checkpoint, &bytes[..])
+                .err()
+                .map(|error| error.to_string()),
+        };
+        if let Some(problem) = problem {
+            self.problems
+                .push(format!("{name} cannot be read: {problem}"));
+        }
+        let found = self.rows.rows - before;
+        if found != part.rows {
+            let problem = format!(
+                "{name} has {found} rows, and the manifest says {}",
+                part.rows
+            );
+            self.problems.push(problem);
+        }
+    }
+
+    fn verification(self) -> Verification {
+        self.rows
+            .verification(self.checkpoint, self.bytes, self.parts, self.problems)
+    }
+}
+
+/// Reads the rows of a file, and returns its checksum. What is wrong with the rows is for
+/// `rows` to say.
+fn read(rows: &mut Rows, checkpoint: &Checkpoint, file: impl Read + Send) -> io::Result<u32> {
+    let mut file = Summed {
+        file,
+        hasher: crc32fast::Hasher::new(),
+    };
+    let format = checkpoint.format();
+    let reader = format.compression.reader(&mut file)?;
+    let result = match format.encoding {
+        #[cfg(feature = "csv")]
+        Encoding::Csv => super::csv::read(reader, rows),
+        _ => read_lines(reader, rows),
+    };
+    if let Err(error) = result {
+        rows.problem(&format!(
+            "what is behind row {} cannot be read: {error}",
+            rows.rows
+        ));
+    }
+    // To the end, whatever came between.
+    io::copy(&mut file, &mut io::sink())?;
+    Ok(file.hasher.finalize())
+}
+
+fn read_lines(reader: impl Read, rows: &mut Rows) -> io::Result<()> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Line<'a> {
+        #[serde(borrow, default)]
+        id: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        finished_at: Option<&'a RawValue>,
+    }
+    let mut reader = BufReader::with_capacity(1 << 16, reader);
+    let mut line = Vec::new();
+    while reader.read_until(b'\n', &mut line)? > 0 {
+        match serde_json::from_slice::<Line<'_>>(&line) {
+            Ok(run) if line.last() == Some(&b'\n') => {
+                let id = run.id.map(RawValue::get);
+                rows.row(id, run.finished_at.map(RawValue::get));
+            }
+            // A run is an object, but the service may have sent something else.
+            _ if serde_json::from_slice::<&RawValue>(&line).is_ok() => rows.row(None, None),
+            _ => rows.problem(&format!("row {} is no JSON", rows.rows + 1)),
+        }
+        line.clear();
+    }
+    Ok(())
+}
+
+/// What has been read of the rows.
+pub(super) struct Rows {
+    emit: Emit,
+    rows: u64,
+    ids: Vec<u64>,
+    /// What no two rows may have in common, if that is not the ID.
+    keys: Vec<u64>,
+    problems: Vec<String>,
+}
+
+impl Rows {
+    fn new(checkpoint: &Checkpoint) -> Self {
+        Self {
+            emit: checkpoint.emit(),
+            rows: 0,
+            ids: Vec::new(),
+            keys: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    /// One more row.
+    pub(super) fn row(&mut self, id: Option<&str>, finished_at: Option<&str>) {
+        self.rows += 1;
+        let Some(id) = id else { return };
+        self.ids.push(ids::hash(id));
+        if self.emit == Emit::Finished {
+            self.keys.push(ids::hash(&format!(
+                "{id} {}",
+                finished_at.unwrap_or_default()
+            )));
+        }
+    }
+
+    /// Something is wrong with a row. What is wrong with many is said once.
+    fn problem(&mut self, problem: &str) {
+        if self.problems.len() < 10 {
+            self.problems.push(problem.into());
+        }
+    }
+
+    fn verification(
+        mut self,
+        checkpoint: &Checkpoint,
+        bytes: u64,
+        parts: u64,
+        mut problems: Vec<String>,
+    ) -> Verification {
+        problems.append(&mut self.problems);
+        if self.rows != checkpoint.rows() {
+            let (rows, expected) = (self.rows, checkpoint.rows());
+            problems.push(format!(
+                "it has {rows} rows, and its checkpoint says {expected}"
+            ));
+        }
+        let must_differ = match self.emit {
+            Emit::Snapshot => &self.ids,
+            Emit::Finished => &self.keys,
+            Emit::Changes => &Vec::new(),
+        };
+        let repeated = must_differ.len() as u64 - ids::distinct(must_differ.clone());
+        if repeated > 0 {
+            problems.push(format!(
+                "{repeated} rows have an ID that another row has too"
+            ));
+        }
+        let has_ids = !self.ids.is_empty() || self.rows == 0;
+        Verification {
+            rows: self.rows,
+            distinct_ids: has_ids.then(|| ids::distinct(self.ids)),
+            bytes,
+            parts,
+            problems,
+        }
+    }
+}
+
+impl fmt::Display for Verification {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} rows", self.rows)?;
+        if let Some(ids) = self.distinct_ids {
+            write!(f, ", {ids} distinct ids")?;
+        }
+        write!(f, ", {} bytes", self.bytes)
+    }
+}
+
+/// A reader that adds up the checksum of what it has read.
+struct Summed<R> {
+    file: R,
+    hasher: crc32fast::Hasher,
+}
+
+impl<R: Read> Read for Summed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.hasher.update(&buffer[..read]);
+        Ok(read)
+    }
+}
+
+fn lock_shared(file: &File, path: &Path) -> Result<()> {
+    match FileExt::try_lock_shared(file) {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => {
+            let message = format!("an export is writing to {}", path.display());
+            Err(Error::new(ErrorKind::Locked, message))
+        }
+        Err(TryLockError::Error(error)) => Err(unreadable(path, error)),
+    }
+}
+
+fn unreadable(path: &Path, error: io::Error) -> Error {
+    let message = format!("{} cannot be read", path.display());
+    let kind = match error.kind() {
+        io::ErrorKind::NotFound => ErrorKind::Damaged,
+        _ => ErrorKind::Output,
+    };
+    Error::new(kind, message).with_source(error)
+}

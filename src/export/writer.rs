@@ -1,0 +1,295 @@
+//! The thread that writes and commits, while the walk goes on.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::checkpoint::{Checkpoint, Committed};
+use super::encoder::{Encoder, encoder};
+use super::job::Job;
+use super::output::{Output, Target};
+use crate::cursor::Cursor;
+use crate::error::{Error, ErrorKind, Result};
+use crate::pages::BatchTexts;
+use crate::pool::Pool;
+use crate::run::RunSummary;
+
+/// Pages that wait to be written: as many as usually arrive while one commit is made.
+const WAITING_PAGES: usize = 16;
+/// A file's commit takes no more than this, in bytes before compression, or one page.
+const FILE_CHUNK_BYTES: usize = 8 << 20;
+/// A part ends here, in bytes before compression by gzip or zstd.
+const PART_BYTES: usize = 64 << 20;
+/// More IDs than this are not compared. They take eight bytes each.
+const MOST_IDS: usize = 1 << 24;
+
+/// When a part is complete.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PartSize {
+    pub(super) rows: u64,
+    pub(super) interval: Duration,
+}
+
+/// What the walk has come to since the last item, with the cursor behind it.
+pub(super) struct Item {
+    pub(super) content: Content,
+    pub(super) cursor: Cursor,
+}
+
+pub(super) enum Content {
+    Rows {
+        rows: VecDeque<RunSummary>,
+        texts: Option<BatchTexts>,
+    },
+    /// A row that cannot be read: as it was received.
+    Unreadable(String),
+    /// Nothing to write.
+    Moved,
+}
+
+/// What an export has written, all starts together unless it says otherwise.
+#[derive(Debug, Clone)]
+pub(super) struct Written {
+    pub(super) committed: Committed,
+    /// By this start.
+    pub(super) bytes: u64,
+    /// By this start. `None` if there were too many to compare.
+    pub(super) distinct_ids: Option<u64>,
+}
+
+/// The end of the writer that the walk holds. Dropped without [`finish`](Self::finish), what
+/// was sent is still committed.
+pub(super) struct Writer {
+    items: mpsc::Sender<Item>,
+    result: oneshot::Receiver<Result<Written>>,
+    committed_rows: Arc<AtomicU64>,
+}
+
+impl Writer {
+    /// Opens the output on a thread of its own, and returns what is committed there.
+    pub(super) async fn open(
+        output: Output,
+        job: Job,
+        restart: bool,
+        part_size: PartSize,
+        pool: PoolCell,
+    ) -> Result<(Self, Checkpoint)> {
+        let (items, received) = mpsc::channel(WAITING_PAGES);
+        let (opened, checkpoint) = oneshot::channel();
+        let (finished, result) = oneshot::channel();
+        let committed_rows = Arc::new(AtomicU64::new(0));
+        let rows = Arc::clone(&committed_rows);
+        let runtime = Handle::current();
+        let work = move || {
+            let _entered = runtime.enter();
+            let target = match output.open(&job, restart) {
+                Ok(target) => target,
+                Err(error) => return drop(opened.send(Err(error))),
+            };
+            rows.store(target.checkpoint().committed.rows, Ordering::Relaxed);
+            let _ = opened.send(Ok(target.checkpoint().clone()));
+            let thread = Thread::new(target, &job, part_size, rows, pool);
+            let written = thread.and_then(|thread| thread.run(received, &runtime));
+            let _ = finished.send(written);
+        };
+        let thread = thread::Builder::new().name("apify-runs export".into());
+        thread.spawn(work).map_err(|error| {
+            Error::new(ErrorKind::Output, "no thread to write with").with_source(error)
+        })?;
+        let checkpoint = checkpoint.await.map_err(|_| broken())??;
+        let writer = Self {
+            items,
+            result,
+            committed_rows,
+        };
+        Ok((writer, checkpoint))
+    }
+
+    /// Sends something to write, when there is room. `false` if it cannot be written any more:
+    /// [`finish`](Self::finish) says why.
+    pub(super) async fn send(&self, item: Item) -> bool {
+        self.items.send(item).await.is_ok()
+    }
+
+    pub(super) fn committed_rows(&self) -> u64 {
+        self.committed_rows.load(Ordering::Relaxed)
+    }
+
+    /// Commits what was sent.
+    pub(super) async fn finish(self) -> Result<Written> {
+        drop(self.items);
+        self.result.await.map_err(|_| broken())?
+    }
+}
+
+/// The thread has panicked.
+fn broken() -> Error {
+    Error::new(ErrorKind::Output, "the thread that writes has broken off")
+}
+
+/// Where the memory of written rows goes, once the walk has begun.
+pub(super) type PoolCell = Arc<std::sync::OnceLock<Arc<Pool<RunSummary>>>>;
+
+struct Thread {
+    target: Box<dyn Target>,
+    encoder: Box<dyn Encoder>,
+    part_size: PartSize,
+    /// What will be committed next.
+    next: Committed,
+    cursor: Cursor,
+    /// When the first row of the chunk came.
+    since: Option<Instant>,
+    ids: Option<Vec<u64>>,
+    bytes: u64,
+    committed_rows: Arc<AtomicU64>,
+    pool: PoolCell,
+}
+
+impl Thread {
+    fn new(
+        target: Box<dyn Target>,
+        job: &Job,
+        part_size: PartSize,
+        committed_rows: Arc<AtomicU64>,
+        pool: PoolCell,
+    ) -> Result<Self> {
+        let encoder = encoder(job.format, &job.fields, target.begins_file())?;
+        Ok(Self {
+            next: target.checkpoint().committed,
+            cursor: target.checkpoint().cursor.clone(),
+            target,
+            encoder,
+            part_size,
+            since: None,
+            ids: Some(Vec::new()),
+            bytes: 0,
+            committed_rows,
+            pool,
+        })
+    }
+
+    fn run(mut self, mut items: mpsc::Receiver<Item>, runtime: &Handle) -> Result<Written> {
+        loop {
+            let item = match self.time_left() {
+                None => items.blocking_recv(),
+                Some(left) => match runtime.block_on(async { timeout(left, items.recv()).await }) {
+                    Ok(item) => item,
+                    Err(_) => {
+                        self.commit()?;
+                        continue;
+                    }
+                },
+            };
+            let Some(item) = item else {
+                self.commit()?;
+                return Ok(self.written());
+            };
+            self.take(item)?;
+            // One commit for all that has come meanwhile.
+            while !self.is_full() {
+                match items.try_recv() {
+                    Ok(item) => self.take(item)?,
+                    Err(_) => break,
+                }
+            }
+            if !self.target.has_parts() || self.is_full() {
+                self.commit()?;
+            }
+        }
+    }
+
+    /// How long the rows of an unfinished part may still wait for more.
+    fn time_left(&self) -> Option<Duration> {
+        let since = self.since.filter(|_| self.target.has_parts())?;
+        Some(self.part_size.interval.saturating_sub(since.elapsed()))
+    }
+
+    fn is_full(&self) -> bool {
+        if !self.target.has_parts() {
+            return self.encoder.size() >= FILE_CHUNK_BYTES;
+        }
+        let rows = self.next.rows - self.target.checkpoint().committed.rows;
+        rows >= self.part_size.rows
+            || self.encoder.size() >= PART_BYTES
+            || self.time_left() == Some(Duration::ZERO)
+    }
+
+    fn take(&mut self, item: Item) -> Result<()> {
+        self.cursor = item.cursor;
+        match item.content {
+            Content::Rows { rows, texts } => {
+                self.since.get_or_insert_with(Instant::now);
+                self.encoder.add(&rows, texts.as_ref())?;
+                self.count(&rows);
+                if let Some(pool) = self.pool.get() {
+                    pool.keep(rows.into());
+                }
+            }
+            Content::Unreadable(text) => {
+                self.since.get_or_insert_with(Instant::now);
+                if self.encoder.add_unreadable(&text) {
+                    self.next.rows += 1;
+                } else {
+                    self.next.left_out += 1;
+                }
+            }
+            Content::Moved => {}
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, rows: &VecDeque<RunSummary>) {
+        self.next.rows += rows.len() as u64;
+        let starts = rows.iter().filter_map(|run| run.started_at);
+        for start in starts {
+            let first = self.next.first_started_at.get_or_insert(start);
+            *first = start.min(*first);
+            let last = self.next.last_started_at.get_or_insert(start);
+            *last = start.max(*last);
+        }
+        if let Some(ids) = &mut self.ids {
+            ids.extend(rows.iter().map(|run| super::ids::hash(&run.id)));
+            if ids.len() > MOST_IDS {
+                self.ids = None;
+            }
+        }
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        let checkpoint = self.target.checkpoint();
+        if self.since.is_none() && self.cursor == checkpoint.cursor {
+            return Ok(());
+        }
+        let next = Checkpoint {
+            committed: self.next,
+            cursor: self.cursor.clone(),
+            ..checkpoint.clone()
+        };
+        let chunk = match self.since.take() {
+            Some(_) => self.encoder.finish()?,
+            None => Vec::new(),
+        };
+        let chunk = match chunk.is_empty() {
+            true => chunk,
+            false => next.job.format.compression.compress(chunk)?,
+        };
+        self.bytes += chunk.len() as u64;
+        self.target.commit(chunk, next)?;
+        self.committed_rows.store(self.next.rows, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn written(self) -> Written {
+        Written {
+            committed: self.next,
+            bytes: self.bytes,
+            distinct_ids: self.ids.map(super::ids::distinct),
+        }
+    }
+}

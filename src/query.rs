@@ -70,7 +70,7 @@ pub struct RunQuery {
         with = "timestamp::optional",
         skip_serializing_if = "Option::is_none"
     )]
-    started_after: Option<DateTime<Utc>>,
+    pub(crate) started_after: Option<DateTime<Utc>>,
     #[serde(
         default,
         with = "timestamp::optional",

@@ -149,6 +149,16 @@ impl Checkpoint {
         &self.job.query
     }
 
+    /// From which start of a run on, if the query has such a bound.
+    pub fn started_after(&self) -> Option<DateTime<Utc>> {
+        self.job.query.started_after
+    }
+
+    /// Up to which start of a run, if the query has such a bound.
+    pub fn started_before(&self) -> Option<DateTime<Utc>> {
+        self.job.query.started_before
+    }
+
     /// When a run is written.
     pub fn emit(&self) -> Emit {
         self.job.emit

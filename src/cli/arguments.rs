@@ -1,0 +1,326 @@
+//! What can be said on the command line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use apify_runs::export::Format;
+use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+
+use super::emulate::{Change, FaultRule};
+use super::times::{When, duration, when};
+use super::{exit, token};
+
+/// Every run of an Apify Actor in a file, exactly once.
+///
+/// Exports the list of runs as JSON lines, CSV or Parquet, into a file, a folder, S3 or a pipe.
+/// An export can be stopped or killed at any moment: the same command goes on with the next
+/// run.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_long_help = exit::HELP)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+    #[command(flatten)]
+    pub(super) output: OutputArguments,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Write every run into a file, a folder, S3 or a pipe
+    ///
+    /// The first start makes a checkpoint beside the output. The same command, started again,
+    /// goes on where the last one stopped, and so exports what has been added since.
+    Export(Box<ExportArguments>),
+    /// Print how many runs there are, by one request
+    Count(SourceArguments),
+    /// Read an output again: is it whole?
+    Verify(PlaceArguments),
+    /// Say in words what a checkpoint holds
+    Status(PlaceArguments),
+    /// Serve generated runs on a loopback port, as the service would
+    ///
+    /// Prints the address and the token, and serves until it is interrupted.
+    Emulate(EmulateArguments),
+    /// Print what a shell needs to complete these commands
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// How the program speaks.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Messages")]
+pub(super) struct OutputArguments {
+    /// What to show while it works
+    ///
+    /// `auto` is a bar on a terminal and `plain` elsewhere: a line every 10 seconds.
+    #[arg(long, global = true, value_name = "HOW", default_value = "auto")]
+    pub(super) progress: ProgressChoice,
+    /// Whether messages are coloured; NO_COLOR turns `auto` off
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: WhenColored,
+    /// Only errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+    /// Also each page
+    #[arg(short, long, global = true)]
+    pub(super) verbose: bool,
+    /// How messages are written: as text, or as one JSON object a line
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    pub(super) log_format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ProgressChoice {
+    Auto,
+    Plain,
+    None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum WhenColored {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    Text,
+    Json,
+}
+
+/// Whose runs, which of them, and how to ask for them.
+#[derive(Debug, Args)]
+pub(super) struct SourceArguments {
+    /// The Actor: its ID, `username/actor-name` or `username~actor-name`
+    #[arg(value_name = "ACTOR", required_unless_present_any = ["task", "account", "demo"])]
+    pub(super) actor: Option<String>,
+    /// The runs of a task instead, by its ID or `username/task-name`
+    #[arg(long, value_name = "ID", conflicts_with_all = ["actor", "account"])]
+    pub(super) task: Option<String>,
+    /// All runs of the account instead
+    #[arg(long, conflicts_with = "actor")]
+    pub(super) account: bool,
+    /// Generated runs from the built-in emulator instead: no account, no network
+    #[arg(
+        long,
+        value_name = "N",
+        num_args = 0..=1,
+        default_missing_value = "100000",
+        conflicts_with_all = ["base_url", "token_file"],
+    )]
+    pub(super) demo: Option<u64>,
+    /// Only runs that started then or later
+    ///
+    /// 2025-09-01, which is its first moment in UTC, 2025-09-01T10:00:00Z, or a time before the
+    /// first start of this export, such as 30d or 12h.
+    #[arg(long, value_name = "TIME", value_parser = when, help_heading = "Which runs")]
+    pub(super) since: Option<When>,
+    /// Only runs that started then or earlier; forms as for --since
+    #[arg(long, value_name = "TIME", value_parser = when, help_heading = "Which runs")]
+    pub(super) until: Option<When>,
+    /// Only runs with one of these statuses, such as SUCCEEDED,FAILED
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        help_heading = "Which runs"
+    )]
+    pub(super) status: Vec<String>,
+    #[command(flatten)]
+    pub(super) service: ServiceArguments,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Requests")]
+pub(super) struct ServiceArguments {
+    /// A file that holds the token, instead of APIFY_TOKEN
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) token_file: Option<PathBuf>,
+    /// Where the API is
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "APIFY_API_BASE_URL",
+        default_value = "https://api.apify.com",
+        value_hint = ValueHint::Url
+    )]
+    pub(super) base_url: String,
+    /// Requests a second at most
+    #[arg(long, value_name = "N", default_value = "30")]
+    pub(super) rate: f64,
+    /// How often a page is asked for again before it is given up
+    #[arg(long, value_name = "N", default_value = "8")]
+    pub(super) max_retries: u32,
+    /// How long one request may take
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    pub(super) timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExportArguments {
+    #[command(flatten)]
+    pub(super) source: SourceArguments,
+    #[command(flatten)]
+    pub(super) destination: DestinationArguments,
+    #[command(flatten)]
+    pub(super) walk: WalkArguments,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(super) struct DestinationArguments {
+    /// A file, a folder (with a / at its end), s3://bucket/prefix, or - for standard output
+    ///
+    /// Folders and S3 get parts and a manifest of those that count. For S3, credentials, region
+    /// and endpoint come from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION,
+    /// AWS_ENDPOINT_URL and the like.
+    #[arg(long, short, value_name = "OUT", value_hint = ValueHint::AnyPath)]
+    pub(super) out: OsString,
+    /// jsonl or csv, with .gz or .zst behind it if it is to be compressed, or parquet
+    ///
+    /// If it is not given, the end of OUT tells. Parquet is written as a folder of parts.
+    #[arg(long)]
+    pub(super) format: Option<Format>,
+    /// Only these fields, in this order, such as id,status,meta.origin
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(super) fields: Vec<String>,
+    /// Where the checkpoint is; OUT.checkpoint if it is not given
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) checkpoint: Option<PathBuf>,
+    /// Forget what is in the output, and start again
+    #[arg(long)]
+    pub(super) restart: bool,
+    /// After how many rows a part ends, in a folder or on S3
+    #[arg(long, value_name = "N", default_value = "250000")]
+    pub(super) part_rows: u64,
+    /// How long a row may wait for its part to end
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
+    pub(super) part_interval: Duration,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Which runs")]
+pub(super) struct WalkArguments {
+    /// When a run is written
+    #[arg(long, value_name = "WHEN", default_value = "snapshot")]
+    pub(super) emit: EmitChoice,
+    /// Newest first
+    #[arg(long, conflicts_with = "follow")]
+    pub(super) desc: bool,
+    /// So many at most, over all starts
+    #[arg(long, value_name = "N")]
+    pub(super) max_items: Option<u64>,
+    /// Do not end, but look for new runs again and again
+    #[arg(long)]
+    pub(super) follow: bool,
+    /// How long to wait between two looks
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "30s",
+        value_parser = duration,
+        requires = "follow"
+    )]
+    pub(super) interval: Duration,
+    /// How late a run may appear in the list and still be found
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    pub(super) lookback: Duration,
+    /// How many runs to ask for at a time
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "1000",
+        help_heading = "Requests"
+    )]
+    pub(super) page_size: u32,
+    /// How many pages are in flight
+    #[arg(long, value_name = "N", default_value = "8", help_heading = "Requests")]
+    pub(super) concurrency: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum EmitChoice {
+    /// Once, as it is when the export comes to it
+    Snapshot,
+    /// Once, when it has finished
+    Finished,
+    /// When the export comes to it, and once more when it has finished
+    Changes,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PlaceArguments {
+    /// An output: a file, a folder or s3://bucket/prefix
+    #[arg(value_name = "OUT", value_hint = ValueHint::AnyPath)]
+    pub(super) out: OsString,
+    /// Where its checkpoint is; OUT.checkpoint if it is not given
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) checkpoint: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct EmulateArguments {
+    /// How many runs there are
+    #[arg(long, value_name = "N", default_value = "100000")]
+    pub(super) runs: u64,
+    /// What they are made from: the same seed makes the same runs
+    #[arg(long, value_name = "S", default_value = "0")]
+    pub(super) seed: u64,
+    /// The port on 127.0.0.1; 0 is any free one
+    #[arg(long, value_name = "P", default_value = "0")]
+    pub(super) port: u16,
+    /// The only Actor there is; any, if it is not given
+    #[arg(long, value_name = "ACTOR")]
+    pub(super) actor: Option<String>,
+    /// How long each answer takes
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration)]
+    pub(super) latency: Duration,
+    /// Refuse what is more than N requests in a second
+    #[arg(long, value_name = "N")]
+    pub(super) rate_limit: Option<u64>,
+    /// Compress answers
+    #[arg(long)]
+    pub(super) compress: bool,
+    /// Answer some requests wrongly, such as 3=503, 5..=7=hang or 9..=reset; may be repeated
+    ///
+    /// A request or a range of them, counted from 1, and what goes wrong: a status, hang,
+    /// reset, truncate, stall, html, broken-json, empty or error-in-ok.
+    #[arg(long, value_name = "RULE")]
+    pub(super) fault: Vec<FaultRule>,
+    /// Delete the K oldest runs before every N-th request: N or N:K
+    #[arg(long, value_name = "N[:K]")]
+    pub(super) delete_every: Option<Change>,
+    /// Start K new runs before every N-th request: N or N:K
+    #[arg(long, value_name = "N[:K]")]
+    pub(super) insert_every: Option<Change>,
+}
+
+/// Lets `--help` of the commands that need a token tell which one would be used.
+pub(super) fn with_token_help(command: clap::Command) -> clap::Command {
+    let help = format!("{}\n\n{}", token::help(), exit::HELP);
+    let command = command.mut_subcommand("export", |export| export.after_long_help(help));
+    let help = token::help();
+    command.mut_subcommand("count", |count| count.after_long_help(help))
+}
+
+/// The colours of help and of errors about arguments, which come before these are known.
+pub(super) fn color_of_help() -> ColorChoice {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let chosen = |name: &str| {
+        let joined = OsString::from(format!("--color={name}"));
+        let two = |pair: &[OsString]| pair[0] == "--color" && pair[1] == name;
+        arguments.contains(&joined) || arguments.windows(2).any(two)
+    };
+    match (chosen("always"), chosen("never")) {
+        (true, _) => ColorChoice::Always,
+        (_, true) => ColorChoice::Never,
+        _ => ColorChoice::Auto,
+    }
+}

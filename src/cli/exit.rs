@@ -1,0 +1,130 @@
+//! How the program ends.
+
+use std::error::Error as StdError;
+use std::process::ExitCode;
+
+use apify_runs::{Error, ErrorKind};
+
+/// The exit codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exit {
+    Complete,
+    Failed,
+    Usage,
+    OtherExport,
+    Auth,
+    GaveUp,
+    Output,
+    /// By this signal.
+    Interrupted(u8),
+}
+
+/// What the codes mean, for `--help`.
+pub(super) const HELP: &str = "\
+Exit codes:
+  0    complete
+  1    failed: the message says why
+  2    wrong usage
+  3    the checkpoint is one of another export
+  4    no token, or one that is not accepted
+  5    the service did not answer, after all retries: go on later
+  6    the output is damaged, or another export writes to it
+  130  interrupted (SIGINT), after a commit; 143 by SIGTERM";
+
+impl Exit {
+    fn code(self) -> u8 {
+        match self {
+            Self::Complete => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::OtherExport => 3,
+            Self::Auth => 4,
+            Self::GaveUp => 5,
+            Self::Output => 6,
+            Self::Interrupted(signal) => 128 + signal,
+        }
+    }
+
+    fn of(error: &Error) -> Self {
+        match error.kind() {
+            ErrorKind::Config => Self::Usage,
+            ErrorKind::CursorMismatch => Self::OtherExport,
+            ErrorKind::Auth => Self::Auth,
+            ErrorKind::Damaged | ErrorKind::Locked => Self::Output,
+            _ if error.is_transient() => Self::GaveUp,
+            _ => Self::Failed,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        exit.code().into()
+    }
+}
+
+/// Why the program does not do what it was told, and perhaps how to go on.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) exit: Exit,
+    pub(super) message: String,
+    /// A command.
+    pub(super) go_on: Option<String>,
+}
+
+impl Failure {
+    pub(super) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self {
+            exit,
+            message: message.into(),
+            go_on: None,
+        }
+    }
+
+    pub(super) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    /// Says how to go on, where the same command can.
+    pub(super) fn with_command(mut self, command: Option<String>) -> Self {
+        let can_go_on = matches!(self.exit, Exit::Failed | Exit::Auth | Exit::GaveUp);
+        self.go_on = command.filter(|_| can_go_on);
+        self
+    }
+}
+
+impl From<Error> for Failure {
+    /// With all causes, on one line.
+    fn from(error: Error) -> Self {
+        let mut message = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            // Some print their cause with themselves.
+            if !message.contains(&text) {
+                message = format!("{message}: {text}");
+            }
+            cause = error.source();
+        }
+        Self::new(Exit::of(&error), message.replace('\n', " "))
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(Exit::Failed, error.to_string())
+    }
+}
+
+/// Whether nobody reads any more what is written.
+pub(super) fn is_broken_pipe(error: &Error) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let error_of_system = error.downcast_ref::<std::io::Error>();
+        if error_of_system.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}

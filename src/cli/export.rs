@@ -1,0 +1,264 @@
+//! `apify-runs export`.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::sync::Arc;
+
+use apify_runs::export::{Encoding, Export, Format, Output, Summary};
+use apify_runs::{Emit, Error, ErrorKind, RunQuery, Runs};
+use serde_json::{Value, json};
+
+use super::arguments::{
+    DestinationArguments, EmitChoice, ExportArguments, SourceArguments, WalkArguments,
+};
+use super::exit::{Exit, Failure, is_broken_pipe};
+use super::progress::Meter;
+use super::resume;
+use super::screen::{Level, Screen};
+use super::signals::Stop;
+use super::source::{self, Source};
+
+const STANDARD_OUTPUT: &str = "-";
+
+pub(super) async fn run(arguments: Box<ExportArguments>, screen: &Screen) -> Result<Exit, Failure> {
+    let destination = &arguments.destination;
+    let format = format(destination)?;
+    let output = destination_output(destination, format)?;
+    let (name, goes_on) = (output.to_string(), can_go_on(destination));
+    let command = goes_on.then(resume::command);
+    let before = match destination.restart {
+        true => None,
+        false => output.read_checkpoint().await?,
+    };
+    let query = source::query(&arguments.source, before.as_ref())?;
+    let stop = Stop::listen();
+    let source = Source::open(&arguments.source).await?;
+    let runs = walk(
+        source.client.runs(narrow(query, &arguments.walk)),
+        &arguments.walk,
+    );
+    let meter = Meter::start(screen, arguments.walk.follow);
+    let warnings = screen.clone();
+    let export = labelled(Export::new(runs, output), &arguments.source)
+        .format(format)
+        .fields(destination.fields.iter().map(|field| field.trim()))
+        .restart(destination.restart)
+        .part_rows(destination.part_rows)
+        .part_interval(destination.part_interval)
+        .on_unreadable(move |error| {
+            warnings.say(
+                Level::Warning,
+                &error.to_string(),
+                json!({"row": error.row()}),
+            );
+        });
+    let meter = Arc::new(meter);
+    let shown = Arc::clone(&meter);
+    let export = export.on_progress(move |progress| shown.show(progress));
+    let result = export.run_until(stop.asked()).await;
+    drop(meter);
+    match result {
+        Ok(summary) => Ok(report(&summary, &name, &stop, command, screen)?),
+        Err(error) if name_is_pipe(destination) && is_broken_pipe(&error) => Ok(Exit::Complete),
+        Err(error) => Err(failure(error).with_command(command)),
+    }
+}
+
+/// An error, with what helps.
+fn failure(error: Error) -> Failure {
+    let kind = error.kind();
+    let mut failure = Failure::from(error);
+    if kind == ErrorKind::CursorMismatch {
+        failure.message += "; name another output, or start again with --restart";
+    }
+    failure
+}
+
+fn walk(runs: Runs, arguments: &WalkArguments) -> Runs {
+    let runs = runs
+        .concurrency(arguments.concurrency)
+        .lookback(arguments.lookback)
+        .emit(match arguments.emit {
+            EmitChoice::Snapshot => Emit::Snapshot,
+            EmitChoice::Finished => Emit::Finished,
+            EmitChoice::Changes => Emit::Changes,
+        });
+    match arguments.follow {
+        true => runs.follow(arguments.interval),
+        false => runs,
+    }
+}
+
+fn narrow(query: RunQuery, arguments: &WalkArguments) -> RunQuery {
+    let query = query
+        .descending(arguments.desc)
+        .page_size(arguments.page_size);
+    match arguments.max_items {
+        Some(limit) => query.limit(limit),
+        None => query,
+    }
+}
+
+/// Notes the times that are relative, for the next start.
+fn labelled(export: Export, arguments: &SourceArguments) -> Export {
+    let times = [("since", &arguments.since), ("until", &arguments.until)];
+    times.into_iter().fold(export, |export, (name, time)| {
+        match time.as_ref().and_then(|time| time.relative()) {
+            Some(text) => export.label(name, text),
+            None => export,
+        }
+    })
+}
+
+fn format(arguments: &DestinationArguments) -> Result<Format, Failure> {
+    if let Some(format) = arguments.format {
+        return Ok(format);
+    }
+    if name_is_pipe(arguments) {
+        return Ok(Format::JSONL);
+    }
+    let name = arguments.out.to_string_lossy();
+    Format::of_name(&name).ok_or_else(|| {
+        let message = format!("the name {name} does not tell the format: add --format");
+        Failure::usage(message)
+    })
+}
+
+fn name_is_pipe(arguments: &DestinationArguments) -> bool {
+    arguments.out == STANDARD_OUTPUT
+}
+
+/// Whether another start can go on where this one stops.
+fn can_go_on(arguments: &DestinationArguments) -> bool {
+    !name_is_pipe(arguments) || arguments.checkpoint.is_some()
+}
+
+fn destination_output(arguments: &DestinationArguments, format: Format) -> Result<Output, Failure> {
+    let is_folder = format.encoding == Encoding::Parquet || Path::new(&arguments.out).is_dir();
+    output(&arguments.out, is_folder, arguments.checkpoint.as_deref())
+}
+
+/// The output of this name.
+pub(super) fn output(
+    out: &OsStr,
+    is_folder: bool,
+    checkpoint: Option<&Path>,
+) -> Result<Output, Failure> {
+    let name = out.to_string_lossy();
+    let output = if out == STANDARD_OUTPUT {
+        Output::writer(std::io::stdout())
+    } else if name.starts_with("s3://") {
+        Output::s3(&name)?
+    } else if is_folder || name.ends_with(std::path::is_separator) {
+        Output::directory(out)
+    } else {
+        Output::file(out)
+    };
+    Ok(match checkpoint {
+        Some(path) => output.checkpoint(path)?,
+        None => output,
+    })
+}
+
+/// Says what was done, and how to go on if that was not all.
+fn report(
+    summary: &Summary,
+    name: &str,
+    stop: &Stop,
+    command: Option<String>,
+    screen: &Screen,
+) -> Result<Exit, Failure> {
+    let lines = lines(summary, name);
+    let mut fields = fields(summary);
+    if summary.interrupted {
+        fields["go_on"] = command.clone().into();
+    }
+    screen.result(&lines, fields);
+    if summary.interrupted {
+        if let Some(command) = command {
+            screen.say(Level::Info, &format!("to go on: {command}"), Value::Null);
+        }
+        return Ok(Exit::Interrupted(stop.signal()));
+    }
+    if summary.left_out > 0 {
+        let message = format!(
+            "{} rows could not be read and are not in the output; only jsonl can hold them",
+            summary.left_out
+        );
+        return Err(Failure::new(Exit::Failed, message));
+    }
+    Ok(Exit::Complete)
+}
+
+/// What it takes to see that nothing is missing, for a person.
+fn lines(summary: &Summary, name: &str) -> String {
+    let count = indicatif::HumanCount;
+    let state = match summary.interrupted {
+        true => "interrupted:",
+        false => "complete:",
+    };
+    let time = |time: Option<chrono::DateTime<chrono::Utc>>| {
+        time.map_or("none".into(), |time| {
+            time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+        })
+    };
+    let stats = &summary.stats;
+    let seconds = summary.elapsed.as_secs_f64();
+    let ids = match summary.distinct_ids {
+        Some(ids) => format!("with {} distinct ids", count(ids)),
+        None => "too many to compare their ids: see verify".into(),
+    };
+    let after = match summary.total_after {
+        Some(total) => format!("{} after", count(total)),
+        None => "not counted after".into(),
+    };
+    format!(
+        "{state} {} runs in {name}\n\
+         \x20 this time     {} runs, {ids}\n\
+         \x20 they started  {} to {}\n\
+         \x20 on the list   {} before, {after}\n\
+         \x20 the list      moved {} times; {} runs came late, {} unfinished ones are gone, {} \
+         are left\n\
+         \x20 requests      {}, {} of them retries, {} received\n\
+         \x20 written       {} in {seconds:.2} s: {} runs/s",
+        count(summary.output_rows),
+        count(summary.rows),
+        time(summary.first_started_at),
+        time(summary.last_started_at),
+        count(summary.total_before),
+        stats.drifts,
+        count(stats.late),
+        count(stats.vanished),
+        count(stats.unfinished),
+        count(stats.requests),
+        count(stats.retries),
+        indicatif::BinaryBytes(stats.bytes),
+        indicatif::BinaryBytes(summary.bytes),
+        count((summary.rows as f64 / seconds.max(1e-9)) as u64),
+    )
+}
+
+/// The same for a program.
+fn fields(summary: &Summary) -> Value {
+    let stats = &summary.stats;
+    json!({
+        "interrupted": summary.interrupted,
+        "rows": summary.rows,
+        "output_rows": summary.output_rows,
+        "distinct_ids": summary.distinct_ids,
+        "left_out": summary.left_out,
+        "first_started_at": summary.first_started_at.map(|time| time.to_rfc3339()),
+        "last_started_at": summary.last_started_at.map(|time| time.to_rfc3339()),
+        "total_before": summary.total_before,
+        "total_after": summary.total_after,
+        "drifts": stats.drifts,
+        "late": stats.late,
+        "vanished": stats.vanished,
+        "unfinished": stats.unfinished,
+        "requests": stats.requests,
+        "retries": stats.retries,
+        "bytes_received": stats.bytes,
+        "bytes_written": summary.bytes,
+        "seconds": summary.elapsed.as_secs_f64(),
+    })
+}

@@ -1,0 +1,69 @@
+//! The command line.
+
+mod arguments;
+mod emulate;
+mod exit;
+mod export;
+mod generated;
+mod inspect;
+mod progress;
+mod resume;
+mod screen;
+mod signals;
+mod source;
+mod times;
+mod token;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches};
+
+use arguments::{Arguments, Command};
+use exit::{Exit, Failure};
+use screen::Screen;
+
+/// Reads the arguments, does what they say, and returns how it went.
+pub(crate) fn main() -> ExitCode {
+    let command = arguments::with_token_help(Arguments::command());
+    let parsed = command.color(arguments::color_of_help()).try_get_matches();
+    let arguments = match parsed.and_then(|matches| Arguments::from_arg_matches(&matches)) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help goes to standard output, and it is no failure if nobody reads it.
+            let _ = error.print();
+            return if error.use_stderr() {
+                Exit::Usage.into()
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    let screen = Screen::new(&arguments.output);
+    screen.show_events(&arguments.output);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(run(arguments.command, &screen)),
+        Err(error) => Err(Failure::new(Exit::Failed, error.to_string())),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            screen.failure(&failure);
+            failure.exit.into()
+        }
+    }
+}
+
+async fn run(command: Command, screen: &Screen) -> Result<Exit, Failure> {
+    match command {
+        Command::Export(arguments) => export::run(arguments, screen).await,
+        Command::Count(arguments) => inspect::count(arguments).await,
+        Command::Verify(arguments) => inspect::verify(arguments, screen).await,
+        Command::Status(arguments) => inspect::status(arguments).await,
+        Command::Emulate(arguments) => emulate::run(arguments).await,
+        Command::Completions { shell } => generated::completions(shell),
+        Command::Man => generated::man(),
+    }
+}

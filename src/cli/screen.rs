@@ -1,0 +1,178 @@
+//! What the program says, on standard error.
+
+use std::env;
+use std::io::{self, IsTerminal, Write};
+
+use anstyle::{AnsiColor, Style};
+use indicatif::{MultiProgress, ProgressBar};
+use serde_json::{Value, json};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, filter, fmt};
+
+use super::arguments::{LogFormat, OutputArguments, ProgressChoice, WhenColored};
+use super::exit::Failure;
+
+/// Standard error, with lines of text or of JSON, and perhaps a bar below them.
+#[derive(Clone)]
+pub(super) struct Screen {
+    bars: MultiProgress,
+    format: LogFormat,
+    progress: ProgressChoice,
+    is_quiet: bool,
+    is_colored: bool,
+}
+
+/// What a line is about.
+#[derive(Clone, Copy)]
+pub(super) enum Level {
+    Info,
+    Warning,
+}
+
+impl Screen {
+    pub(super) fn new(arguments: &OutputArguments) -> Self {
+        let is_terminal = io::stderr().is_terminal();
+        let progress = match arguments.progress {
+            _ if arguments.quiet => ProgressChoice::None,
+            // A bar would be in the way of lines that a program reads.
+            ProgressChoice::Auto if !is_terminal || arguments.log_format == LogFormat::Json => {
+                ProgressChoice::Plain
+            }
+            chosen => chosen,
+        };
+        let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+        let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+        Self {
+            bars: MultiProgress::new(),
+            format: arguments.log_format,
+            progress,
+            is_quiet: arguments.quiet,
+            is_colored: match arguments.color {
+                WhenColored::Always => true,
+                WhenColored::Never => false,
+                WhenColored::Auto => is_terminal && !is_set("NO_COLOR") && !is_dumb,
+            },
+        }
+    }
+
+    /// How progress is shown: `Auto` is a bar.
+    pub(super) fn progress(&self) -> ProgressChoice {
+        self.progress
+    }
+
+    pub(super) fn add(&self, bar: ProgressBar) -> ProgressBar {
+        self.bars.add(bar)
+    }
+
+    /// Lets the library's own events appear: retries, a list that moved, and each page if that
+    /// was asked for. They hold no token.
+    pub(super) fn show_events(&self, arguments: &OutputArguments) {
+        let level = match (arguments.quiet, arguments.verbose) {
+            (true, _) => LevelFilter::ERROR,
+            (false, false) => LevelFilter::WARN,
+            (false, true) => LevelFilter::DEBUG,
+        };
+        // Others may say more than they should.
+        let ours = filter::Targets::new().with_target("apify_runs", level);
+        let lines = fmt::layer().with_writer(self.clone());
+        let lines = match self.format {
+            LogFormat::Text => lines.with_target(false).with_ansi(false).boxed(),
+            LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        };
+        tracing_subscriber::registry()
+            .with(lines.with_filter(ours))
+            .init();
+    }
+
+    /// Says something, unless it is to be quiet.
+    pub(super) fn say(&self, level: Level, text: &str, fields: Value) {
+        if self.is_quiet {
+            return;
+        }
+        match (self.format, level) {
+            (LogFormat::Json, Level::Info) => self.json("INFO", text, fields),
+            (LogFormat::Json, Level::Warning) => self.json("WARN", text, fields),
+            (LogFormat::Text, Level::Info) => self.line(text),
+            (LogFormat::Text, Level::Warning) => {
+                let warning = self.colored("warning:", AnsiColor::Yellow);
+                self.line(&format!("{warning} {text}"));
+            }
+        }
+    }
+
+    /// Says what has come out, with its first word in green.
+    pub(super) fn result(&self, text: &str, fields: Value) {
+        let (first, rest) = text.split_once(' ').unwrap_or((text, ""));
+        match self.format {
+            LogFormat::Json => self.say(Level::Info, text, fields),
+            LogFormat::Text => {
+                let first = self.colored(first, AnsiColor::Green);
+                self.say(Level::Info, &format!("{first} {rest}"), fields);
+            }
+        }
+    }
+
+    /// Says why the program ends. Also if it is to be quiet.
+    pub(super) fn failure(&self, failure: &Failure) {
+        if self.format == LogFormat::Json {
+            let fields = json!({"go_on": failure.go_on});
+            return self.json("ERROR", &failure.message, fields);
+        }
+        let error = self.colored("error:", AnsiColor::Red);
+        self.line(&format!("{error} {}", failure.message));
+        if let Some(command) = &failure.go_on {
+            self.line(&format!("to go on: {command}"));
+        }
+    }
+
+    fn json(&self, level: &str, message: &str, fields: Value) {
+        let timestamp = chrono::Utc::now();
+        let mut line = json!({
+            "timestamp": timestamp.to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
+            "level": level,
+            "message": message,
+        });
+        if let (Some(line), Value::Object(fields)) = (line.as_object_mut(), fields) {
+            line.extend(fields.into_iter().filter(|(_, value)| !value.is_null()));
+        }
+        self.line(&line.to_string());
+    }
+
+    /// One line above the bar. That nobody reads it is no failure.
+    fn line(&self, text: &str) {
+        let _ = writeln!(Lines(self.clone()), "{text}");
+    }
+
+    fn colored(&self, text: &str, color: AnsiColor) -> String {
+        if !self.is_colored {
+            return text.into();
+        }
+        let style = Style::new().bold().fg_color(Some(color.into()));
+        format!("{style}{text}{style:#}")
+    }
+}
+
+/// Writes lines above the bar.
+pub(super) struct Lines(Screen);
+
+impl Write for Lines {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.0.bars.suspend(|| io::stderr().write_all(text))?;
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+impl<'a> MakeWriter<'a> for Screen {
+    type Writer = Lines;
+
+    fn make_writer(&'a self) -> Lines {
+        Lines(self.clone())
+    }
+}

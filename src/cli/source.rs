@@ -1,0 +1,94 @@
+//! The list that the arguments name.
+
+use apify_runs::emulator::Emulator;
+use apify_runs::export::Checkpoint;
+use apify_runs::{Client, RetryPolicy, RunQuery, RunStatus};
+use chrono::{DateTime, Utc};
+
+use super::arguments::{ServiceArguments, SourceArguments};
+use super::exit::Failure;
+use super::times::When;
+use super::token;
+
+/// A client, and the emulator that it reads from, if it does.
+pub(super) struct Source {
+    pub(super) client: Client,
+    _emulator: Option<Emulator>,
+}
+
+impl Source {
+    pub(super) async fn open(arguments: &SourceArguments) -> Result<Self, Failure> {
+        let service = &arguments.service;
+        let (builder, emulator) = match arguments.demo {
+            Some(runs) => {
+                let emulator = Emulator::builder().runs(runs).start().await?;
+                let builder = emulator.client_builder();
+                (builder, Some(emulator))
+            }
+            None => {
+                let token = token::find(service.token_file.as_deref())?;
+                let builder = Client::builder().token(token);
+                let builder = builder.base_url(&service.base_url);
+                (builder.max_requests_per_second(service.rate), None)
+            }
+        };
+        Ok(Self {
+            client: builder
+                .timeout(service.timeout)
+                .retry(retry(service))
+                .build()?,
+            _emulator: emulator,
+        })
+    }
+}
+
+fn retry(service: &ServiceArguments) -> RetryPolicy {
+    RetryPolicy::default().max_retries(service.max_retries)
+}
+
+/// The query that the arguments describe. Times that are relative mean what they meant at the
+/// first start.
+pub(super) fn query(
+    arguments: &SourceArguments,
+    before: Option<&Checkpoint>,
+) -> Result<RunQuery, Failure> {
+    let mut query = match (&arguments.actor, &arguments.task) {
+        (Some(actor), _) => RunQuery::actor(actor),
+        (None, Some(task)) => RunQuery::task(task),
+        (None, None) if arguments.account => RunQuery::account(),
+        (None, None) => RunQuery::actor("demo"),
+    };
+    query = query.statuses(statuses(arguments));
+    let since = before.map(|checkpoint| ("since", checkpoint, checkpoint.started_after()));
+    if let Some(time) = time(arguments.since.as_ref(), since)? {
+        query = query.started_after(time);
+    }
+    let until = before.map(|checkpoint| ("until", checkpoint, checkpoint.started_before()));
+    if let Some(time) = time(arguments.until.as_ref(), until)? {
+        query = query.started_before(time);
+    }
+    Ok(query)
+}
+
+fn statuses(arguments: &SourceArguments) -> impl Iterator<Item = RunStatus> {
+    let statuses = arguments.status.iter();
+    statuses.map(|status| RunStatus::from(status.trim().to_uppercase().as_str()))
+}
+
+/// The time that is meant, and what the checkpoint says of it: its label, and the time then.
+fn time(
+    when: Option<&When>,
+    before: Option<(&str, &Checkpoint, Option<DateTime<Utc>>)>,
+) -> Result<Option<DateTime<Utc>>, Failure> {
+    let Some(when) = when else {
+        return Ok(None);
+    };
+    if let (Some(text), Some((label, checkpoint, then))) = (when.relative(), before)
+        && checkpoint.label(label) == Some(text)
+    {
+        return Ok(then);
+    }
+    let time = when.time();
+    time.map(Some)
+        .ok_or_else(|| Failure::usage("a time is too long ago"))
+}

@@ -113,7 +113,7 @@ pub(super) struct SourceArguments {
         value_name = "N",
         num_args = 0..=1,
         default_missing_value = "100000",
-        conflicts_with_all = ["base_url", "token_file"],
+        conflicts_with = "token_file",
     )]
     pub(super) demo: Option<u64>,
     /// Only runs that started then or later
@@ -148,6 +148,7 @@ pub(super) struct ServiceArguments {
         long,
         value_name = "URL",
         env = "APIFY_API_BASE_URL",
+        hide_env_values = true,
         default_value = "https://api.apify.com",
         value_hint = ValueHint::Url
     )]

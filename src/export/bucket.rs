@@ -159,7 +159,7 @@ fn with_cause(mut text: String, error: &object_store::Error) -> String {
 
 /// The text of an element of an XML document.
 fn element<'a>(document: &'a str, name: &str) -> Option<&'a str> {
-    let (_, rest) = document.split_once(&format!("{name}>"))?;
+    let (_, rest) = document.split_once(&format!("<{name}>"))?;
     rest.split_once("</").map(|(text, _)| text)
 }
 

@@ -46,6 +46,7 @@ log=$(mktemp)
 "$venv/bin/moto_server" -H 127.0.0.1 -p "$port" >"$log" 2>&1 &
 server=$!
 trap 'kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; rm -f "$log"' EXIT
+trap 'exit 130' INT TERM
 
 "$python" - "http://$S3_TEST_SERVER" "$S3_TEST_BUCKET" <<'PYTHON' || { cat "$log" >&2; fail "the server does not answer"; }
 import sys

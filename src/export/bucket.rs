@@ -1,15 +1,35 @@
 //! Objects with a common prefix, on S3 or what speaks its protocol.
 
+use std::error::Error as StdError;
 use std::fmt;
+use std::time::Duration;
 
-use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, UpdateVersion};
+use object_store::{
+    BackoffConfig, ClientConfigKey, ObjectStore, ObjectStoreExt, PutMode, PutOptions, RetryConfig,
+    UpdateVersion,
+};
 use tokio::runtime::Handle;
 
 use super::checkpoint::Checkpoint;
 use super::parts::{MANIFEST, Store};
 use crate::error::{Error, ErrorKind, Result};
+
+/// For how long a request is repeated. The crate's own default, ten times, is over after a few
+/// seconds, which is less than a service takes to come back; its three minutes leave somebody at
+/// a terminal without a word for too long. Requests are signed once, and signatures are good
+/// for 15 minutes.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
+/// Enough for the time above.
+const MAX_RETRIES: usize = 100;
+const LONGEST_DELAY: Duration = Duration::from_secs(10);
+/// How long one attempt to move a part may take. The crate's own default, 30 seconds, would fail
+/// each part of 64 MiB on a line of less than 18 Mbit/s, again and again.
+const PART_TIMEOUT: &str = "5m";
+/// How often a manifest is put that may have been put before. Each time is a minute, if nobody
+/// answers.
+const MANIFEST_PUTS: u32 = 2;
 
 /// Where the objects are: `s3://bucket/prefix`.
 #[derive(Clone)]
@@ -40,13 +60,23 @@ impl Address {
 
     /// Opens it. Nothing is asked yet.
     pub(super) fn open(self) -> Result<Bucket> {
-        let store = AmazonS3Builder::from_env()
-            .with_bucket_name(&self.bucket)
-            .build()
-            .map_err(|error| self.error("cannot be opened", error))?;
+        let open = |builder: AmazonS3Builder| {
+            let builder = builder.with_bucket_name(&self.bucket);
+            let store = builder.with_retry(retry_config()).build();
+            store.map_err(|error| self.error("cannot be opened", &error))
+        };
+        let store = open(AmazonS3Builder::from_env())?;
+        let part_store = match std::env::var_os("AWS_TIMEOUT") {
+            Some(_) => store.clone(),
+            None => {
+                let timeout = AmazonS3ConfigKey::Client(ClientConfigKey::Timeout);
+                open(AmazonS3Builder::from_env().with_config(timeout, PART_TIMEOUT))?
+            }
+        };
         Ok(Bucket {
             address: self,
             store,
+            part_store,
             runtime: Handle::current(),
             version: None,
         })
@@ -55,7 +85,7 @@ impl Address {
     /// The manifest, if there is one.
     pub(super) async fn read_manifest(&self) -> Result<Option<Checkpoint>> {
         let name = self.full_name(MANIFEST);
-        let manifest = self.clone().open()?.get(MANIFEST).await?;
+        let manifest = self.clone().open()?.get_manifest().await?;
         let manifest = manifest.map(|(text, _)| Checkpoint::parse(&text, &name));
         manifest.transpose()
     }
@@ -64,9 +94,73 @@ impl Address {
         format!("{self}/{name}")
     }
 
-    fn error(&self, what: &str, error: object_store::Error) -> Error {
-        Error::new(ErrorKind::Output, format!("{self} {what}")).with_source(error)
+    fn error(&self, what: &str, error: &object_store::Error) -> Error {
+        failed(&self.to_string(), what, error)
     }
+}
+
+fn failed(name: &str, what: &str, error: &object_store::Error) -> Error {
+    Error::new(ErrorKind::Output, format!("{name} {what}")).with_source(Reason::of(error))
+}
+
+fn retry_config() -> RetryConfig {
+    RetryConfig {
+        backoff: BackoffConfig {
+            max_backoff: LONGEST_DELAY,
+            base: 3.0,
+            ..BackoffConfig::default()
+        },
+        max_retries: MAX_RETRIES,
+        retry_timeout: RETRY_TIMEOUT,
+    }
+}
+
+/// What object storage has said, in words.
+///
+/// Not its whole answer: to a signature that is wrong or has expired, S3 repeats the request
+/// with the session token in it.
+#[derive(Debug)]
+struct Reason(String);
+
+impl Reason {
+    fn of(error: &object_store::Error) -> Self {
+        let text = error.to_string();
+        let Some((before, answer)) = text.split_once('<') else {
+            return Self(with_cause(text, error));
+        };
+        let before = before.trim_end_matches([':', ' ', '\n']);
+        let said = ["Code", "Message"].map(|name| element(answer, name));
+        let said: Vec<_> = said.into_iter().flatten().collect();
+        Self(format!("{before}: {}", said.join(": ")))
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl StdError for Reason {}
+
+/// Adds what is at the bottom of an error, such as that the connection was refused.
+fn with_cause(mut text: String, error: &object_store::Error) -> String {
+    let mut cause: &dyn StdError = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    let cause = cause.to_string();
+    if !text.contains(&cause) {
+        text.push_str(": ");
+        text.push_str(&cause);
+    }
+    text
+}
+
+/// The text of an element of an XML document.
+fn element<'a>(document: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = document.split_once(&format!("<{name}>"))?;
+    rest.split_once("</").map(|(text, _)| text)
 }
 
 impl fmt::Display for Address {
@@ -79,6 +173,8 @@ impl fmt::Display for Address {
 pub(super) struct Bucket {
     address: Address,
     store: AmazonS3,
+    /// The same, with more patience, for parts.
+    part_store: AmazonS3,
     runtime: Handle,
     /// The manifest that was read or put last. `None`: there was none.
     version: Option<UpdateVersion>,
@@ -89,15 +185,28 @@ impl Bucket {
         self.address.prefix.clone().join(name)
     }
 
-    /// An object and its version, if it is there.
-    pub(super) async fn get(&self, name: &str) -> Result<Option<(Vec<u8>, UpdateVersion)>> {
-        let failed = |error| {
-            let message = format!("{} cannot be read", self.address.full_name(name));
-            Error::new(ErrorKind::Output, message).with_source(error)
-        };
-        let found = match self.store.get(&self.path(name)).await {
+    /// The manifest and its version, if it is there.
+    async fn get_manifest(&self) -> Result<Option<(Vec<u8>, UpdateVersion)>> {
+        self.get(&self.store, MANIFEST).await
+    }
+
+    /// A part, if it is there.
+    pub(super) async fn get_part(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        let found = self.get(&self.part_store, name).await?;
+        Ok(found.map(|(part, _)| part))
+    }
+
+    async fn get(&self, store: &AmazonS3, name: &str) -> Result<Option<(Vec<u8>, UpdateVersion)>> {
+        let failed = |error| failed(&self.address.full_name(name), "cannot be read", &error);
+        let found = match store.get(&self.path(name)).await {
             Ok(found) => found,
-            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            Err(error @ object_store::Error::NotFound { .. }) => {
+                // The same status as that of an object, but nothing can be said of the object.
+                if error.to_string().contains("NoSuchBucket") {
+                    return Err(failed(error));
+                }
+                return Ok(None);
+            }
             Err(error) => return Err(failed(error)),
         };
         let version = UpdateVersion {
@@ -108,57 +217,63 @@ impl Bucket {
         Ok(Some((bytes.into(), version)))
     }
 
-    /// Puts an object, if the place is as `mode` says: its new version, or `None` if not.
-    async fn put_if(
-        &self,
-        name: &str,
-        bytes: Vec<u8>,
-        mode: PutMode,
-    ) -> Result<Option<UpdateVersion>> {
-        let options = PutOptions::from(mode);
-        match self
-            .store
-            .put_opts(&self.path(name), bytes.into(), options)
-            .await
-        {
-            Ok(put) => Ok(Some(put.into())),
-            Err(
-                object_store::Error::Precondition { .. }
-                | object_store::Error::AlreadyExists { .. },
-            ) => Ok(None),
-            Err(error) => {
-                let message = format!("{} cannot be written", self.address.full_name(name));
-                Err(Error::new(ErrorKind::Output, message).with_source(error))
-            }
-        }
-    }
-
-    async fn replace(&mut self, manifest: Vec<u8>) -> Result<()> {
+    /// Puts a manifest in the place of the one that is known, if that is still there: its
+    /// version.
+    async fn put_manifest(&self, manifest: Vec<u8>) -> object_store::Result<UpdateVersion> {
         let mode = match self.version.clone() {
             Some(version) => PutMode::Update(version),
             None => PutMode::Create,
         };
-        if let Some(version) = self.put_if(MANIFEST, manifest.clone(), mode).await? {
-            self.version = Some(version);
-            return Ok(());
-        }
-        // An answer that was lost on the way looks the same, when the request is repeated.
-        match self.get(MANIFEST).await? {
-            Some((found, version)) if found == manifest => {
-                self.version = Some(version);
-                Ok(())
+        let (path, options) = (self.path(MANIFEST), PutOptions::from(mode));
+        let put = self.store.put_opts(&path, manifest.into(), options).await?;
+        Ok(put.into())
+    }
+
+    /// Whatever the answer is, or if there is none, the manifest may have taken its place: a
+    /// request that is repeated after its answer was lost is refused because of itself, and not
+    /// every request is repeated. So it has to be looked at.
+    async fn replace(&mut self, manifest: Vec<u8>) -> Result<()> {
+        let mut puts = 0;
+        loop {
+            let error = match self.put_manifest(manifest.clone()).await {
+                Ok(version) => {
+                    self.version = Some(version);
+                    return Ok(());
+                }
+                Err(error) => error,
+            };
+            puts += 1;
+            let name = self.address.full_name(MANIFEST);
+            let failed = failed(&name, "cannot be written", &error);
+            let Ok(found) = self.get_manifest().await else {
+                return Err(failed);
+            };
+            match found {
+                Some((found, version)) if found == manifest => {
+                    self.version = Some(version);
+                    return Ok(());
+                }
+                found if !self.is_known(found.as_ref().map(|(_, version)| version)) => {
+                    let message = format!("another export has taken over {}", self.address);
+                    return Err(Error::new(ErrorKind::Locked, message));
+                }
+                // If one that was sent before comes later, the next one meets it.
+                _ if puts < MANIFEST_PUTS => {}
+                _ => return Err(failed),
             }
-            _ => {
-                let message = format!("another export has taken over {}", self.address);
-                Err(Error::new(ErrorKind::Locked, message))
-            }
         }
+    }
+
+    /// Whether a manifest that was found is the one that was read or put last.
+    fn is_known(&self, found: Option<&UpdateVersion>) -> bool {
+        let e_tag = |version: &UpdateVersion| version.e_tag.clone();
+        found.map(e_tag) == self.version.as_ref().map(e_tag)
     }
 
     async fn names(&self) -> Result<Vec<String>> {
         let prefix = Some(&self.address.prefix);
         let listed = self.store.list_with_delimiter(prefix).await;
-        let listed = listed.map_err(|error| self.address.error("cannot be listed", error))?;
+        let listed = listed.map_err(|error| self.address.error("cannot be listed", &error))?;
         let name = |path: &Path| path.filename().unwrap_or_default().to_owned();
         let objects = listed.objects.iter();
         Ok(objects.map(|object| name(&object.location)).collect())
@@ -171,11 +286,15 @@ impl Store for Bucket {
     }
 
     fn manifest(&mut self) -> Result<Option<Vec<u8>>> {
-        let found = self.runtime.block_on(self.get(MANIFEST))?;
-        Ok(found.map(|(manifest, version)| {
-            self.version = Some(version);
-            manifest
-        }))
+        let found = self.runtime.block_on(self.get_manifest())?;
+        let (manifest, version) = found.unzip();
+        self.version = version;
+        Ok(manifest)
+    }
+
+    fn current_manifest(&self) -> Result<Option<Vec<u8>>> {
+        let found = self.runtime.block_on(self.get_manifest())?;
+        Ok(found.map(|(manifest, _)| manifest))
     }
 
     fn replace_manifest(&mut self, manifest: Vec<u8>) -> Result<()> {
@@ -186,8 +305,10 @@ impl Store for Bucket {
     fn put(&mut self, name: &str, part: Vec<u8>) -> Result<()> {
         // Not `Create`: no other part has this name, and a request that is repeated must not
         // meet itself.
-        let put = self.put_if(name, part, PutMode::Overwrite);
-        self.runtime.block_on(put).map(|_| ())
+        let path = self.path(name);
+        let put = self.part_store.put(&path, part.into());
+        let put = self.runtime.block_on(put).map(|_| ());
+        put.map_err(|error| failed(&self.full_name(name), "cannot be written", &error))
     }
 
     fn list(&self) -> Result<Vec<String>> {
@@ -196,9 +317,6 @@ impl Store for Bucket {
 
     fn delete(&self, name: &str) -> Result<()> {
         let deleted = self.runtime.block_on(self.store.delete(&self.path(name)));
-        deleted.map_err(|error| {
-            let message = format!("{} cannot be removed", self.full_name(name));
-            Error::new(ErrorKind::Output, message).with_source(error)
-        })
+        deleted.map_err(|error| failed(&self.full_name(name), "cannot be removed", &error))
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::checkpoint::Checkpoint;
 use super::durable::{self, UNFINISHED};
 use super::file::{failed, open_locked, read_checkpoint};
-use super::parts::{MANIFEST, Store};
+use super::parts::{MANIFEST, Store, is_part};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The file that is locked while an export writes to the folder.
@@ -16,6 +16,8 @@ pub(super) const LOCK: &str = ".lock";
 /// A folder of parts, with nobody else at it.
 pub(super) struct Directory {
     path: PathBuf,
+    /// The manifest that was read or put last. `None`: there was none.
+    last_manifest: Option<Vec<u8>>,
     /// Locked as long as it is open.
     _lock: File,
 }
@@ -23,9 +25,13 @@ pub(super) struct Directory {
 impl Directory {
     /// Opens it, or makes it if it is not there.
     pub(super) fn open(path: PathBuf) -> Result<Self> {
-        fs::create_dir_all(&path).map_err(|error| failed(&path, error))?;
+        durable::create_folder(&path).map_err(|error| failed(&path, error))?;
         let lock = open_locked(&path.join(LOCK))?;
-        Ok(Self { path, _lock: lock })
+        Ok(Self {
+            path,
+            last_manifest: None,
+            _lock: lock,
+        })
     }
 
     /// The manifest of a folder that may be in use, if there is one.
@@ -40,6 +46,11 @@ impl Store for Directory {
     }
 
     fn manifest(&mut self) -> Result<Option<Vec<u8>>> {
+        self.last_manifest = self.current_manifest()?;
+        Ok(self.last_manifest.clone())
+    }
+
+    fn current_manifest(&self) -> Result<Option<Vec<u8>>> {
         let path = self.path.join(MANIFEST);
         match fs::read(&path) {
             Ok(manifest) => Ok(Some(manifest)),
@@ -52,8 +63,16 @@ impl Store for Directory {
     }
 
     fn replace_manifest(&mut self, manifest: Vec<u8>) -> Result<()> {
+        // The lock keeps others away, but not where the file system has none, nor when somebody
+        // has removed the folder with it and started again.
+        if self.current_manifest()? != self.last_manifest {
+            let message = format!("another export has taken over {}", self.path.display());
+            return Err(Error::new(ErrorKind::Locked, message));
+        }
         let path = self.path.join(MANIFEST);
-        durable::replace(&path, &manifest).map_err(|error| failed(&path, error))
+        durable::replace(&path, &manifest).map_err(|error| failed(&path, error))?;
+        self.last_manifest = Some(manifest);
+        Ok(())
     }
 
     fn put(&mut self, name: &str, part: Vec<u8>) -> Result<()> {
@@ -71,9 +90,12 @@ impl Store for Directory {
             Error::new(ErrorKind::Output, message).with_source(error)
         })?;
         // What a crash has left of a file that was being written.
-        let (unfinished, mut names): (Vec<_>, Vec<_>) = names
-            .drain(..)
-            .partition(|name| name.starts_with('.') && name.ends_with(UNFINISHED));
+        let is_unfinished = |name: &String| {
+            let name = name.strip_prefix('.');
+            let name = name.and_then(|name| name.strip_suffix(UNFINISHED));
+            name.is_some_and(|name| name == MANIFEST || is_part(name))
+        };
+        let (unfinished, mut names): (Vec<_>, Vec<_>) = names.drain(..).partition(is_unfinished);
         unfinished.iter().try_for_each(|name| self.delete(name))?;
         names.sort_unstable();
         Ok(names)

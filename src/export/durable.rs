@@ -24,6 +24,22 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_folder(folder(path))
 }
 
+/// Makes a folder, and those that it is in, if they are not there.
+pub(super) fn create_folder(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let parent = folder(path);
+    if parent != path {
+        create_folder(parent)?;
+    }
+    match fs::create_dir(path) {
+        Err(error) if !path.is_dir() => Err(error),
+        // It is there, perhaps by somebody else.
+        _ => sync_folder(parent),
+    }
+}
+
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create(path)?;
     file.write_all(bytes)?;
@@ -66,6 +82,19 @@ mod tests {
         replace(&path, b"2nd").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"2nd");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_is_made_with_those_it_is_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b/c");
+        create_folder(&path).unwrap();
+        create_folder(&path).unwrap();
+        assert!(path.is_dir());
+        create_folder(Path::new(".")).unwrap();
+        fs::write(folder.path().join("file"), "").unwrap();
+        create_folder(&folder.path().join("file")).unwrap_err();
+        create_folder(&folder.path().join("file/a")).unwrap_err();
     }
 
     #[test]

@@ -41,6 +41,8 @@ impl FileTarget {
             return Err(damaged(&path, "is not there, but its checkpoint is"));
         }
         let file = open_locked(&path)?;
+        // The name of a new file. Its checkpoint may be in another folder.
+        durable::sync_folder(durable::folder(&path)).map_err(|error| failed(&path, error))?;
         // Another export may have come to its end meanwhile.
         let stored = stored(&checkpoint_path, job, restart)?;
         let is_new = stored.is_none();

@@ -1,5 +1,7 @@
 //! An output in parts: files that do not change, and a manifest of those that count.
 
+use std::collections::HashSet;
+
 use super::checkpoint::{Checkpoint, Part};
 use super::format::Format;
 use super::job::Job;
@@ -11,6 +13,8 @@ use crate::error::{Error, ErrorKind, Result};
 pub(super) const MANIFEST: &str = "_manifest.json";
 /// How the name of a part begins.
 const PART: &str = "part-";
+/// How often a start tries to take over from an export that commits at the same moment.
+const TAKE_OVERS: u32 = 5;
 
 /// Where parts are kept. Its methods block.
 pub(super) trait Store: Send {
@@ -19,6 +23,9 @@ pub(super) trait Store: Send {
 
     /// Reads the manifest, if there is one, and remembers which one it is.
     fn manifest(&mut self) -> Result<Option<Vec<u8>>>;
+
+    /// Reads the manifest, if there is one, whichever it is.
+    fn current_manifest(&self) -> Result<Option<Vec<u8>>>;
 
     /// Puts a manifest in the place of the one that was read or put last.
     ///
@@ -54,48 +61,33 @@ pub(super) struct Parts<S> {
 
 impl<S: Store> Parts<S> {
     pub(super) fn open(mut store: S, job: &Job, restart: bool) -> Result<Self> {
-        let name = store.full_name(MANIFEST);
-        let stored = store.manifest()?;
-        let stored = match &stored {
-            Some(text) if !restart => Some(Checkpoint::parse(text, &name)?),
-            _ => None,
-        };
-        if let Some(stored) = &stored {
-            stored.check(job, &name)?;
-            if stored.parts.is_none() {
-                let message = format!("{name} is the checkpoint of one file");
-                return Err(Error::new(ErrorKind::Damaged, message));
+        let mut tries = 1;
+        let checkpoint = loop {
+            match take_over(&mut store, job, restart) {
+                Err(error) if error.kind() == ErrorKind::Locked && tries < TAKE_OVERS => tries += 1,
+                taken => break taken?,
             }
-        }
-        let listed = store.list()?;
-        if stored.is_none() && !restart {
-            check_is_free(&store, &listed)?;
-        }
-        let checkpoint = stored.unwrap_or_else(|| Checkpoint {
-            parts: Some(Vec::new()),
-            ..Checkpoint::new(job.clone(), Cursor::default())
-        });
-        let checkpoint = Checkpoint {
-            writer: format!("{:016x}", fastrand::u64(..)),
-            ..checkpoint
         };
-        let known = |name: &String| checkpoint.parts().iter().any(|part| part.name == *name);
-        for part in checkpoint.parts() {
-            if !listed.contains(&part.name) {
-                let message = format!("{} is gone", store.full_name(&part.name));
-                return Err(Error::new(ErrorKind::Damaged, message));
-            }
-        }
-        store.replace_manifest(checkpoint.to_json()?)?;
-        let orphans = listed.iter().filter(|name| is_part(name) && !known(name));
-        orphans
-            .into_iter()
-            .try_for_each(|name| store.delete(name))?;
         Ok(Self {
             store,
             format: job.format,
             checkpoint,
         })
+    }
+
+    /// Removes a part whose manifest was refused, if the one that is there does not list it.
+    ///
+    /// It may: when an answer was lost, the manifest had taken its place, and another export
+    /// has gone on from it.
+    fn withdraw(&self, name: &str) {
+        let lists = |manifest: &[u8]| {
+            Checkpoint::parse(manifest, name).map_or(true, |found| found.lists(name))
+        };
+        if let Ok(Some(manifest)) = self.store.current_manifest()
+            && !lists(&manifest)
+        {
+            let _ = self.store.delete(name);
+        }
     }
 
     /// A name that no other part has, nor ever had. In the order of the names, parts are in
@@ -139,11 +131,10 @@ impl<S: Store> Target for Parts<S> {
             ..next
         };
         if let Err(error) = self.store.replace_manifest(next.to_json()?) {
-            // Only then it is certain that the manifest does not list it.
             if let Some(name) = stored
                 && error.kind() == ErrorKind::Locked
             {
-                let _ = self.store.delete(&name);
+                self.withdraw(&name);
             }
             return Err(error);
         }
@@ -152,26 +143,91 @@ impl<S: Store> Target for Parts<S> {
     }
 }
 
+/// Reads what is committed, and makes it this start's.
+fn take_over(store: &mut impl Store, job: &Job, restart: bool) -> Result<Checkpoint> {
+    let name = store.full_name(MANIFEST);
+    let stored = store.manifest()?;
+    let stored = match &stored {
+        Some(text) if !restart => Some(Checkpoint::parse(text, &name)?),
+        _ => None,
+    };
+    if let Some(stored) = &stored {
+        stored.check(job, &name)?;
+        if stored.parts.is_none() {
+            let message = format!("{name} is the checkpoint of one file");
+            return Err(Error::new(ErrorKind::Damaged, message));
+        }
+    }
+    let listed = store.list()?;
+    if stored.is_none() && !restart {
+        check_is_free(store, &listed)?;
+    }
+    let checkpoint = stored.unwrap_or_else(|| Checkpoint {
+        parts: Some(Vec::new()),
+        ..Checkpoint::new(job.clone(), Cursor::default())
+    });
+    let checkpoint = Checkpoint {
+        writer: format!("{:016x}", fastrand::u64(..)),
+        ..checkpoint
+    };
+    check_is_whole(store, &checkpoint, &listed)?;
+    store.replace_manifest(checkpoint.to_json()?)?;
+    remove_orphans(store, &checkpoint, &listed)?;
+    Ok(checkpoint)
+}
+
+/// All parts of a manifest must be there.
+fn check_is_whole(store: &impl Store, checkpoint: &Checkpoint, listed: &[String]) -> Result<()> {
+    let listed: HashSet<&String> = listed.iter().collect();
+    let mut parts = checkpoint.parts().iter();
+    let Some(gone) = parts.find(|part| !listed.contains(&part.name)) else {
+        return Ok(());
+    };
+    let message = format!("{} is gone", store.full_name(&gone.name));
+    Err(Error::new(ErrorKind::Damaged, message))
+}
+
+/// Removes the parts that do not count.
+fn remove_orphans(store: &impl Store, checkpoint: &Checkpoint, listed: &[String]) -> Result<()> {
+    let known: HashSet<&String> = checkpoint.parts().iter().map(|part| &part.name).collect();
+    let mut orphans = listed
+        .iter()
+        .filter(|name| is_part(name) && !known.contains(name));
+    orphans.try_for_each(|name| store.delete(name))
+}
+
 impl Checkpoint {
     /// The parts that count.
     pub(super) fn parts(&self) -> &[Part] {
         self.parts.as_deref().unwrap_or_default()
     }
+
+    fn lists(&self, name: &str) -> bool {
+        self.parts().iter().any(|part| part.name == name)
+    }
 }
 
-fn is_part(name: &str) -> bool {
-    name.starts_with(PART)
+/// Whether an export has given a file its name: nothing else may be removed.
+pub(super) fn is_part(name: &str) -> bool {
+    let is_number = |text: &str| text.len() >= 6 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_noise =
+        |text: &str| text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    name.strip_prefix(PART)
+        .and_then(|rest| rest.split_once('.'))
+        .and_then(|(rest, _)| rest.split_once('-'))
+        .is_some_and(|(number, noise)| is_number(number) && is_noise(noise))
 }
 
 /// A place without a manifest must not hold anybody's parts.
 fn check_is_free(store: &impl Store, listed: &[String]) -> Result<()> {
-    let Some(name) = listed.iter().find(|name| is_part(name)) else {
+    // Whoever has made it: a reader would take it for one of these.
+    let Some(name) = listed.iter().find(|name| name.starts_with(PART)) else {
         return Ok(());
     };
     let name = store.full_name(name);
     let message = format!(
         "{name} is there, but no manifest: name another place, or start again with restart, \
-         which removes all parts"
+         which removes all parts of exports"
     );
     Err(Error::new(ErrorKind::Damaged, message))
 }

@@ -82,13 +82,17 @@ async fn blocking(
 }
 
 fn verify_file(path: &Path, checkpoint_path: &Path) -> Result<Verification> {
+    let file = File::open(path);
+    // Before the checkpoint is read, which an export would replace.
+    if let Ok(file) = &file {
+        lock_shared(file, path)?;
+    }
     let checkpoint = read_checkpoint(checkpoint_path)?;
     let checkpoint = checkpoint.ok_or_else(|| damaged(checkpoint_path, "is not there"))?;
     let Some(state) = checkpoint.file else {
         return Err(damaged(checkpoint_path, "is no checkpoint of a file"));
     };
-    let file = File::open(path).map_err(|error| unreadable(path, error))?;
-    lock_shared(&file, path)?;
+    let file = file.map_err(|error| unreadable(path, error))?;
     let mut rows = Rows::new(&checkpoint);
     let mut problems = Vec::new();
     let found = file
@@ -120,12 +124,13 @@ fn check_crc32(crc32: u32, state: FileState, problems: &mut Vec<String>) {
 }
 
 fn verify_directory(path: &Path) -> Result<Verification> {
+    // Before the manifest is read, which an export would replace.
+    let lock = File::open(path.join(LOCK));
+    if let Ok(lock) = &lock {
+        lock_shared(lock, path)?;
+    }
     let checkpoint = Directory::read_manifest(path)?;
     let checkpoint = checkpoint.ok_or_else(|| damaged(path, "has no manifest"))?;
-    let lock = path.join(LOCK);
-    if let Ok(file) = File::open(&lock) {
-        lock_shared(&file, path)?;
-    }
     let mut parts = Parts::new(&checkpoint);
     for part in checkpoint.parts() {
         let path = path.join(&part.name);
@@ -149,8 +154,7 @@ async fn verify_bucket(address: &super::bucket::Address) -> Result<Verification>
     let bucket = address.clone().open()?;
     let mut parts = Parts::new(&checkpoint);
     for part in checkpoint.parts() {
-        let object = bucket.get(&part.name).await?;
-        parts.read(part, object.map(|(bytes, _)| bytes));
+        parts.read(part, bucket.get_part(&part.name).await?);
     }
     Ok(parts.verification())
 }

@@ -281,6 +281,11 @@ impl Thread {
         };
         self.bytes += chunk.len() as u64;
         self.target.commit(chunk, next)?;
+        if self.target.has_parts() {
+            // The next part begins a file of its own: with a header, where there are headers.
+            let job = &self.target.checkpoint().job;
+            self.encoder = encoder(job.format, &job.fields, self.target.begins_file())?;
+        }
         self.committed_rows.store(self.next.rows, Ordering::Relaxed);
         Ok(())
     }

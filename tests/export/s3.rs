@@ -1,0 +1,519 @@
+//! Objects on S3, by a server on this machine: `tests/export/s3.sh`.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::error::Error as StdError;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use apify_runs::emulator::Emulator;
+use apify_runs::export::{Export, Output, Summary, verify};
+use apify_runs::{Error, ErrorKind, Result, RunQuery};
+use futures::TryStreamExt;
+use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use serde_json::Value;
+use tokio::sync::Notify;
+
+use crate::proxy::{self, Answer, Rule, gate};
+
+const RUNS: u64 = 1000;
+
+/// A place of its own for a test, and a list of runs to export there.
+struct Place {
+    emulator: Emulator,
+    bucket: String,
+    prefix: &'static str,
+}
+
+impl Place {
+    async fn new(prefix: &'static str) -> Self {
+        let bucket = env::var("S3_TEST_BUCKET").unwrap();
+        Self::in_bucket(&bucket, prefix).await
+    }
+
+    async fn in_bucket(bucket: &str, prefix: &'static str) -> Self {
+        proxy::start();
+        Self {
+            emulator: Emulator::builder().runs(RUNS).start().await.unwrap(),
+            bucket: bucket.into(),
+            prefix,
+        }
+    }
+
+    fn output(&self) -> Output {
+        Output::s3(&format!("s3://{}/{}", self.bucket, self.prefix)).unwrap()
+    }
+
+    /// Ten pages, and a part for about every third.
+    fn export(&self) -> Export {
+        let query = RunQuery::actor("an-actor").page_size(100);
+        Export::new(self.emulator.client().runs(query), self.output()).part_rows(250)
+    }
+
+    async fn export_until(&self, rows: u64) -> Summary {
+        let enough = Arc::new(Notify::new());
+        let (stop, seen) = (Arc::clone(&enough), enough);
+        let export = self.export().on_progress(move |progress| {
+            if progress.rows >= rows {
+                seen.notify_one();
+            }
+        });
+        export.run_until(stop.notified()).await.unwrap()
+    }
+
+    /// Nothing between, but the proxy.
+    fn store(&self) -> AmazonS3 {
+        let builder = AmazonS3Builder::from_env().with_bucket_name(&self.bucket);
+        builder.build().unwrap()
+    }
+
+    fn path(&self, name: &str) -> Path {
+        Path::from(self.prefix).join(name)
+    }
+
+    async fn put(&self, name: &str, text: &str) {
+        let (store, path) = (self.store(), self.path(name));
+        store.put(&path, text.to_owned().into()).await.unwrap();
+    }
+
+    async fn get(&self, name: &str) -> String {
+        let found = self.store().get(&self.path(name)).await.unwrap();
+        String::from_utf8(found.bytes().await.unwrap().into()).unwrap()
+    }
+
+    async fn delete(&self, name: &str) {
+        self.store().delete(&self.path(name)).await.unwrap();
+    }
+
+    async fn names(&self) -> BTreeSet<String> {
+        let store = self.store();
+        let listed = store.list(Some(&Path::from(self.prefix)));
+        let listed = listed.map_ok(|object| object.location.filename().unwrap().to_owned());
+        listed.try_collect().await.unwrap()
+    }
+
+    /// The parts that count.
+    async fn parts(&self) -> Vec<String> {
+        let manifest: Value = serde_json::from_str(&self.get("_manifest.json").await).unwrap();
+        let parts = manifest["parts"].as_array().unwrap().iter();
+        parts
+            .map(|part| part["name"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// Each run is in it once, by what the manifest lists, and nothing else is there.
+    async fn assert_is_whole(&self) {
+        let mut ids = Vec::new();
+        let parts = self.parts().await;
+        for part in &parts {
+            for line in self.get(part).await.lines() {
+                let row: Value = serde_json::from_str(line).unwrap();
+                ids.push(row["id"].as_str().unwrap().to_owned());
+            }
+        }
+        ids.sort_unstable();
+        let run = |index| self.emulator.run(index).unwrap();
+        let expected = (0..RUNS).map(|index| run(index)["id"].as_str().unwrap().to_owned());
+        let mut expected: Vec<_> = expected.collect();
+        expected.sort_unstable();
+        assert_eq!(ids, expected);
+
+        let mut names: BTreeSet<_> = parts.into_iter().collect();
+        names.insert("_manifest.json".into());
+        assert_eq!(self.names().await, names);
+
+        let verification = verify(&self.output()).await.unwrap();
+        assert_eq!(verification.problems, Vec::<String>::new());
+        assert_eq!(
+            (verification.rows, verification.distinct_ids),
+            (RUNS, Some(RUNS))
+        );
+    }
+
+    /// How the request begins that replaces the manifest.
+    fn put_of_manifest(&self) -> String {
+        format!("PUT /{}/{}/_manifest.json ", self.bucket, self.prefix)
+    }
+
+    fn lose_answer_of_third_manifest(&self, answer: Answer) {
+        proxy::add(Rule {
+            request: self.put_of_manifest(),
+            skip: 2,
+            times: 1,
+            answer,
+            ..Rule::default()
+        });
+    }
+}
+
+/// An error with all its causes, and its `Debug` form.
+fn whole_text(error: &Error) -> String {
+    let mut text = format!("{error:?}\n{error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!("\n{error:?}\n{error}");
+        cause = error.source();
+    }
+    text
+}
+
+fn assert_kind(result: Result<Summary>, kind: ErrorKind) -> Error {
+    let error = result.unwrap_err();
+    assert_eq!(error.kind(), kind, "{}", whole_text(&error));
+    error
+}
+
+fn access_denied() -> Answer {
+    let body = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>";
+    Answer::Status(403, body.into())
+}
+
+#[tokio::test]
+#[ignore = "needs an S3 server: tests/export/s3.sh"]
+async fn an_export_goes_on_where_it_stopped() {
+    let place = Place::new("goes-on").await;
+    let first = place.export_until(400).await;
+    assert!(first.interrupted);
+    assert!((400..RUNS).contains(&first.rows), "{first:?}");
+    let second = place.export().run().await.unwrap();
+    assert_eq!((second.rows, second.output_rows), (RUNS - first.rows, RUNS));
+    assert!(place.parts().await.len() >= 3);
+    place.assert_is_whole().await;
+    let third = place.export().run().await.unwrap();
+    assert_eq!((third.rows, third.output_rows), (0, RUNS));
+    place.assert_is_whole().await;
+}
+
+#[tokio::test]
+#[ignore = "needs an S3 server: tests/export/s3.sh"]
+async fn parts_that_no_manifest_lists_do_not_count_and_are_removed() {
+    let place = Place::new("orphans").await;
+    proxy::add(Rule {
+        request: place.put_of_manifest(),
+        skip: 2,
+        times: 2,
+        is_kept: true,
+        answer: access_denied(),
+        ..Rule::default()
+    });
+    let error = assert_kind(place.export().run().await, ErrorKind::Output);
+    assert!(whole_text(&error).contains("AccessDenied: Access Denied"));
+    assert_eq!(place.names().await.len(), 1 + place.parts().await.len() + 1);
+    place.put("part-000009-0badc0de.jsonl", "{}\n").await;
+    place.put("part-list.txt", "mine").await;
+    place.export().run().await.unwrap();
+    // Nothing is removed but what an export has put there.
+    assert_eq!(place.get("part-list.txt").await, "mine");
+    place.delete("part-list.txt").await;
+    place.assert_is_whole().await;
+}
+
+#[tokio::test]
+#[ignore = "needs an S3 server: tests/export/s3.sh"]
+async fn an_export_that_is_started_later_takes_over() {
+    let place = Place::new("takes-over").await;
+    let (before, has_come, open) = gate();
+    proxy::add(Rule {
+        request: place.put_of_manifest(),
+        skip: 1,
+        times: 1,
+        before: Some(before),
+        ..Rule::default()
+    });
+    let later = async {
+        has_come.await.unwrap();
+        let summary = place.export().run().await.unwrap();
+        open.send(()).unwrap();
+        summary
+    };
+    let (first, second) = tokio::join!(place.export().run(), later);
+    assert_eq!(second.output_rows, RUNS);
+    let error = assert_kind(first, ErrorKind::Locked);
+    assert!(error.to_string().contains(&place.bucket), "{error}");
+    place.assert_is_whole().await;
+}
+
+#[tokio::test]
+#[ignore = "needs an S3 server: tests/export/s3.sh"]
+async fn an_export_that_commits_while_another_one_starts_is_taken_over_all_the_same() {
+    let place = Place::new("takes-over-at-a-commit").await;
+    place.export_until(300).await;
+    let (before, has_come, open) = gate();
+    proxy::add(Rule {
+        request: place.put_of_manifest(),
+        times: 1,
+        before: Some(before),
+        ..Rule::default()
+    });
+    let meanwhile = async {
+        has_come.await.unwrap();
+        let summary = place.export_until(600).await;
+        open.send(()).unwrap();
+        summary
+    };
+    let (later, _) = tokio::join!(place.export().run(), meanwhile);
+    assert_eq!(later.unwrap().output_rows, RUNS);
+    place.assert_is_whole().await;
+}
+
+#[tokio::test]
+#[ignore = "needs an S3 server: tests/export/s3.sh"]
+async fn an_export_goes_on_when_the_connection_is_closed_before_an_answer() {
+    let place = Place::new("closed").await;
+    place.lose_answer_of_third_manifest(Answer::Closed);
+    assert_eq!(place.export().run().await.unwrap().output_rows, RUNS);
+    place.assert_is_whole().await;
+}
+
+#[tokio::test]
+#[ignore = "needs an S3 server: tests/export/s3.sh"]
+async fn an_export_goes_on_when_the_connection_is_reset_before_an_answer() {
+    let place = Place::new("reset").await;
+    place.lose_answer_of_third_manifest(Answer::Reset);
+    assert_eq!(place.export().run().await.unwrap().output_rows, RUNS);
+    place.assert_is_whole().await;
+}
+
+#[tokio::test]
+#[ignore = "needs an S3 server: tests/export/s3.sh"]
+async fn an_export_goes_on_when_an_error_comes_in_place_of_an_answer() {
+    let place = Place::new("error-500").await;
+    place.lose_answer_of_third_manifest(Answer::Status(500, String::new()));
+    assert_eq!(place.export().run().await.unwrap().output_rows, RUNS);
+    place.assert_is_whole().await;
+}
+
+#[tokio::test]
+#[ignore = "needs an S3 server: tests/export/s3.sh"]
+async fn an_export_goes_on_when_a_manifest_has_not_arrived() {
+    let place = Place::new("not-arrived").await;
+    proxy::add(Rule {
+        request: place.put_of_manifest(),
+        skip: 2,
+        times: 1,
+        is_kept: true,
+        answer: Answer::Reset,
+        ..Rule::default()
+    });
+    assert_eq!(place.export().run().await.unwrap().output_rows, RUNS);
+    place.assert_is_whole().await;
+}
+
+/// The answer to a manifest is lost, and before the request is repeated, another export has
+/// gone on from that manifest.
+#[tokio::test]
+#[ignore = "needs an S3 server: tests/export/s3.sh"]
+async fn a_part_that_another_export_has_gone_on_from_stays() {
+    for (prefix, answer) in [
+        ("gone-on-closed", Answer::Closed),
+        ("gone-on-reset", Answer::Reset),
+    ] {
+        let place = Place::new(prefix).await;
+        let (after, has_come, open) = gate();
+        proxy::add(Rule {
+            request: place.put_of_manifest(),
+            skip: 1,
+            times: 1,
+            after: Some(after),
+            answer,
+            ..Rule::default()
+        });
+        let later = async {
+            has_come.await.unwrap();
+            let summary = place.export().run().await.unwrap();
+            open.send(()).unwrap();
+            summary
+        };
+        let (first, second) = tokio::join!(place.export().run(), later);
+        assert_kind(first, ErrorKind::Locked);
+        assert!(second.rows < RUNS);
+        place.assert_is_whole().await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs an S3 server: tests/export/s3.sh"]
+async fn a_manifest_that_somebody_else_has_put_is_left_alone() {
+    let place = Place::new("replaced").await;
+    let (before, has_come, open) = gate();
+    proxy::add(Rule {
+        request: place.put_of_manifest(),
+        skip: 1,
+        times: 1,
+        before: Some(before),
+        ..Rule::default()
+    });
+    let meanwhile = async {
+        has_come.await.unwrap();
+        place.put("_manifest.json", "somebody else's").await;
+        open.send(()).unwrap();
+    };
+    let (first, ()) = tokio::join!(place.export().run(), meanwhile);
+    assert_kind(first, ErrorKind::Locked);
+    assert_eq!(place.get("_manifest.json").await, "somebody else's");
+    assert_kind(place.export().run().await, ErrorKind::Damaged);
+    assert_eq!(place.get("_manifest.json").await, "somebody else's");
+}
+
+/// What S3 answers to credentials that have expired, or a clock that is wrong.
+#[tokio::test]
+#[ignore = "needs an S3 server: tests/export/s3.sh"]
+async fn credentials_are_in_no_error() {
+    let secrets = [
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+    ];
+    let secrets = secrets.map(|name| env::var(name).unwrap());
+    let body = format!(
+        "<?xml version=\"1.0\"?>\n<Error><Code>ExpiredToken</Code><Message>The provided token has \
+         expired.</Message><Token-0>{token}</Token-0><AWSAccessKeyId>{key}</AWSAccessKeyId>\
+         <CanonicalRequest>x-amz-security-token:{token}</CanonicalRequest></Error>",
+        token = secrets[2],
+        key = secrets[0],
+    );
+    for (method, path, skip) in [
+        ("GET", "/expired/_manifest.json ", 0),
+        ("GET", "?", 0),
+        ("PUT", "/expired/_manifest.json ", 0),
+        ("PUT", "/expired/part-", 0),
+        ("PUT", "/expired/_manifest.json ", 1),
+    ] {
+        let bucket = format!("expired-{}-{skip}-{}", method.to_lowercase(), path.len());
+        let place = Place::in_bucket(&bucket, "expired").await;
+        create_bucket(&bucket).await;
+        proxy::add(Rule {
+            request: format!("{method} /{bucket}{path}"),
+            skip,
+            times: usize::MAX,
+            is_kept: true,
+            answer: Answer::Status(403, body.clone()),
+            ..Rule::default()
+        });
+        let error = assert_kind(place.export().run().await, ErrorKind::Output);
+        let text = whole_text(&error);
+        assert!(
+            error
+                .to_string()
+                .contains(&format!("s3://{bucket}/expired")),
+            "{text}"
+        );
+        assert!(
+            text.contains("ExpiredToken: The provided token has expired."),
+            "{text}"
+        );
+        for secret in &secrets {
+            assert!(!text.contains(secret), "{text}");
+            assert!(!format!("{:?}", place.output()).contains(secret));
+            assert!(!format!("{:?}", place.export()).contains(secret));
+        }
+    }
+}
+
+async fn create_bucket(bucket: &str) {
+    let endpoint = env::var("AWS_ENDPOINT_URL").unwrap();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let created = client.put(format!("{endpoint}/{bucket}")).send().await;
+    assert!(created.unwrap().status().is_success());
+}
+
+#[tokio::test]
+#[ignore = "needs an S3 server: tests/export/s3.sh"]
+async fn a_bucket_that_is_not_there_is_named() {
+    let place = Place::in_bucket("no-such-bucket", "a").await;
+    let begun = Instant::now();
+    let error = assert_kind(place.export().run().await, ErrorKind::Output);
+    let text = whole_text(&error);
+    assert!(
+        error.to_string().contains("s3://no-such-bucket/a"),
+        "{text}"
+    );
+    assert!(text.contains("NoSuchBucket"), "{text}");
+    let error = verify(&place.output()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Output, "{}", whole_text(&error));
+    assert!(begun.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+#[ignore = "needs an S3 server: tests/export/s3.sh"]
+async fn a_server_that_is_gone_is_waited_for_and_given_up_after_a_minute() {
+    let place = Place::in_bucket("unreachable", "a").await;
+    proxy::add(Rule {
+        request: "GET /unreachable".into(),
+        times: usize::MAX,
+        is_kept: true,
+        answer: Answer::Closed,
+        ..Rule::default()
+    });
+    let begun = Instant::now();
+    let error = assert_kind(place.export().run().await, ErrorKind::Output);
+    assert!(error.to_string().contains("s3://unreachable/a"), "{error}");
+    let seconds = begun.elapsed().as_secs();
+    assert!((50..90).contains(&seconds), "{seconds}");
+}
+
+#[tokio::test]
+#[ignore = "needs an S3 server: tests/export/s3.sh"]
+async fn restart_removes_all_parts() {
+    let place = Place::new("restart").await;
+    place.export_until(600).await;
+    let before = place.names().await;
+    let summary = place.export().restart(true).run().await.unwrap();
+    assert_eq!((summary.rows, summary.output_rows), (RUNS, RUNS));
+    place.assert_is_whole().await;
+    let after = place.names().await;
+    let both: Vec<_> = before.intersection(&after).collect();
+    assert_eq!(both, ["_manifest.json"]);
+}
+
+#[tokio::test]
+#[ignore = "needs an S3 server: tests/export/s3.sh"]
+async fn parts_without_a_manifest_are_refused_and_not_touched() {
+    let place = Place::new("no-manifest").await;
+    place.export_until(300).await;
+    place.delete("_manifest.json").await;
+    let before = place.names().await;
+    let error = assert_kind(place.export().run().await, ErrorKind::Damaged);
+    assert!(error.to_string().contains("no manifest"), "{error}");
+    assert_eq!(place.names().await, before);
+    let error = verify(&place.output()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Damaged);
+}
+
+#[tokio::test]
+#[ignore = "needs an S3 server: tests/export/s3.sh"]
+async fn verify_finds_parts_that_are_missing_or_changed() {
+    let place = Place::new("damaged").await;
+    place.export().run().await.unwrap();
+    let parts = place.parts().await;
+    let changed = place
+        .get(&parts[0])
+        .await
+        .replacen("SUCCEEDED", "SUCCEEDEd", 1);
+    place.put(&parts[0], &changed).await;
+    place.delete(&parts[1]).await;
+    let problems = verify(&place.output()).await.unwrap().problems;
+    assert_eq!(
+        problems[0],
+        format!("{} was changed by something else", parts[0])
+    );
+    assert_eq!(problems[1], format!("{} is missing", parts[1]));
+
+    let error = assert_kind(place.export().run().await, ErrorKind::Damaged);
+    assert!(error.to_string().contains(&parts[1]), "{error}");
+}
+
+#[tokio::test]
+#[ignore = "needs an S3 server: tests/export/s3.sh"]
+async fn a_manifest_of_another_export_is_refused_and_not_touched() {
+    let place = Place::new("another-export").await;
+    place.export().run().await.unwrap();
+    let manifest = place.get("_manifest.json").await;
+    let other = place.export().fields(["id"]).run().await;
+    let error = assert_kind(other, ErrorKind::CursorMismatch);
+    assert!(error.to_string().contains("fields"), "{error}");
+    assert_eq!(place.get("_manifest.json").await, manifest);
+    place.assert_is_whole().await;
+}

@@ -33,15 +33,20 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(runs: u64, latency: Duration) -> Self {
-        Self::run(Emulator::builder().runs(runs).latency(latency))
+        Self::run(Emulator::builder().runs(runs).latency(latency), true)
     }
 
     /// One that compresses its answers.
     pub(crate) fn compressing(runs: u64) -> Self {
-        Self::run(Emulator::builder().runs(runs).compress())
+        Self::run(Emulator::builder().runs(runs).compress(), true)
     }
 
-    fn run(emulator: EmulatorBuilder) -> Self {
+    /// One that sleeps between two requests, and leaves its core to others meanwhile.
+    pub(crate) fn start_sleeping(runs: u64) -> Self {
+        Self::run(Emulator::builder().runs(runs), false)
+    }
+
+    fn run(emulator: EmulatorBuilder, stays_awake: bool) -> Self {
         let (told, address) = mpsc::channel();
         let (stop, mut stopped) = oneshot::channel();
         let builder = thread::Builder::new().name("emulator".into());
@@ -52,8 +57,11 @@ impl Server {
                 told.send((emulator.base_url(), token)).unwrap();
                 // A server that sleeps between two requests must be woken up, which takes longer
                 // than its work and would be measured too: stay awake until told to stop.
-                while stopped.try_recv() == Err(TryRecvError::Empty) {
+                while stays_awake && stopped.try_recv() == Err(TryRecvError::Empty) {
                     tokio::task::yield_now().await;
+                }
+                if !stays_awake {
+                    let _ = stopped.await;
                 }
             });
         });

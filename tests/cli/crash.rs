@@ -1,1 +1,274 @@
-//! Killed at random moments.
+//! Killed at random moments, again and again, while the list changes and requests fail.
+//!
+//! `CRASH_SEED` repeats the dice of a run that failed (it is printed), though not the moments;
+//! `CRASH_KILLS` says how many kills there are in all.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use apify_runs::emulator::{Emulator, Fault, Store};
+use fastrand::Rng;
+use parquet::file::reader::FileReader;
+use parquet::file::serialized_reader::SerializedFileReader;
+use parquet::record::RowAccessor;
+
+use super::{at, process};
+
+/// Every kind of output: in files that grow, and in parts.
+const OUTPUTS: [&str; 7] = [
+    "runs.jsonl",
+    "runs.csv",
+    "runs.jsonl.zst",
+    "runs.csv.gz",
+    "runs.parquet",
+    "parts.jsonl/",
+    "parts.csv.zst/",
+];
+const RUNS: u64 = 40_000;
+const PAGE: u64 = 500;
+
+#[test]
+fn every_run_is_there_once_after_any_number_of_kills() {
+    let (seed, kills) = dice();
+    for (index, name) in OUTPUTS.into_iter().enumerate() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join(name).to_string_lossy().into_owned();
+        let kills = kills.div_ceil(OUTPUTS.len() as u64);
+        survives(&out, kills, Rng::with_seed(seed + index as u64));
+    }
+}
+
+#[test]
+#[ignore = "needs an S3 server: tests/export/s3.sh"]
+fn every_run_is_there_once_after_any_number_of_kills_on_s3() {
+    let (seed, kills) = dice();
+    let bucket = std::env::var("S3_TEST_BUCKET").unwrap();
+    let out = format!("s3://{bucket}/crash-{seed}/runs.parquet");
+    survives(
+        &out,
+        kills.div_ceil(OUTPUTS.len() as u64),
+        Rng::with_seed(seed),
+    );
+}
+
+/// The seed, and how many kills there are in all.
+fn dice() -> (u64, u64) {
+    let number = |name| std::env::var(name).ok()?.parse().ok();
+    let seed = number("CRASH_SEED").unwrap_or_else(|| fastrand::u64(..1 << 32));
+    let kills = number("CRASH_KILLS").unwrap_or(42);
+    println!("CRASH_SEED={seed} CRASH_KILLS={kills}");
+    (seed, kills)
+}
+
+/// Kills exports into this output so many times, lets the last one end, and looks at what is
+/// there.
+fn survives(out: &str, kills: u64, mut dice: Rng) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let gone = Arc::new(Mutex::new(HashSet::new()));
+    let emulator = emulator(dice.fork(), Arc::clone(&gone));
+    let emulator = runtime.block_on(emulator.start()).unwrap();
+    let first: Vec<_> = (0..RUNS)
+        .map(|place| id(&emulator.run(place).unwrap()))
+        .collect();
+
+    for _ in 0..kills {
+        let mut child = export(out, &emulator).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(dice.u64(20..250)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        spoil_the_end(out, &mut dice);
+    }
+    let last = export(out, &emulator)
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&last.stderr);
+    assert!(last.status.success(), "{out}: {said}");
+    let verified = process().args(["verify", out]).output().unwrap();
+    let said = String::from_utf8_lossy(&verified.stderr);
+    assert!(verified.status.success(), "{out}: {said}");
+
+    let mut times = HashMap::new();
+    for id in runtime.block_on(exported(out)) {
+        *times.entry(id).or_insert(0) += 1;
+    }
+    let repeated: Vec<_> = times.iter().filter(|(_, times)| **times > 1).collect();
+    assert!(repeated.is_empty(), "{out}: more than once: {repeated:?}");
+    let gone = gone.lock().unwrap();
+    let is_lost = |id: &&String| !gone.contains(*id) && !times.contains_key(*id);
+    let lost: Vec<_> = first.iter().filter(is_lost).collect();
+    assert!(lost.is_empty(), "{out}: lost: {lost:?}");
+}
+
+/// A list on which runs are deleted and started while it is read, by a service that fails now
+/// and then.
+fn emulator(
+    mut dice: Rng,
+    gone: Arc<Mutex<HashSet<String>>>,
+) -> apify_runs::emulator::EmulatorBuilder {
+    let mut builder = Emulator::builder()
+        .runs(RUNS)
+        .latency(Duration::from_millis(5));
+    let faults = [
+        Fault::status(503),
+        Fault::Reset,
+        Fault::Truncate,
+        Fault::Html { status: 502 },
+        Fault::BrokenJson,
+    ];
+    for (index, fault) in faults.into_iter().cycle().take(20).enumerate() {
+        let request = index as u64 * 60 + dice.u64(1..60);
+        builder = builder.fault(request..=request, fault);
+    }
+    let dice = Mutex::new(dice);
+    builder.before_each(move |request, store| {
+        let mut dice = dice.lock().unwrap();
+        if dice.u8(..4) == 0 {
+            let from = [0, dice.u64(..store.len())][dice.usize(..2)];
+            delete(store, from, dice.u64(1..40), &gone);
+        }
+        if dice.u8(..4) == 0 {
+            store.start_run(&format!("new{request}"));
+        }
+    })
+}
+
+fn delete(store: &mut Store, from: u64, runs: u64, gone: &Mutex<HashSet<String>>) {
+    let to = (from + runs).min(store.len());
+    let ids = (from..to).map(|place| id(&store.run(place).unwrap()));
+    gone.lock().unwrap().extend(ids);
+    store.delete(from..to);
+}
+
+fn id(run: &serde_json::Value) -> String {
+    run["id"].as_str().unwrap().into()
+}
+
+fn export(out: &str, emulator: &Emulator) -> Command {
+    let mut command = process();
+    at(&mut command, emulator);
+    command
+        .args(["export", "janedoe/crash", "--out", out, "--rate", "inf"])
+        .args(["--page-size", &PAGE.to_string(), "--part-rows", "3000"])
+        .args(["--concurrency", "3"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command
+}
+
+/// After a power failure, anything may stand behind what was committed.
+fn spoil_the_end(out: &str, dice: &mut Rng) {
+    let checkpoint = format!("{out}.checkpoint");
+    let Ok(checkpoint) = fs::read(checkpoint) else {
+        return;
+    };
+    let checkpoint: serde_json::Value = serde_json::from_slice(&checkpoint).unwrap();
+    let committed = checkpoint["file"]["length"].as_u64().unwrap();
+    let mut file = OpenOptions::new().append(true).open(out).unwrap();
+    let length = file.metadata().unwrap().len();
+    file.set_len(dice.u64(committed..=length)).unwrap();
+    file.write_all(&[0; 5000][..dice.usize(..5000)]).unwrap();
+}
+
+/// The IDs in an output.
+async fn exported(out: &str) -> Vec<String> {
+    if let Some(place) = out.strip_prefix("s3://") {
+        return exported_to_s3(place).await;
+    }
+    if !Path::new(out).is_dir() {
+        return ids(out, File::open(out).unwrap());
+    }
+    let manifest = fs::read(Path::new(out).join("_manifest.json")).unwrap();
+    let names = parts(&manifest);
+    let files = fs::read_dir(out)
+        .unwrap()
+        .map(|file| file.unwrap().file_name());
+    let there = files.filter(|name| name.to_string_lossy().starts_with("part-"));
+    assert_eq!(there.count(), names.len(), "parts that nobody lists");
+    let open = |name: &String| File::open(Path::new(out).join(name)).unwrap();
+    names
+        .iter()
+        .flat_map(|name| ids(name, open(name)))
+        .collect()
+}
+
+async fn exported_to_s3(place: &str) -> Vec<String> {
+    use object_store::aws::AmazonS3Builder;
+    use object_store::path::Path;
+    use object_store::{ObjectStore, ObjectStoreExt};
+    let (bucket, prefix) = place.split_once('/').unwrap();
+    let store = AmazonS3Builder::from_env().with_bucket_name(bucket);
+    let store = store.build().unwrap();
+    let prefix = Path::parse(prefix).unwrap();
+    let read = async |name: &str| {
+        let object = store.get(&prefix.clone().join(name)).await.unwrap();
+        object.bytes().await.unwrap()
+    };
+    let names = parts(&read("_manifest.json").await);
+    let listed = store.list_with_delimiter(Some(&prefix)).await.unwrap();
+    assert_eq!(
+        listed.objects.len(),
+        names.len() + 1,
+        "parts that nobody lists"
+    );
+    let mut found = Vec::new();
+    for name in names {
+        found.extend(ids(&name, &read(&name).await[..]));
+    }
+    found
+}
+
+fn parts(manifest: &[u8]) -> Vec<String> {
+    let manifest: serde_json::Value = serde_json::from_slice(manifest).unwrap();
+    let parts = manifest["parts"].as_array().unwrap().iter();
+    parts
+        .map(|part| part["name"].as_str().unwrap().into())
+        .collect()
+}
+
+/// The IDs in one file, by what its name ends in.
+fn ids(name: &str, mut file: impl Read) -> Vec<String> {
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).unwrap();
+    if name.ends_with(".parquet") {
+        let reader = SerializedFileReader::new(bytes::Bytes::from(bytes)).unwrap();
+        let rows = reader.get_row_iter(None).unwrap();
+        return rows
+            .map(|row| row.unwrap().get_string(0).unwrap().clone())
+            .collect();
+    }
+    let text = match name.rsplit_once('.').unwrap().1 {
+        "gz" => text(flate2::read::MultiGzDecoder::new(&bytes[..])),
+        "zst" => text(zstd::Decoder::new(&bytes[..]).unwrap()),
+        _ => text(&bytes[..]),
+    };
+    if name.contains("csv") {
+        let mut records = csv::Reader::from_reader(text.as_bytes());
+        let place = records
+            .headers()
+            .unwrap()
+            .iter()
+            .position(|name| name == "id");
+        return records
+            .records()
+            .map(|record| record.unwrap()[place.unwrap()].into())
+            .collect();
+    }
+    let run = |line| serde_json::from_str(line).unwrap();
+    text.lines().map(|line| id(&run(line))).collect()
+}
+
+fn text(mut reader: impl Read) -> String {
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    text
+}

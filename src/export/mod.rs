@@ -208,7 +208,7 @@ impl Export {
     /// before a field of `meta`. Default: all.
     ///
     /// JSON lines take any name, and leave out what a run does not have. CSV and Parquet know
-    /// those of [`RunSummary`](crate::RunSummary).
+    /// those of [`RunSummary`](crate::RunSummary), and take each once.
     pub fn fields<T: Into<String>>(mut self, fields: impl IntoIterator<Item = T>) -> Self {
         self.fields = fields.into_iter().map(Into::into).collect();
         self

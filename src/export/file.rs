@@ -158,14 +158,17 @@ impl Target for FileTarget {
 
 /// The state of a file behind one more chunk.
 fn behind(state: FileState, chunk: &[u8]) -> FileState {
+    let length = chunk.len() as u64;
     let mut whole = crc32fast::Hasher::new_with_initial_len(state.crc32, state.length);
-    whole.update(chunk);
+    let mut tail = crc32fast::Hasher::new();
+    tail.update(chunk);
+    whole.combine(&tail);
     FileState {
-        length: state.length + chunk.len() as u64,
+        length: state.length + length,
         crc32: whole.finalize(),
         tail: Tail {
-            length: chunk.len() as u64,
-            crc32: crc32fast::hash(chunk),
+            length,
+            crc32: tail.finalize(),
         },
     }
 }

@@ -57,6 +57,7 @@ mod bucket;
 mod checkpoint;
 #[cfg(any(feature = "csv", feature = "parquet"))]
 mod columns;
+mod committer;
 #[cfg(feature = "csv")]
 mod csv;
 mod directory;

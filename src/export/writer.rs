@@ -1,9 +1,8 @@
-//! The thread that writes and commits, while the walk goes on.
+//! The thread that makes bytes of rows, while the walk goes on.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
@@ -11,11 +10,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::checkpoint::{Checkpoint, Committed};
+use super::committer::{Commit, Committer, broken, spawn};
 use super::encoder::{Encoder, encoder};
 use super::job::Job;
 use super::output::{Output, Target};
 use crate::cursor::Cursor;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::pages::BatchTexts;
 use crate::pool::Pool;
 use crate::run::RunSummary;
@@ -98,10 +98,7 @@ impl Writer {
             let written = thread.and_then(|thread| thread.run(received, &runtime));
             let _ = finished.send(written);
         };
-        let thread = thread::Builder::new().name("apify-runs export".into());
-        thread.spawn(work).map_err(|error| {
-            Error::new(ErrorKind::Output, "no thread to write with").with_source(error)
-        })?;
+        spawn("export", work)?;
         let checkpoint = checkpoint.await.map_err(|_| broken())??;
         let writer = Self {
             items,
@@ -128,26 +125,25 @@ impl Writer {
     }
 }
 
-/// The thread has panicked.
-fn broken() -> Error {
-    Error::new(ErrorKind::Output, "the thread that writes has broken off")
-}
-
 /// Where the memory of written rows goes, once the walk has begun.
 pub(super) type PoolCell = Arc<std::sync::OnceLock<Arc<Pool<RunSummary>>>>;
 
+/// Makes chunks of what comes, while another thread commits the chunk before.
 struct Thread {
-    target: Box<dyn Target>,
+    committer: Committer,
+    job: Job,
     encoder: Box<dyn Encoder>,
+    has_parts: bool,
     part_size: PartSize,
-    /// What will be committed next.
+    /// What the next chunk begins with, and what it ends with.
+    before: Committed,
     next: Committed,
     cursor: Cursor,
+    /// Whether the cursor has moved since the last commit.
+    has_moved: bool,
     /// When the first row of the chunk came.
     since: Option<Instant>,
     ids: Option<Vec<u64>>,
-    bytes: u64,
-    committed_rows: Arc<AtomicU64>,
     pool: PoolCell,
 }
 
@@ -159,18 +155,20 @@ impl Thread {
         committed_rows: Arc<AtomicU64>,
         pool: PoolCell,
     ) -> Result<Self> {
-        let encoder = encoder(job.format, &job.fields, target.begins_file())?;
+        let checkpoint = target.checkpoint();
         Ok(Self {
-            next: target.checkpoint().committed,
-            cursor: target.checkpoint().cursor.clone(),
-            target,
-            encoder,
+            encoder: encoder(job.format, &job.fields, target.begins_file())?,
+            job: job.clone(),
+            has_parts: target.has_parts(),
             part_size,
+            before: checkpoint.committed,
+            next: checkpoint.committed,
+            cursor: checkpoint.cursor.clone(),
+            has_moved: false,
             since: None,
             ids: Some(Vec::new()),
-            bytes: 0,
-            committed_rows,
             pool,
+            committer: Committer::start(target, committed_rows)?,
         })
     }
 
@@ -188,7 +186,7 @@ impl Thread {
             };
             let Some(item) = item else {
                 self.commit()?;
-                return Ok(self.written());
+                return self.finish();
             };
             self.take(item)?;
             // One commit for all that has come meanwhile.
@@ -198,7 +196,7 @@ impl Thread {
                     Err(_) => break,
                 }
             }
-            if !self.target.has_parts() || self.is_full() {
+            if !self.has_parts || self.is_full() {
                 self.commit()?;
             }
         }
@@ -206,21 +204,21 @@ impl Thread {
 
     /// How long the rows of an unfinished part may still wait for more.
     fn time_left(&self) -> Option<Duration> {
-        let since = self.since.filter(|_| self.target.has_parts())?;
+        let since = self.since.filter(|_| self.has_parts)?;
         Some(self.part_size.interval.saturating_sub(since.elapsed()))
     }
 
     fn is_full(&self) -> bool {
-        if !self.target.has_parts() {
+        if !self.has_parts {
             return self.encoder.size() >= FILE_CHUNK_BYTES;
         }
-        let rows = self.next.rows - self.target.checkpoint().committed.rows;
-        rows >= self.part_size.rows
+        self.next.rows - self.before.rows >= self.part_size.rows
             || self.encoder.size() >= PART_BYTES
             || self.time_left() == Some(Duration::ZERO)
     }
 
     fn take(&mut self, item: Item) -> Result<()> {
+        self.has_moved |= self.cursor != item.cursor;
         self.cursor = item.cursor;
         match item.content {
             Content::Rows { rows, texts } => {
@@ -261,40 +259,37 @@ impl Thread {
         }
     }
 
+    /// Hands what has come over to be committed, if anything has.
     fn commit(&mut self) -> Result<()> {
-        let checkpoint = self.target.checkpoint();
-        if self.since.is_none() && self.cursor == checkpoint.cursor {
+        if self.since.is_none() && !self.has_moved {
             return Ok(());
         }
-        let next = Checkpoint {
-            committed: self.next,
-            cursor: self.cursor.clone(),
-            ..checkpoint.clone()
-        };
         let chunk = match self.since.take() {
             Some(_) => self.encoder.finish()?,
             None => Vec::new(),
         };
         let chunk = match chunk.is_empty() {
             true => chunk,
-            false => next.job.format.compression.compress(chunk)?,
+            false => self.job.format.compression.compress(chunk)?,
         };
-        self.bytes += chunk.len() as u64;
-        self.target.commit(chunk, next)?;
-        if self.target.has_parts() {
-            // The next part begins a file of its own: with a header, where there are headers.
-            let job = &self.target.checkpoint().job;
-            self.encoder = encoder(job.format, &job.fields, self.target.begins_file())?;
+        if self.has_parts {
+            // The next part is a file of its own: with a header, where there are headers.
+            self.encoder = encoder(self.job.format, &self.job.fields, true)?;
         }
-        self.committed_rows.store(self.next.rows, Ordering::Relaxed);
-        Ok(())
+        self.has_moved = false;
+        self.before = self.next;
+        self.committer.commit(Commit {
+            chunk,
+            committed: self.next,
+            cursor: self.cursor.clone(),
+        })
     }
 
-    fn written(self) -> Written {
-        Written {
+    fn finish(self) -> Result<Written> {
+        Ok(Written {
+            bytes: self.committer.finish()?,
             committed: self.next,
-            bytes: self.bytes,
             distinct_ids: self.ids.map(super::ids::distinct),
-        }
+        })
     }
 }

@@ -31,8 +31,14 @@ const NAMES: [&str; 5] = [
 ];
 
 fn main() {
-    let is_test = std::env::args().any(|argument| argument == "--test");
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let is_test = arguments.iter().any(|argument| argument == "--test");
     let (runs, turns) = if is_test { (5000, 1) } else { (RUNS, TURNS) };
+    // As with other benchmarks, an argument is a part of the names to measure.
+    let filter = arguments.iter().find(|argument| !argument.starts_with('-'));
+    let is_wanted = |name: &&str| filter.is_none_or(|filter| name.contains(filter.as_str()));
+    let names: Vec<_> = NAMES.into_iter().filter(is_wanted).collect();
+
     let server = Server::start_sleeping(runs);
     let client = server.client();
     // The walk has one thread, as in the other benchmarks; what writes has its own.
@@ -44,25 +50,25 @@ fn main() {
 
     // The server renders its pages.
     stream();
-    let mut turns_of: Vec<[Duration; 6]> = Vec::new();
+    let mut bare = Vec::new();
+    let mut exports = vec![Vec::new(); names.len()];
     for _ in 0..turns {
-        let mut times = [stream(); 6];
-        for (time, name) in times[1..].iter_mut().zip(NAMES) {
-            *time = export(&runtime, &client, name, runs);
+        bare.push(stream());
+        for (times, name) in exports.iter_mut().zip(&names) {
+            times.push(export(&runtime, &client, name, runs));
         }
-        turns_of.push(times);
     }
-    for (index, name) in ["bare stream"].iter().chain(&NAMES).enumerate() {
-        let seconds = turns_of.iter().map(|times| times[index].as_secs_f64());
-        let shares = turns_of
-            .iter()
-            .map(|times| times[0].as_secs_f64() / times[index].as_secs_f64());
-        let rate = runs as f64 / median(seconds);
-        println!(
-            "{name:15} {rate:>9.0} runs/s {:>4.0} %",
-            100.0 * median(shares)
-        );
+    println!("bare stream     {:>9.0} runs/s", rate(runs, &bare));
+    for (name, times) in names.iter().zip(&exports) {
+        let shares = bare.iter().zip(times);
+        let shares = shares.map(|(bare, time)| bare.as_secs_f64() / time.as_secs_f64());
+        let (rate, share) = (rate(runs, times), 100.0 * median(shares));
+        println!("{name:15} {rate:>9.0} runs/s {share:>4.0} %");
     }
+}
+
+fn rate(runs: u64, times: &[Duration]) -> f64 {
+    runs as f64 / median(times.iter().map(Duration::as_secs_f64))
 }
 
 fn export(runtime: &Runtime, client: &Client, name: &str, runs: u64) -> Duration {

@@ -37,20 +37,9 @@ impl Jsonl {
 
     fn line(&mut self, text: &[u8]) {
         if self.fields.is_empty() || !self.line_of_fields(text) {
-            self.whole_line(text);
+            extend_without_breaks(&mut self.lines, text);
         }
         self.lines.push(b'\n');
-    }
-
-    /// The object on one line. A line break inside of a string is always escaped, so one that
-    /// is not can go.
-    fn whole_line(&mut self, text: &[u8]) {
-        let is_break = |byte: &u8| matches!(byte, b'\n' | b'\r');
-        if !text.iter().any(is_break) {
-            return self.lines.extend_from_slice(text);
-        }
-        let kept = text.iter().copied().filter(|byte| !is_break(byte));
-        self.lines.extend(kept);
     }
 
     /// The chosen fields of the object. `false` if it is none.
@@ -93,6 +82,16 @@ impl Encoder for Jsonl {
         let next = Vec::with_capacity(self.lines.len());
         Ok(std::mem::replace(&mut self.lines, next))
     }
+}
+
+/// Appends JSON on one line. A line break inside of a string is always escaped, so one that is
+/// not can go.
+fn extend_without_breaks(out: &mut Vec<u8>, mut text: &[u8]) {
+    while let Some(place) = memchr::memchr2(b'\n', b'\r', text) {
+        out.extend_from_slice(&text[..place]);
+        text = &text[place + 1..];
+    }
+    out.extend_from_slice(text);
 }
 
 /// Adds a field, given as `a` or `a.b`, to those that are written.
@@ -138,11 +137,7 @@ fn write_fields(text: &str, fields: &[Field], out: &mut Vec<u8>) -> Option<()> {
         let written =
             !field.fields.is_empty() && write_fields(value.get(), &field.fields, out).is_some();
         if !written {
-            let kept = value
-                .get()
-                .bytes()
-                .filter(|byte| !matches!(byte, b'\n' | b'\r'));
-            out.extend(kept);
+            extend_without_breaks(out, value.get().as_bytes());
         }
     }
     out.push(b'}');

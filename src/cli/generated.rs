@@ -48,7 +48,10 @@ pub(super) fn man() -> Result<Exit, Failure> {
 pub(super) fn print(text: &[u8]) -> Result<Exit, Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(text).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            let message = format!("standard output cannot be written to: {error}");
+            Err(Failure::new(Exit::Failed, message))
+        }
         _ => Ok(Exit::Complete),
     }
 }

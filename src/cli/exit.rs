@@ -85,10 +85,15 @@ impl Failure {
         Self::new(Exit::Usage, message)
     }
 
-    /// Says how to go on, where the same command can.
+    /// Says how to go on.
     pub(super) fn with_command(mut self, command: Option<String>) -> Self {
-        let can_go_on = matches!(self.exit, Exit::Failed | Exit::Auth | Exit::GaveUp);
-        self.go_on = command.filter(|_| can_go_on);
+        self.go_on = command;
+        self
+    }
+
+    /// The same, but nothing that may pass.
+    pub(super) fn for_good(mut self) -> Self {
+        self.exit = Exit::Failed;
         self
     }
 }

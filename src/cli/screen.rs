@@ -132,6 +132,13 @@ impl Screen {
         }
     }
 
+    /// Says which command goes on, where no field has said it.
+    pub(super) fn hint(&self, command: &str) {
+        if self.format == LogFormat::Text {
+            self.say(Level::Info, &format!("to go on: {command}"), Value::Null);
+        }
+    }
+
     fn json(&self, level: &str, message: &str, fields: Value) {
         let timestamp = chrono::Utc::now();
         let mut line = json!({

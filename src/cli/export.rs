@@ -131,8 +131,14 @@ impl Place<'_> {
 fn failure(error: Error) -> Failure {
     let kind = error.kind();
     let mut failure = Failure::from(error);
-    if kind == ErrorKind::CursorMismatch {
-        failure.message += "; name another output, or start again with --restart";
+    match kind {
+        ErrorKind::CursorMismatch => {
+            failure.message += "; name another output, or start again with --restart";
+        }
+        ErrorKind::Damaged => {
+            failure.message = failure.message.replace("with restart,", "with --restart,");
+        }
+        _ => {}
     }
     failure
 }

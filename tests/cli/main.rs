@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod alive;
 mod crash;
 mod emulate;
 mod exits;
@@ -20,14 +21,16 @@ mod times;
 mod token;
 
 #[cfg(unix)]
-mod clock;
-#[cfg(unix)]
-mod disk;
-#[cfg(unix)]
 mod pipes;
 #[cfg(unix)]
 mod signals;
-#[cfg(unix)]
+
+// They need programs that are others elsewhere.
+#[cfg(target_os = "linux")]
+mod clock;
+#[cfg(target_os = "linux")]
+mod disk;
+#[cfg(target_os = "linux")]
 mod terminal;
 
 use std::collections::HashSet;
@@ -54,7 +57,8 @@ fn program() -> Command {
     without_environment(|name| {
         command.env_remove(name);
     });
-    command.env("HOME", EMPTY_HOME).timeout(PATIENCE);
+    command.env("HOME", EMPTY_HOME);
+    command.env("USERPROFILE", EMPTY_HOME).timeout(PATIENCE);
     command
 }
 
@@ -71,6 +75,7 @@ fn clean(command: &mut std::process::Command) {
         command.env_remove(name);
     });
     command.env("HOME", EMPTY_HOME);
+    command.env("USERPROFILE", EMPTY_HOME);
 }
 
 fn without_environment(mut remove: impl FnMut(&str)) {

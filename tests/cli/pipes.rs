@@ -114,7 +114,8 @@ fn nobody_needs_to_listen() {
         for flags in ["-v", "-v --log-format json", "--page-size 0"] {
             let (_folder, out) = place("runs.jsonl");
             let path = out.display();
-            let line = format!(r#"sleep 0.1; "$RUNS" export a --out {path} {flags} {error}"#);
+            // A reader takes a moment to be gone.
+            let line = format!(r#"exec {error}; sleep 0.1; "$RUNS" export a --out {path} {flags}"#);
             let output = bash(&service, &line);
             let code = if flags.ends_with('0') { 2 } else { 0 };
             assert_eq!(output.status.code(), Some(code), "{flags} {error}");

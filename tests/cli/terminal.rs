@@ -1,6 +1,5 @@
-//! What is seen on a terminal, and what where there is none.
+//! What is seen on a terminal.
 
-use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 use apify_runs::emulator::{Emulator, Fault};
@@ -46,7 +45,7 @@ fn a_bar_is_drawn_on_a_terminal() {
     let bars: Vec<_> = shown.split('\r').collect();
     let drawn = |words: &[&str]| {
         let has_all = |bar: &&str| words.iter().all(|word| bar.contains(word));
-        bars.iter().any(|bar| has_all(bar))
+        bars.iter().any(has_all)
     };
     assert!(drawn(&["█", "of 1,000 runs", "/s", "s left"]), "{shown}");
     assert!(drawn(&["of 1,000 runs", "1 retry"]), "{shown}");
@@ -93,39 +92,4 @@ fn a_terminal_has_colours_unless_somebody_does_not_want_them() {
     assert_eq!(colored("", &[("TERM", "dumb")]), Some(false));
     assert_eq!(colored("--color never", &[]), Some(false));
     assert_eq!(colored("--color always", &[("NO_COLOR", "1")]), Some(true));
-}
-
-/// Takes ten seconds of real time, while the other tests run.
-#[test]
-fn a_line_is_written_every_ten_seconds_where_there_is_no_terminal() {
-    for (service, mut export, _folder) in ["text", "json"].map(start_plain) {
-        let mut lines = BufReader::new(export.stderr.take().unwrap()).lines();
-        let line = lines.find(|line| line.as_ref().unwrap().contains("of 1,000 runs"));
-        let line = line.unwrap().unwrap();
-        for words in ["20 of 1,000 runs", "/s", "left", "1 retry"] {
-            assert!(line.contains(words), "{line}");
-        }
-        if let Ok(object) = serde_json::from_str::<serde_json::Value>(&line) {
-            assert_eq!(
-                (&object["rows"], &object["retries"]),
-                (&20.into(), &1.into())
-            );
-            assert_eq!(object["committed_rows"], 20);
-        }
-        export.kill().unwrap();
-        export.wait().unwrap();
-        drop(service);
-    }
-}
-
-/// An export that hangs after two pages and a retry.
-fn start_plain(format: &str) -> (Service, std::process::Child, TempDir) {
-    let builder = Emulator::builder().runs(1000);
-    let builder = builder.fault(2..=2, Fault::status_retry_after(503, 0));
-    let service = Service::start(builder.fault(5.., Fault::Hang));
-    let (folder, out) = place("runs.jsonl");
-    let arguments = ["--page-size=10", "--concurrency=1", "--log-format", format];
-    let mut export = service.export_process(&out, &arguments);
-    let export = export.stderr(Stdio::piped()).spawn().unwrap();
-    (service, export, folder)
 }

@@ -18,7 +18,7 @@ fn home_with(token: &str) -> TempDir {
 fn count(service: &Service, home: &Path, variable: Option<&str>, file: Option<&Path>) -> Assert {
     let mut count = program();
     count.args(["count", ACTOR, "--base-url", &service.base_url()]);
-    count.env("HOME", home);
+    count.env("HOME", home).env("USERPROFILE", home);
     if let Some(token) = variable {
         count.env("APIFY_TOKEN", token);
     }
@@ -67,7 +67,7 @@ fn a_place_without_a_token_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let (missing, empty) = (folder.path().join("missing"), folder.path().join("empty"));
     std::fs::write(&empty, "\n").unwrap();
-    for (path, reason) in [(&missing, "No such file"), (&empty, "it is empty")] {
+    for (path, reason) in [(&missing, "os error 2"), (&empty, "it is empty")] {
         let failed = count(&service, Path::new(EMPTY_HOME), None, Some(path)).code(4);
         let message = stderr(&failed);
         let expected = format!("error: no token in {}: ", path.display());
@@ -97,7 +97,8 @@ fn help_tells_which_token_it_would_be() {
     for command in ["export", "count"] {
         let help = |variable: Option<&str>, home: &Path| {
             let mut help = program();
-            help.args([command, "--help"]).env("HOME", home);
+            help.args([command, "--help"]);
+            help.env("HOME", home).env("USERPROFILE", home);
             if let Some(token) = variable {
                 help.env("APIFY_TOKEN", token);
             }

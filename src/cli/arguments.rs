@@ -187,7 +187,7 @@ pub(super) struct DestinationArguments {
     /// jsonl or csv, with .gz or .zst behind it if it is to be compressed, or parquet
     ///
     /// If it is not given, the end of OUT tells. Parquet is written as a folder of parts.
-    #[arg(long)]
+    #[arg(long, value_parser = format)]
     pub(super) format: Option<Format>,
     /// Only these fields, in this order, such as id,status,meta.origin
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
@@ -301,6 +301,14 @@ pub(super) struct EmulateArguments {
     /// Start K new runs before every N-th request: N or N:K
     #[arg(long, value_name = "N[:K]")]
     pub(super) insert_every: Option<Change>,
+}
+
+/// Reads a format.
+fn format(text: &str) -> Result<Format, String> {
+    text.parse().map_err(|_| {
+        "it must be jsonl or csv, with .gz or .zst behind it if it is to be compressed, or parquet"
+            .into()
+    })
 }
 
 /// Lets `--help` of the commands that need a token tell which one would be used.

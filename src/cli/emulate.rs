@@ -54,7 +54,8 @@ pub(super) async fn run(arguments: EmulateArguments) -> Result<Exit, Failure> {
     for rule in arguments.fault {
         builder = builder.fault(rule.requests, rule.fault);
     }
-    let emulator = builder.start().await?;
+    let started = builder.start().await;
+    let emulator = started.map_err(|error| Failure::from(error).for_good())?;
     let (url, token) = (emulator.base_url(), emulator.token());
     print(format!("APIFY_API_BASE_URL={url}\nAPIFY_TOKEN={token}\n").as_bytes())?;
     stop.asked().await;

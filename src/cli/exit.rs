@@ -31,6 +31,29 @@ Exit codes:
   6    the output is damaged, or another export writes to it
   130  interrupted (SIGINT), after a commit; 143 by SIGTERM";
 
+/// What the library calls a setting, and what it is called here.
+const SETTINGS: [(&str, &str); 19] = [
+    ("actor", "ACTOR"),
+    ("base_url", "--base-url"),
+    ("checkpoint", "--checkpoint"),
+    ("concurrency", "--concurrency"),
+    ("emit", "--emit"),
+    ("field", "--fields"),
+    ("follow", "--interval"),
+    ("limit", "--max-items"),
+    ("lookback", "--lookback"),
+    ("max_requests_per_second", "--rate"),
+    ("output", "OUT"),
+    ("page_size", "--page-size"),
+    ("part_interval", "--part-interval"),
+    ("part_rows", "--part-rows"),
+    ("started_after", "--since"),
+    ("started_before", "--until"),
+    ("status", "--status"),
+    ("task", "--task"),
+    ("timeout", "--timeout"),
+];
+
 impl Exit {
     fn code(self) -> u8 {
         match self {
@@ -85,10 +108,15 @@ impl Failure {
         Self::new(Exit::Usage, message)
     }
 
-    /// Says how to go on, where the same command can.
+    /// Says how to go on.
     pub(super) fn with_command(mut self, command: Option<String>) -> Self {
-        let can_go_on = matches!(self.exit, Exit::Failed | Exit::Auth | Exit::GaveUp);
-        self.go_on = command.filter(|_| can_go_on);
+        self.go_on = command;
+        self
+    }
+
+    /// The same, but nothing that may pass.
+    pub(super) fn for_good(mut self) -> Self {
+        self.exit = Exit::Failed;
         self
     }
 }
@@ -106,8 +134,25 @@ impl From<Error> for Failure {
             }
             cause = error.source();
         }
+        if error.kind() == ErrorKind::Config {
+            message = with_flags(&message);
+        }
         Self::new(Exit::of(&error), message.replace('\n', " "))
     }
+}
+
+/// A message about a setting, with what it is called on the command line, and without what
+/// cannot be set here.
+fn with_flags(message: &str) -> String {
+    let setting = message.strip_prefix("invalid ").unwrap_or_default();
+    let named = SETTINGS.iter().find_map(|(name, flag)| {
+        let rest = setting.strip_prefix(name)?.strip_prefix(' ')?;
+        Some(format!("invalid {flag} {rest}"))
+    });
+    let named = named.unwrap_or_else(|| message.to_owned());
+    named
+        .replace("than started_before", "than --until")
+        .replace("use https, or allow_http if you must", "use https")
 }
 
 impl From<std::io::Error> for Failure {

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 
-use apify_runs::export::{Encoding, Export, Format, Output, Summary};
+use apify_runs::export::{Checkpoint, Encoding, Export, Format, Output, Summary};
 use apify_runs::{Emit, Error, ErrorKind, RunQuery, Runs};
 use serde_json::{Value, json};
 
@@ -24,13 +24,17 @@ pub(super) async fn run(arguments: Box<ExportArguments>, screen: &Screen) -> Res
     let destination = &arguments.destination;
     let format = format(destination)?;
     let output = destination_output(destination, format)?;
-    let (name, goes_on) = (output.to_string(), can_go_on(destination));
-    let command = goes_on.then(resume::command);
-    let before = match destination.restart {
-        true => None,
-        false => output.read_checkpoint().await?,
+    let name = match name_is_pipe(destination) {
+        true => "standard output".into(),
+        false => output.to_string(),
     };
-    let query = source::query(&arguments.source, before.as_ref())?;
+    let before = match output.read_checkpoint().await {
+        // What cannot be read can be forgotten as well.
+        Err(_) if destination.restart => None,
+        before => before?,
+    };
+    let known = before.as_ref().filter(|_| !destination.restart);
+    let query = source::query(&arguments.source, known)?;
     let stop = Stop::listen();
     let source = Source::open(&arguments.source).await?;
     let runs = walk(
@@ -57,10 +61,69 @@ pub(super) async fn run(arguments: Box<ExportArguments>, screen: &Screen) -> Res
     let export = export.on_progress(move |progress| shown.show(progress));
     let result = export.run_until(stop.asked()).await;
     drop(meter);
+    let place = Place {
+        destination,
+        format,
+        before,
+    };
     match result {
-        Ok(summary) => Ok(report(&summary, &name, &stop, command, screen)?),
+        Ok(summary) if summary.interrupted => {
+            report(&summary, &name, place.command().await, screen);
+            Ok(Exit::Interrupted(stop.signal()))
+        }
+        Ok(summary) => {
+            report(&summary, &name, None, screen);
+            all_rows(&summary)
+        }
         Err(error) if name_is_pipe(destination) && is_broken_pipe(&error) => Ok(Exit::Complete),
-        Err(error) => Err(failure(error).with_command(command)),
+        Err(error) => {
+            let command = place.command_after(&error).await;
+            Err(failure(error).with_command(command))
+        }
+    }
+}
+
+/// Where an export writes, and what was there before it.
+struct Place<'a> {
+    destination: &'a DestinationArguments,
+    format: Format,
+    before: Option<Checkpoint>,
+}
+
+impl Place<'_> {
+    /// The command that goes on from here, if anything can.
+    async fn command(&self) -> Option<String> {
+        if !can_go_on(self.destination) {
+            return None;
+        }
+        // As long as the checkpoint is the one that is to be forgotten, it still is.
+        let restarts = match self.checkpoint().await {
+            Ok(now) => now == self.before,
+            Err(_) => true,
+        };
+        resume::command(self.destination.restart && restarts)
+    }
+
+    /// The same after an error, if the command would not just fail in the same way.
+    async fn command_after(&self, error: &Error) -> Option<String> {
+        let goes_on = match error.kind() {
+            _ if error.is_transient() => true,
+            ErrorKind::Auth | ErrorKind::Output | ErrorKind::Protocol => {
+                matches!(self.checkpoint().await, Ok(Some(_)))
+            }
+            _ => false,
+        };
+        match goes_on {
+            true => self.command().await,
+            false => None,
+        }
+    }
+
+    async fn checkpoint(&self) -> apify_runs::Result<Option<Checkpoint>> {
+        match destination_output(self.destination, self.format) {
+            Ok(output) => output.read_checkpoint().await,
+            Err(_) => Ok(None),
+        }
     }
 }
 
@@ -68,8 +131,14 @@ pub(super) async fn run(arguments: Box<ExportArguments>, screen: &Screen) -> Res
 fn failure(error: Error) -> Failure {
     let kind = error.kind();
     let mut failure = Failure::from(error);
-    if kind == ErrorKind::CursorMismatch {
-        failure.message += "; name another output, or start again with --restart";
+    match kind {
+        ErrorKind::CursorMismatch => {
+            failure.message += "; name another output, or start again with --restart";
+        }
+        ErrorKind::Damaged => {
+            failure.message = failure.message.replace("with restart,", "with --restart,");
+        }
+        _ => {}
     }
     failure
 }
@@ -161,25 +230,17 @@ pub(super) fn output(
 }
 
 /// Says what was done, and how to go on if that was not all.
-fn report(
-    summary: &Summary,
-    name: &str,
-    stop: &Stop,
-    command: Option<String>,
-    screen: &Screen,
-) -> Result<Exit, Failure> {
-    let lines = lines(summary, name);
+fn report(summary: &Summary, name: &str, command: Option<String>, screen: &Screen) {
     let mut fields = fields(summary);
-    if summary.interrupted {
-        fields["go_on"] = command.clone().into();
+    fields["go_on"] = command.clone().into();
+    screen.result(&lines(summary, name), fields);
+    if let Some(command) = command {
+        screen.hint(&command);
     }
-    screen.result(&lines, fields);
-    if summary.interrupted {
-        if let Some(command) = command {
-            screen.say(Level::Info, &format!("to go on: {command}"), Value::Null);
-        }
-        return Ok(Exit::Interrupted(stop.signal()));
-    }
+}
+
+/// Whether all rows are in the output.
+fn all_rows(summary: &Summary) -> Result<Exit, Failure> {
     if summary.left_out > 0 {
         let message = format!(
             "{} rows could not be read and are not in the output; only jsonl can hold them",

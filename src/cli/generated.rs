@@ -12,7 +12,16 @@ pub(super) fn completions(shell: Shell) -> Result<Exit, Failure> {
     let mut script = Vec::new();
     let mut command = Arguments::command();
     clap_complete::generate(shell, &mut command, "apify-runs", &mut script);
-    print(&script)
+    match shell {
+        Shell::Bash => print(with_one_name(&script).as_bytes()),
+        _ => print(&script),
+    }
+}
+
+/// For bash, `clap_complete` 4.6 takes the dash in the program's name for a step to a command in
+/// one place and not in the other, so that it knows no flag of any command.
+fn with_one_name(script: &[u8]) -> String {
+    String::from_utf8_lossy(script).replace("apify__subcmd__runs", "apify__runs")
 }
 
 /// One page for the program and all its commands.
@@ -39,7 +48,10 @@ pub(super) fn man() -> Result<Exit, Failure> {
 pub(super) fn print(text: &[u8]) -> Result<Exit, Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(text).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            let message = format!("standard output cannot be written to: {error}");
+            Err(Failure::new(Exit::Failed, message))
+        }
         _ => Ok(Exit::Complete),
     }
 }

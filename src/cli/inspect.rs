@@ -1,5 +1,7 @@
 //! Commands that look and change nothing.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use apify_runs::export::{self, Output};
@@ -61,8 +63,14 @@ fn place(arguments: &PlaceArguments) -> Result<Output, Failure> {
     output(&arguments.out, is_folder, arguments.checkpoint.as_deref())
 }
 
-/// An output whose checkpoint is the file that the arguments name.
+/// An output whose checkpoint is the file that the arguments name, if that looks like one. What
+/// does not may be large.
 fn itself(arguments: &PlaceArguments) -> Option<Output> {
+    const BEGINNING: &[u8] = b"{\"version\"";
     let path = Path::new(&arguments.out);
-    Output::file(path).checkpoint(path).ok()
+    let mut beginning = [0; BEGINNING.len()];
+    File::open(path).ok()?.read_exact(&mut beginning).ok()?;
+    let looks_like_one = beginning == BEGINNING;
+    let output = Output::file(path).checkpoint(path).ok();
+    output.filter(|_| looks_like_one)
 }

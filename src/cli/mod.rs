@@ -44,7 +44,13 @@ pub(crate) fn main() -> ExitCode {
         .enable_all()
         .build();
     let result = match runtime {
-        Ok(runtime) => runtime.block_on(run(arguments.command, &screen)),
+        Ok(runtime) => {
+            let result = runtime.block_on(run(arguments.command, &screen));
+            // Dropped, it would close connections under requests that are given up anyway, and
+            // these would say so.
+            std::mem::forget(runtime);
+            result
+        }
         Err(error) => Err(Failure::new(Exit::Failed, error.to_string())),
     };
     match result {

@@ -1,22 +1,22 @@
 //! The command that goes on.
 
-use std::borrow::Cow;
+use std::ffi::OsString;
+
+const RESTART: &str = "--restart";
 
 /// The command that this process was started with, as it can be typed into a shell: without what
-/// would start the export again from its beginning.
-pub(super) fn command() -> String {
-    let arguments = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
-    joined(arguments)
+/// would start the export again from its beginning, unless that is still to be done. `None` if
+/// it holds what is no text.
+pub(super) fn command(restarts: bool) -> Option<String> {
+    let arguments: Result<Vec<String>, _> =
+        std::env::args_os().map(OsString::into_string).collect();
+    joined(&arguments.ok()?, restarts)
 }
 
-fn joined(arguments: impl Iterator<Item = String>) -> String {
-    let kept = arguments.filter(|argument| argument != "--restart");
-    let quoted = kept.map(|argument| match shlex::try_quote(&argument) {
-        Ok(quoted) => quoted.into_owned(),
-        // An argument with a NUL cannot be.
-        Err(_) => Cow::Borrowed(argument.as_str()).into_owned(),
-    });
-    quoted.collect::<Vec<_>>().join(" ")
+fn joined(arguments: &[String], restarts: bool) -> Option<String> {
+    let kept = |argument: &&String| restarts || *argument != RESTART;
+    let kept = arguments.iter().filter(kept);
+    shlex::try_join(kept.map(String::as_str)).ok()
 }
 
 #[cfg(test)]
@@ -33,7 +33,15 @@ mod tests {
             "my runs.jsonl",
             "a~b",
         ];
-        let command = joined(words.into_iter().map(Into::into));
-        assert_eq!(command, "./apify-runs export --out 'my runs.jsonl' 'a~b'");
+        let words = words.map(String::from);
+        let command = |restarts| joined(&words, restarts).unwrap();
+        assert_eq!(
+            command(false),
+            "./apify-runs export --out 'my runs.jsonl' 'a~b'"
+        );
+        assert_eq!(
+            command(true),
+            "./apify-runs export --restart --out 'my runs.jsonl' 'a~b'"
+        );
     }
 }

@@ -103,11 +103,15 @@ impl Screen {
         }
     }
 
-    /// Says what has come out, with its first word in green.
+    /// Says what has come out, with its first word in green. What is on further lines is in
+    /// the fields too.
     pub(super) fn result(&self, text: &str, fields: Value) {
         let (first, rest) = text.split_once(' ').unwrap_or((text, ""));
         match self.format {
-            LogFormat::Json => self.say(Level::Info, text, fields),
+            LogFormat::Json => {
+                let line = text.lines().next().unwrap_or_default();
+                self.say(Level::Info, line, fields);
+            }
             LogFormat::Text => {
                 let first = self.colored(first, AnsiColor::Green);
                 self.say(Level::Info, &format!("{first} {rest}"), fields);
@@ -125,6 +129,13 @@ impl Screen {
         self.line(&format!("{error} {}", failure.message));
         if let Some(command) = &failure.go_on {
             self.line(&format!("to go on: {command}"));
+        }
+    }
+
+    /// Says which command goes on, where no field has said it.
+    pub(super) fn hint(&self, command: &str) {
+        if self.format == LogFormat::Text {
+            self.say(Level::Info, &format!("to go on: {command}"), Value::Null);
         }
     }
 

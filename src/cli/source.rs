@@ -21,7 +21,8 @@ impl Source {
         let service = &arguments.service;
         let (builder, emulator) = match arguments.demo {
             Some(runs) => {
-                let emulator = Emulator::builder().runs(runs).start().await?;
+                let started = Emulator::builder().runs(runs).start().await;
+                let emulator = started.map_err(|error| Failure::from(error).for_good())?;
                 let builder = emulator.client_builder();
                 (builder, Some(emulator))
             }

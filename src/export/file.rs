@@ -116,6 +116,21 @@ impl FileTarget {
         }
     }
 
+    /// Finds out why a checkpoint could not be saved, and cuts off what it was to add.
+    fn take_back(&self, length: u64, error: Error) -> Error {
+        if let Err(error) = self.check_length(length) {
+            return error;
+        }
+        // It may have been the last step that failed, after the new one took its place.
+        let stored = read_checkpoint(&self.checkpoint_path);
+        let is_as_before = |stored: Checkpoint| stored.file == Some(self.state);
+        if stored.ok().flatten().is_some_and(is_as_before) {
+            // If it cannot be cut, the next start does.
+            let _ = self.cut(&self.file);
+        }
+        error
+    }
+
     fn save(&mut self, next: Checkpoint, state: FileState) -> Result<()> {
         let next = Checkpoint {
             file: Some(state),
@@ -153,6 +168,7 @@ impl Target for FileTarget {
             self.check_length(state.length)?;
         }
         self.save(next, state)
+            .map_err(|error| self.take_back(state.length, error))
     }
 }
 

@@ -298,7 +298,7 @@ impl Export {
         let (client, query) = (self.runs.client.clone(), self.runs.query.clone());
         // Also says whether the token is good, before anything is opened.
         let total_before = match select(stop.as_mut(), pin!(client.count(query.clone()))).await {
-            Either::Left(_) => return Ok(Summary::nothing(begun)),
+            Either::Left(_) => return Ok(self.not_begun(begun).await),
             Either::Right((total, _)) => total?,
         };
         let pool = PoolCell::default();
@@ -340,6 +340,12 @@ impl Export {
             total_after,
             ..Summary::new(&checkpoint, written, total_before, stats, begun)
         })
+    }
+
+    /// What is there, if the export was stopped before it opened its output.
+    async fn not_begun(&self, begun: Instant) -> Summary {
+        let there = self.output.read_checkpoint().await;
+        Summary::nothing(there.ok().flatten().as_ref(), begun)
     }
 
     fn job(&self) -> Job {
@@ -497,15 +503,16 @@ impl Summary {
     }
 
     /// Of an export that was stopped before it opened its output.
-    fn nothing(begun: Instant) -> Self {
+    fn nothing(there: Option<&Checkpoint>, begun: Instant) -> Self {
+        let committed = there.map(|there| there.committed).unwrap_or_default();
         Self {
             interrupted: true,
             rows: 0,
-            output_rows: 0,
+            output_rows: committed.rows,
             distinct_ids: Some(0),
-            left_out: 0,
-            first_started_at: None,
-            last_started_at: None,
+            left_out: committed.left_out,
+            first_started_at: committed.first_started_at,
+            last_started_at: committed.last_started_at,
             total_before: 0,
             total_after: None,
             stats: WalkStats::default(),

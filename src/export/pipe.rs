@@ -29,7 +29,12 @@ impl Pipe {
             Some(path) => stored(path, job, restart)?,
             None => None,
         };
+        let is_new = stored.is_none();
         let checkpoint = stored.unwrap_or_else(|| Checkpoint::new(job.clone(), Cursor::default()));
+        if let Some(path) = checkpoint_path.as_deref().filter(|_| is_new) {
+            // If it cannot be saved, no row is to have gone down the stream.
+            save_checkpoint(path, &checkpoint)?;
+        }
         Ok(Self {
             writer,
             checkpoint_path,

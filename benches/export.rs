@@ -20,7 +20,7 @@ use tokio::runtime::Runtime;
 
 use server::{Server, count, runtime};
 
-const RUNS: u64 = 500_000;
+const RUNS: u64 = 1_000_000;
 const TURNS: usize = 11;
 const NAMES: [&str; 5] = [
     "runs.jsonl",
@@ -34,9 +34,9 @@ fn main() {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let is_test = arguments.iter().any(|argument| argument == "--test");
     let (runs, turns) = if is_test { (5000, 1) } else { (RUNS, TURNS) };
-    // As with other benchmarks, an argument is a part of the names to measure.
-    let filter = arguments.iter().find(|argument| !argument.starts_with('-'));
-    let is_wanted = |name: &&str| filter.is_none_or(|filter| name.contains(filter.as_str()));
+    // An argument is the only name to measure.
+    let only = arguments.iter().find(|argument| !argument.starts_with('-'));
+    let is_wanted = |name: &&str| only.is_none_or(|only| only == name);
     let names: Vec<_> = NAMES.into_iter().filter(is_wanted).collect();
 
     let server = Server::start_sleeping(runs);
@@ -50,25 +50,22 @@ fn main() {
 
     // The server renders its pages.
     stream();
-    let mut bare = Vec::new();
-    let mut exports = vec![Vec::new(); names.len()];
-    for _ in 0..turns {
-        bare.push(stream());
-        for (times, name) in exports.iter_mut().zip(&names) {
-            times.push(export(&runtime, &client, name, runs));
+    for name in names {
+        let (mut bare, mut exports, mut shares) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..turns {
+            bare.push(runs as f64 / stream().as_secs_f64());
+            exports.push(runs as f64 / export(&runtime, &client, name, runs).as_secs_f64());
+            shares.extend(
+                exports
+                    .last()
+                    .zip(bare.last())
+                    .map(|(export, bare)| export / bare),
+            );
         }
+        let [bare, export, share] = [bare, exports, shares].map(median);
+        let percent = 100.0 * share;
+        println!("{name:15} {export:>9.0} of {bare:>9.0} runs/s: {percent:>3.0} %");
     }
-    println!("bare stream     {:>9.0} runs/s", rate(runs, &bare));
-    for (name, times) in names.iter().zip(&exports) {
-        let shares = bare.iter().zip(times);
-        let shares = shares.map(|(bare, time)| bare.as_secs_f64() / time.as_secs_f64());
-        let (rate, share) = (rate(runs, times), 100.0 * median(shares));
-        println!("{name:15} {rate:>9.0} runs/s {share:>4.0} %");
-    }
-}
-
-fn rate(runs: u64, times: &[Duration]) -> f64 {
-    runs as f64 / median(times.iter().map(Duration::as_secs_f64))
 }
 
 fn export(runtime: &Runtime, client: &Client, name: &str, runs: u64) -> Duration {
@@ -88,8 +85,7 @@ fn time(work: impl FnOnce()) -> Duration {
     started.elapsed()
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<_> = values.collect();
+fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }

@@ -2,13 +2,17 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use parquet::basic::{
     Compression, Encoding, LogicalType, Repetition, TimeUnit, Type as Physical, ZstdLevel,
 };
+use parquet::column::page::{CompressedPage, PageWriteSpec, PageWriter};
 use parquet::column::reader::ColumnReaderImpl;
+use parquet::column::writer::{
+    ColumnCloseResult, ColumnWriter, get_column_writer, get_typed_column_writer_mut,
+};
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::properties::{
@@ -16,8 +20,10 @@ use parquet::file::properties::{
 };
 use parquet::file::reader::{FileReader, RowGroupReader};
 use parquet::file::serialized_reader::SerializedFileReader;
-use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
-use parquet::schema::types::{ColumnPath, Type, TypePtr};
+use parquet::file::writer::{SerializedFileWriter, SerializedPageWriter, TrackedWrite};
+use parquet::schema::types::{
+    ColumnDescPtr, ColumnPath, SchemaDescPtr, SchemaDescriptor, Type, TypePtr,
+};
 
 use super::columns::{Column, Get, chosen};
 use super::encoder::Encoder;
@@ -28,13 +34,11 @@ use crate::run::RunSummary;
 
 const CREATED_BY: &str = concat!("apify-runs version ", env!("CARGO_PKG_VERSION"));
 /// A row group ends here. Engines read row groups in parallel and skip them by their statistics,
-/// and like them at about this many rows; rows wait for the end of theirs in memory, at about
-/// 400 bytes each.
+/// and like them at about this many rows; what is encoded of them waits for their end in memory,
+/// at about 60 bytes each.
 const ROW_GROUP_ROWS: usize = 1 << 17;
 /// It ends here as well, in bytes that wait, so that long texts do not take memory without end.
 const ROW_GROUP_BYTES: usize = 64 << 20;
-/// How much smaller rows are in the file than while they wait, about.
-const SHRINKAGE: usize = 3;
 /// Most of a file are random IDs: level 3 makes it 2 % smaller, and takes 10 % longer.
 const ZSTD_LEVEL: i32 = 1;
 /// Columns of texts in which the same ones come again and again.
@@ -54,11 +58,14 @@ const REPETITIVE: [&str; 10] = [
 const READ_ROWS: usize = 1024;
 
 /// Writes typed columns.
+///
+/// All columns of a row group are encoded side by side, page by page, as rows come: the work is
+/// spread out, and only what is encoded waits for the row group to end.
 pub(super) struct Parquet {
-    /// What has come since the last row group.
     chunks: Vec<Chunk>,
+    /// How many rows have come since the last row group.
     rows: usize,
-    schema: TypePtr,
+    schema: SchemaDescPtr,
     properties: WriterPropertiesPtr,
     /// What is written of the file, if it has begun.
     file: Option<SerializedFileWriter<Vec<u8>>>,
@@ -67,34 +74,40 @@ pub(super) struct Parquet {
 impl Parquet {
     pub(super) fn new(fields: &[String]) -> Result<Self> {
         let columns = grouped(chosen(fields)?);
+        let schema = schema(&columns).map_err(unwritable)?;
+        let schema = Arc::new(SchemaDescriptor::new(schema));
+        let properties = Arc::new(properties(&columns).map_err(unwritable)?);
+        let chunks = columns.into_iter().enumerate();
+        let chunks = chunks.map(|(place, column)| {
+            Chunk::new(column, schema.column(place), Arc::clone(&properties))
+        });
         Ok(Self {
-            schema: schema(&columns).map_err(unwritable)?,
-            properties: Arc::new(properties(&columns).map_err(unwritable)?),
-            chunks: columns.into_iter().map(Chunk::new).collect(),
+            chunks: chunks.collect(),
             rows: 0,
+            schema,
+            properties,
             file: None,
         })
     }
 
     /// The bytes that wait for the row group to end.
     fn waiting(&self) -> usize {
-        self.chunks.iter().map(Chunk::size).sum()
+        self.chunks.iter().map(|chunk| chunk.encoded.length()).sum()
     }
 
     fn end_row_group(&mut self) -> Result<(), ParquetError> {
         let file = match &mut self.file {
             Some(file) => file,
             none => {
-                let (schema, properties) = (self.schema.clone(), self.properties.clone());
+                let schema = self.schema.root_schema_ptr();
+                let properties = Arc::clone(&self.properties);
                 none.insert(SerializedFileWriter::new(Vec::new(), schema, properties)?)
             }
         };
         let mut row_group = file.next_row_group()?;
         for chunk in &mut self.chunks {
-            if let Some(mut writer) = row_group.next_column()? {
-                chunk.write(&mut writer)?;
-                writer.close()?;
-            }
+            let (bytes, result) = chunk.end()?;
+            row_group.append_column(&bytes, result)?;
         }
         row_group.close()?;
         self.rows = 0;
@@ -114,7 +127,7 @@ impl Parquet {
 impl Encoder for Parquet {
     fn add(&mut self, rows: &VecDeque<RunSummary>, _: Option<&BatchTexts>) -> Result<()> {
         for chunk in &mut self.chunks {
-            chunk.gather(rows);
+            chunk.add(rows).map_err(unwritable)?;
         }
         self.rows += rows.len();
         if self.rows >= ROW_GROUP_ROWS || self.waiting() >= ROW_GROUP_BYTES {
@@ -125,7 +138,7 @@ impl Encoder for Parquet {
 
     fn size(&self) -> usize {
         let written = self.file.as_ref().map_or(0, |file| file.bytes_written());
-        written + self.waiting() / SHRINKAGE
+        written + self.waiting()
     }
 
     fn finish(&mut self) -> Result<Vec<u8>> {
@@ -227,122 +240,138 @@ fn path(column: Column) -> ColumnPath {
 /// One column's part of a row group.
 struct Chunk {
     column: Column,
-    /// For each row, 1 if it has a value, or else 0.
-    levels: Vec<i16>,
-    values: Values,
-}
-
-/// The values of the rows that have one.
-enum Values {
-    /// In one piece, as a text of its own each would be an allocation.
-    Texts {
-        bytes: Vec<u8>,
-        ends: Vec<usize>,
-    },
-    Integers(Vec<i64>),
-    Numbers(Vec<f64>),
+    descriptor: ColumnDescPtr,
+    properties: WriterPropertiesPtr,
+    /// Made with the first row.
+    writer: Option<ColumnWriter<'static>>,
+    encoded: Encoded,
 }
 
 impl Chunk {
-    fn new(column: Column) -> Self {
-        let values = match column.get {
-            Get::Text(_) => Values::Texts {
-                bytes: Vec::new(),
-                ends: Vec::new(),
-            },
-            Get::Time(_) | Get::Integer(_) => Values::Integers(Vec::new()),
-            Get::Number(_) => Values::Numbers(Vec::new()),
-        };
+    fn new(column: Column, descriptor: ColumnDescPtr, properties: WriterPropertiesPtr) -> Self {
         Self {
             column,
-            levels: Vec::new(),
-            values,
+            descriptor,
+            properties,
+            writer: None,
+            encoded: Encoded::default(),
         }
     }
 
-    fn gather(&mut self, rows: &VecDeque<RunSummary>) {
-        match (&mut self.values, self.column.get) {
-            (Values::Texts { bytes, ends }, Get::Text(get)) => {
-                for run in rows {
-                    let text = get(run);
-                    self.levels.push(text.is_some().into());
-                    if let Some(text) = text {
-                        bytes.extend_from_slice(text.as_bytes());
-                        ends.push(bytes.len());
-                    }
-                }
+    fn add(&mut self, rows: &VecDeque<RunSummary>) -> Result<(), ParquetError> {
+        let mut levels = Vec::with_capacity(rows.len());
+        match self.column.get {
+            Get::Text(get) => {
+                let texts = texts(rows, &mut levels, get);
+                self.write::<ByteArrayType>(&levels, &texts)
             }
-            (Values::Integers(integers), Get::Time(get)) => {
-                let millis = |run| Some(get(run)?.timestamp_millis());
-                gather(rows, &mut self.levels, integers, millis);
+            Get::Time(get) => {
+                let millis = |run: &RunSummary| Some(get(run)?.timestamp_millis());
+                let times = gather(rows, &mut levels, millis);
+                self.write::<Int64Type>(&levels, &times)
             }
-            (Values::Integers(integers), Get::Integer(get)) => {
-                gather(rows, &mut self.levels, integers, get);
+            Get::Integer(get) => {
+                let integers = gather(rows, &mut levels, get);
+                self.write::<Int64Type>(&levels, &integers)
             }
-            (Values::Numbers(numbers), Get::Number(get)) => {
-                gather(rows, &mut self.levels, numbers, get);
+            Get::Number(get) => {
+                let numbers = gather(rows, &mut levels, get);
+                self.write::<DoubleType>(&levels, &numbers)
             }
-            _ => {}
         }
     }
 
-    fn size(&self) -> usize {
-        match &self.values {
-            Values::Texts { bytes, .. } => bytes.len(),
-            Values::Integers(integers) => size_of_val(&integers[..]),
-            Values::Numbers(numbers) => size_of_val(&numbers[..]),
-        }
+    fn write<T: DataType>(&mut self, levels: &[i16], values: &[T::T]) -> Result<(), ParquetError> {
+        let levels = (!is_required(self.column)).then_some(levels);
+        let writer = get_typed_column_writer_mut::<T>(self.writer());
+        writer.write_batch(values, levels, None).map(|_| ())
     }
 
-    /// Writes what was gathered, and begins again.
-    fn write(&mut self, writer: &mut SerializedColumnWriter<'_>) -> Result<(), ParquetError> {
-        let levels = (!is_required(self.column)).then_some(&self.levels[..]);
-        match &mut self.values {
-            Values::Texts { bytes, ends } => {
-                let room = Vec::with_capacity(bytes.len());
-                let bytes = Bytes::from(std::mem::replace(bytes, room));
-                let texts = slices(&bytes, ends);
-                ends.clear();
-                let writer = writer.typed::<ByteArrayType>();
-                writer.write_batch(&texts, levels, None)?;
-            }
-            Values::Integers(integers) => {
-                let writer = writer.typed::<Int64Type>();
-                writer.write_batch(integers, levels, None)?;
-                integers.clear();
-            }
-            Values::Numbers(numbers) => {
-                let writer = writer.typed::<DoubleType>();
-                writer.write_batch(numbers, levels, None)?;
-                numbers.clear();
-            }
-        }
-        self.levels.clear();
+    fn writer(&mut self) -> &mut ColumnWriter<'static> {
+        self.writer.get_or_insert_with(|| {
+            let (descriptor, properties) = (self.descriptor.clone(), self.properties.clone());
+            get_column_writer(descriptor, properties, Box::new(self.encoded.clone()))
+        })
+    }
+
+    /// What is encoded, and what is known of it. The next row begins another chunk.
+    fn end(&mut self) -> Result<(Bytes, ColumnCloseResult), ParquetError> {
+        self.writer();
+        let writer = self.writer.take().map(ColumnWriter::close);
+        let result = writer.unwrap_or_else(|| Err(ParquetError::General("no column".into())))?;
+        Ok((self.encoded.take()?, result))
+    }
+}
+
+/// The pages of a chunk, which its writer adds to.
+#[derive(Clone)]
+struct Encoded(Arc<Mutex<TrackedWrite<Vec<u8>>>>);
+
+impl Encoded {
+    fn pages(&self) -> MutexGuard<'_, TrackedWrite<Vec<u8>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn length(&self) -> usize {
+        self.pages().bytes_written()
+    }
+
+    /// The pages, and none from then on.
+    fn take(&self) -> Result<Bytes, ParquetError> {
+        let pages = std::mem::replace(&mut *self.pages(), TrackedWrite::new(Vec::new()));
+        pages.into_inner().map(Bytes::from)
+    }
+}
+
+impl Default for Encoded {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(TrackedWrite::new(Vec::new()))))
+    }
+}
+
+impl PageWriter for Encoded {
+    fn write_page(&mut self, page: CompressedPage) -> Result<PageWriteSpec, ParquetError> {
+        SerializedPageWriter::new(&mut *self.pages()).write_page(page)
+    }
+
+    fn close(&mut self) -> Result<(), ParquetError> {
         Ok(())
     }
 }
 
+/// The values of the rows that have one, and for each row, 1 if it does, or else 0.
 fn gather<'a, T>(
     rows: &'a VecDeque<RunSummary>,
     levels: &mut Vec<i16>,
-    values: &mut Vec<T>,
     get: impl Fn(&'a RunSummary) -> Option<T>,
-) {
+) -> Vec<T> {
+    let mut values = Vec::with_capacity(rows.len());
     for run in rows {
         let value = get(run);
         levels.push(value.is_some().into());
         values.extend(value);
     }
+    values
 }
 
-fn slices(bytes: &Bytes, ends: &[usize]) -> Vec<ByteArray> {
-    let mut start = 0;
-    let slice = |end: &usize| {
-        bytes
-            .slice(std::mem::replace(&mut start, *end)..*end)
-            .into()
-    };
-    ends.iter().map(slice).collect()
+/// The same for texts. They are in one piece: each in a place of its own would be an allocation.
+fn texts<'a>(
+    rows: &'a VecDeque<RunSummary>,
+    levels: &mut Vec<i16>,
+    get: impl Fn(&'a RunSummary) -> Option<&'a str>,
+) -> Vec<ByteArray> {
+    let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(rows.len()));
+    for run in rows {
+        let text = get(run);
+        levels.push(text.is_some().into());
+        if let Some(text) = text {
+            bytes.extend_from_slice(text.as_bytes());
+            ends.push(bytes.len());
+        }
+    }
+    let (bytes, mut start) = (Bytes::from(bytes), 0);
+    let slice = |end| bytes.slice(std::mem::replace(&mut start, end)..end).into();
+    ends.into_iter().map(slice).collect()
 }
 
 /// Reads the rows of a part again.

@@ -21,7 +21,7 @@ use crate::pool::Pool;
 use crate::run::RunSummary;
 
 /// Pages that wait to be written: as many as usually arrive while one commit is made.
-const WAITING_PAGES: usize = 16;
+const WAITING_PAGES: usize = 8;
 /// A file's commit takes no more than this, in bytes before compression, or one page.
 const FILE_CHUNK_BYTES: usize = 8 << 20;
 /// A part ends here, in bytes before compression by gzip or zstd.
@@ -286,10 +286,12 @@ impl Thread {
     }
 
     fn finish(self) -> Result<Written> {
+        // While the last chunk is committed.
+        let distinct_ids = self.ids.map(super::ids::distinct);
         Ok(Written {
             bytes: self.committer.finish()?,
             committed: self.next,
-            distinct_ids: self.ids.map(super::ids::distinct),
+            distinct_ids,
         })
     }
 }

@@ -1,8 +1,7 @@
 //! The thread that commits a chunk, while the next one is made.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
 use tokio::runtime::Handle;
@@ -12,42 +11,61 @@ use super::output::Target;
 use crate::cursor::Cursor;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Rows as bytes, and what is committed with them.
+/// What waits for a commit takes no more bytes than this, if there is more than one chunk.
+const WAITING_BYTES: usize = 8 << 20;
+
+/// Rows as bytes, in pieces, and what is committed with them.
 pub(super) struct Commit {
-    pub(super) chunk: Vec<u8>,
+    pub(super) chunks: Vec<Vec<u8>>,
     pub(super) committed: Committed,
     pub(super) cursor: Cursor,
 }
 
+impl Commit {
+    fn size(&self) -> usize {
+        self.chunks.iter().map(Vec::len).sum()
+    }
+
+    /// Goes on with a later one, so that both are committed at once.
+    fn join(&mut self, later: Self) {
+        self.chunks.extend(later.chunks);
+        self.committed = later.committed;
+        self.cursor = later.cursor;
+    }
+}
+
 /// The end of the thread that chunks are handed to. Dropped, it waits for the last commit.
 pub(super) struct Committer {
-    commits: Option<SyncSender<Commit>>,
+    waiting: Arc<Waiting>,
+    /// Whether what waits may be committed at once: not parts, which are files of their own.
+    joins: bool,
     thread: Option<JoinHandle<Result<u64>>>,
 }
 
 impl Committer {
     pub(super) fn start(target: Box<dyn Target>, committed_rows: Arc<AtomicU64>) -> Result<Self> {
-        // Without room: who has a chunk waits, and makes none that would only take memory.
-        let (commits, received) = sync_channel(0);
-        let runtime = Handle::current();
+        let joins = !target.has_parts();
+        let waiting = Arc::new(Waiting::default());
+        let (runtime, received) = (Handle::current(), Arc::clone(&waiting));
         let thread = spawn("commit", move || {
             let _entered = runtime.enter();
+            let _end = End(&received);
             run(target, &received, &committed_rows)
         })?;
         Ok(Self {
-            commits: Some(commits),
+            waiting,
+            joins,
             thread: Some(thread),
         })
     }
 
-    /// Hands a chunk over, as soon as the one before is committed.
+    /// Hands a chunk over. Waits only if too much waits already.
     ///
     /// # Errors
     ///
     /// Whatever has kept an earlier one from being committed.
     pub(super) fn commit(&mut self, commit: Commit) -> Result<()> {
-        let commits = self.commits.as_ref();
-        if commits.is_some_and(|commits| commits.send(commit).is_ok()) {
+        if self.waiting.put(commit, self.joins) {
             return Ok(());
         }
         // The thread has ended before it was told to.
@@ -60,7 +78,7 @@ impl Committer {
     }
 
     fn end(&mut self) -> Result<u64> {
-        drop(self.commits.take());
+        self.waiting.end();
         let thread = self.thread.take().ok_or_else(broken)?;
         thread.join().unwrap_or_else(|_| Err(broken()))
     }
@@ -68,24 +86,98 @@ impl Committer {
 
 impl Drop for Committer {
     fn drop(&mut self) {
-        let _ = self.end();
+        if self.thread.is_some() {
+            let _ = self.end();
+        }
     }
 }
 
-fn run(
-    mut target: Box<dyn Target>,
-    commits: &Receiver<Commit>,
-    committed_rows: &AtomicU64,
-) -> Result<u64> {
+/// What waits to be committed, between the thread that makes it and the one that commits it.
+#[derive(Default)]
+struct Waiting {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    commit: Option<Commit>,
+    /// Whether one of the two threads has ended.
+    is_over: bool,
+}
+
+impl Waiting {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.changed
+            .wait(state)
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds to what waits, or waits until nothing does. `false` if nobody will commit it.
+    fn put(&self, commit: Commit, joins: bool) -> bool {
+        let mut state = self.state();
+        loop {
+            if state.is_over {
+                return false;
+            }
+            match &mut state.commit {
+                None => state.commit = Some(commit),
+                Some(waiting) if joins && waiting.size() + commit.size() <= WAITING_BYTES => {
+                    waiting.join(commit);
+                }
+                Some(_) => {
+                    state = self.wait(state);
+                    continue;
+                }
+            }
+            self.changed.notify_all();
+            return true;
+        }
+    }
+
+    /// What waits, as soon as something does. `None` if nothing will any more.
+    fn take(&self) -> Option<Commit> {
+        let mut state = self.state();
+        while state.commit.is_none() && !state.is_over {
+            state = self.wait(state);
+        }
+        self.changed.notify_all();
+        state.commit.take()
+    }
+
+    fn end(&self) {
+        self.state().is_over = true;
+        self.changed.notify_all();
+    }
+}
+
+/// Tells the other thread of the end of this one, if by a panic.
+struct End<'a>(&'a Waiting);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+fn run(mut target: Box<dyn Target>, waiting: &Waiting, committed_rows: &AtomicU64) -> Result<u64> {
     let mut bytes = 0;
-    while let Ok(commit) = commits.recv() {
+    while let Some(commit) = waiting.take() {
         let next = Checkpoint {
             committed: commit.committed,
             cursor: commit.cursor,
             ..target.checkpoint().clone()
         };
-        bytes += commit.chunk.len() as u64;
-        target.commit(commit.chunk, next)?;
+        bytes += commit
+            .chunks
+            .iter()
+            .map(|chunk| chunk.len() as u64)
+            .sum::<u64>();
+        target.commit(commit.chunks, next)?;
         committed_rows.store(commit.committed.rows, Ordering::Relaxed);
     }
     Ok(bytes)

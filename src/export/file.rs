@@ -101,8 +101,10 @@ impl FileTarget {
         Ok(())
     }
 
-    fn append(&mut self, chunk: &[u8]) -> io::Result<()> {
-        self.file.write_all(chunk)?;
+    fn append(&mut self, chunks: &[Vec<u8>]) -> io::Result<()> {
+        for chunk in chunks {
+            self.file.write_all(chunk)?;
+        }
         self.file.sync_data()
     }
 
@@ -156,11 +158,11 @@ impl Target for FileTarget {
         false
     }
 
-    fn commit(&mut self, chunk: Vec<u8>, next: Checkpoint) -> Result<()> {
+    fn commit(&mut self, chunks: Vec<Vec<u8>>, next: Checkpoint) -> Result<()> {
         let mut state = self.state;
-        if !chunk.is_empty() {
-            state = behind(state, &chunk);
-            if let Err(error) = self.append(&chunk) {
+        if !chunks.is_empty() {
+            state = behind(state, &chunks);
+            if let Err(error) = self.append(&chunks) {
                 // It may be what fills the disk. If it cannot be cut, the next start does.
                 let _ = self.cut(&self.file);
                 return Err(failed(&self.path, error));
@@ -172,12 +174,14 @@ impl Target for FileTarget {
     }
 }
 
-/// The state of a file behind one more chunk.
-fn behind(state: FileState, chunk: &[u8]) -> FileState {
-    let length = chunk.len() as u64;
+/// The state of a file behind one more commit.
+fn behind(state: FileState, chunks: &[Vec<u8>]) -> FileState {
+    let length = chunks.iter().map(|chunk| chunk.len() as u64).sum();
     let mut whole = crc32fast::Hasher::new_with_initial_len(state.crc32, state.length);
     let mut tail = crc32fast::Hasher::new();
-    tail.update(chunk);
+    for chunk in chunks {
+        tail.update(chunk);
+    }
     whole.combine(&tail);
     FileState {
         length: state.length + length,

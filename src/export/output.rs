@@ -204,7 +204,7 @@ pub(super) trait Target: Send {
     /// Whether a chunk is a part, which should not be small.
     fn has_parts(&self) -> bool;
 
-    /// Makes a chunk permanent together with the checkpoint behind it, in one step. Both may
-    /// be without rows. If it fails, what was committed before still is.
-    fn commit(&mut self, chunk: Vec<u8>, next: Checkpoint) -> Result<()>;
+    /// Makes chunks permanent together with the checkpoint behind them, in one step. There may be
+    /// none. If it fails, what was committed before still is.
+    fn commit(&mut self, chunks: Vec<Vec<u8>>, next: Checkpoint) -> Result<()>;
 }

@@ -54,6 +54,8 @@ const REPETITIVE: [&str; 10] = [
     "meta.userAgent",
     "meta.scheduleId",
 ];
+/// An ID has 17.
+const USUAL_TEXT_BYTES: usize = 18;
 /// How many rows are read at a time.
 const READ_ROWS: usize = 1024;
 
@@ -360,7 +362,8 @@ fn texts<'a>(
     levels: &mut Vec<i16>,
     get: impl Fn(&'a RunSummary) -> Option<&'a str>,
 ) -> Vec<ByteArray> {
-    let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(rows.len()));
+    let mut ends = Vec::with_capacity(rows.len());
+    let mut bytes = Vec::with_capacity(rows.len() * USUAL_TEXT_BYTES);
     for run in rows {
         let text = get(run);
         levels.push(text.is_some().into());

@@ -111,10 +111,11 @@ impl<S: Store> Target for Parts<S> {
         true
     }
 
-    fn commit(&mut self, chunk: Vec<u8>, next: Checkpoint) -> Result<()> {
+    fn commit(&mut self, chunks: Vec<Vec<u8>>, next: Checkpoint) -> Result<()> {
         let mut parts = self.checkpoint.parts().to_vec();
         let mut stored = None;
-        if !chunk.is_empty() {
+        if !chunks.is_empty() {
+            let chunk = in_one_piece(chunks);
             let name = self.new_name();
             parts.push(Part {
                 name: name.clone(),
@@ -140,6 +141,14 @@ impl<S: Store> Target for Parts<S> {
         }
         self.checkpoint = next;
         Ok(())
+    }
+}
+
+/// Usually it is in one piece already.
+fn in_one_piece(mut chunks: Vec<Vec<u8>>) -> Vec<u8> {
+    match chunks.len() {
+        1 => chunks.swap_remove(0),
+        _ => chunks.concat(),
     }
 }
 

@@ -57,9 +57,10 @@ impl Target for Pipe {
         false
     }
 
-    fn commit(&mut self, chunk: Vec<u8>, next: Checkpoint) -> Result<()> {
+    fn commit(&mut self, chunks: Vec<Vec<u8>>, next: Checkpoint) -> Result<()> {
         self.is_begun = true;
-        let written = self.writer.write_all(&chunk);
+        let mut chunks = chunks.iter();
+        let written = chunks.try_for_each(|chunk| self.writer.write_all(chunk));
         written
             .and_then(|()| self.writer.flush())
             .map_err(|error| {

@@ -221,11 +221,13 @@ impl Thread {
         self.has_moved |= self.cursor != item.cursor;
         self.cursor = item.cursor;
         match item.content {
-            Content::Rows { rows, texts } => {
+            Content::Rows { mut rows, texts } => {
                 self.since.get_or_insert_with(Instant::now);
                 self.encoder.add(&rows, texts.as_ref())?;
                 self.count(&rows);
                 if let Some(pool) = self.pool.get() {
+                    // What is left in it would be moved to the beginning first.
+                    rows.clear();
                     pool.keep(rows.into());
                 }
             }
@@ -264,14 +266,13 @@ impl Thread {
         if self.since.is_none() && !self.has_moved {
             return Ok(());
         }
-        let chunk = match self.since.take() {
-            Some(_) => self.encoder.finish()?,
-            None => Vec::new(),
-        };
-        let chunk = match chunk.is_empty() {
-            true => chunk,
-            false => self.job.format.compression.compress(chunk)?,
-        };
+        let mut chunks = Vec::new();
+        if self.since.take().is_some() {
+            let chunk = self.encoder.finish()?;
+            if !chunk.is_empty() {
+                chunks.push(self.job.format.compression.compress(chunk)?);
+            }
+        }
         if self.has_parts {
             // The next part is a file of its own: with a header, where there are headers.
             self.encoder = encoder(self.job.format, &self.job.fields, true)?;
@@ -279,7 +280,7 @@ impl Thread {
         self.has_moved = false;
         self.before = self.next;
         self.committer.commit(Commit {
-            chunk,
+            chunks,
             committed: self.next,
             cursor: self.cursor.clone(),
         })

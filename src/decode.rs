@@ -158,7 +158,7 @@ pub(crate) fn page(body: &[u8]) -> Result<Page, Unusable> {
     page_in(Vec::new(), body, None)
 }
 
-/// The same, with the rows in a list that is empty, if that has memory. `spans`, if given, is
+/// The same, with the rows in a list that is empty, if that has memory. `spans`, if given empty, is
 /// filled with the place of each row in the body.
 pub(crate) fn page_in(
     rows: Vec<RunSummary>,
@@ -348,6 +348,31 @@ mod tests {
         assert_eq!(page.last_key(), Some(&without_id));
         let page = super::page(&body(r#"{"id":"a"},{"status":6}"#)).unwrap();
         assert_ne!(page.last_key(), Some(&without_id));
+    }
+
+    #[test]
+    fn the_text_of_each_row_is_found_in_pages_of_every_form() {
+        let plain = r#"{"id":"a","new":[1.50]}"#;
+        let odd = "{ \"id\" : \"é\",\n \"status\":\"READY\" }";
+        let unreadable = r#"{"id":"b","startedAt":"yesterday"}"#;
+        for rows in [
+            vec![],
+            vec![plain, plain],
+            vec![plain, odd],
+            vec![odd, unreadable, "5"],
+        ] {
+            let compact = body(&rows.join(","));
+            let pretty = String::from_utf8(compact.clone()).unwrap();
+            let pretty = pretty.replace("\"items\":", "\n \"items\" : ").into_bytes();
+            for body in [compact, pretty] {
+                let mut spans = Spans::new();
+                let page = page_in(Vec::new(), &body, Some(&mut spans)).unwrap();
+                let texts = RowTexts::new(body, spans, Default::default());
+                let found = (0..page.row_count()).map(|index| texts.get(index));
+                let found: Vec<_> = found.map(|text| str::from_utf8(text).unwrap()).collect();
+                assert_eq!(found, rows);
+            }
+        }
     }
 
     #[test]

@@ -278,9 +278,8 @@ fn lines(summary: &Summary, name: &str) -> String {
          \x20 this time     {} runs, {ids}\n\
          \x20 they started  {} to {}\n\
          \x20 on the list   {} before, {after}\n\
-         \x20 the list      moved {} times; {} runs came late, {} unfinished ones are gone, {} \
-         are left\n\
-         \x20 requests      {}, {} of them retries, {} received\n\
+         \x20 the list      moved: {}, late runs: {}, unfinished: {}, unfinished and gone: {}\n\
+         \x20 requests      {}, retries: {}, received: {}\n\
          \x20 written       {} in {seconds:.2} s: {} runs/s",
         count(summary.output_rows),
         count(summary.rows),
@@ -289,8 +288,8 @@ fn lines(summary: &Summary, name: &str) -> String {
         count(summary.total_before),
         stats.drifts,
         count(stats.late),
-        count(stats.vanished),
         count(stats.unfinished),
+        count(stats.vanished),
         count(stats.requests),
         count(stats.retries),
         indicatif::BinaryBytes(stats.bytes),

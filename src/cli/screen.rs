@@ -79,7 +79,11 @@ impl Screen {
         let ours = filter::Targets::new().with_target("apify_runs", level);
         let lines = fmt::layer().with_writer(self.clone());
         let lines = match self.format {
-            LogFormat::Text => lines.with_target(false).with_ansi(false).boxed(),
+            LogFormat::Text => lines
+                .without_time()
+                .with_target(false)
+                .with_ansi(false)
+                .boxed(),
             LogFormat::Json => lines.json().flatten_event(true).boxed(),
         };
         tracing_subscriber::registry()

@@ -28,7 +28,7 @@ fn the_end_says_what_it_takes_to_see_that_nothing_is_missing() {
         "1,500 runs, with 1,500 distinct ids",
         "2025-01-01T00:00:0",
         "1,500 before, 1,500 after",
-        "moved 0 times",
+        "moved: 0",
     ] {
         assert!(message.contains(words), "{words}\n{message}");
     }
@@ -76,7 +76,7 @@ fn a_retry_is_said() {
         message.contains("WARN") && message.contains("503"),
         "{message}"
     );
-    assert!(message.contains("1 of them retries"), "{message}");
+    assert!(message.contains("retries: 1"), "{message}");
     assert_exact(&service, &out);
 }
 

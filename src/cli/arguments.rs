@@ -192,7 +192,10 @@ pub(super) struct DestinationArguments {
     /// Only these fields, in this order, such as id,status,meta.origin
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(super) fields: Vec<String>,
-    /// Where the checkpoint is; OUT.checkpoint if it is not given
+    /// Where the checkpoint of a file or of standard output is; OUT.checkpoint for a file
+    ///
+    /// Folders and S3 have theirs in the manifest. Without one, an export into standard output
+    /// cannot go on where it stopped.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) checkpoint: Option<PathBuf>,
     /// Forget what is in the output, and start again
@@ -261,7 +264,7 @@ pub(super) struct PlaceArguments {
     /// An output: a file, a folder or s3://bucket/prefix
     #[arg(value_name = "OUT", value_hint = ValueHint::AnyPath)]
     pub(super) out: OsString,
-    /// Where its checkpoint is; OUT.checkpoint if it is not given
+    /// Where the checkpoint of a file is; OUT.checkpoint if it is not given
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) checkpoint: Option<PathBuf>,
 }

@@ -163,6 +163,10 @@ impl From<std::io::Error> for Failure {
 
 /// Whether nobody reads any more what is written.
 pub(super) fn is_broken_pipe(error: &Error) -> bool {
+    // A connection to the service may break in the same way.
+    if error.kind() != ErrorKind::Output {
+        return false;
+    }
     let mut cause = error.source();
     while let Some(error) = cause {
         let error_of_system = error.downcast_ref::<std::io::Error>();

@@ -14,6 +14,7 @@ use tokio::runtime::Handle;
 
 use super::checkpoint::Checkpoint;
 use super::parts::{MANIFEST, Store};
+use crate::decode::excerpt;
 use crate::error::{Error, ErrorKind, Result};
 
 /// For how long a request is repeated. The crate's own default, ten times, is over after a few
@@ -30,6 +31,15 @@ const PART_TIMEOUT: &str = "5m";
 /// How often a manifest is put that may have been put before. Each time is a minute, if nobody
 /// answers.
 const MANIFEST_PUTS: u32 = 2;
+
+/// The variables that hold what nobody is to read.
+const SECRETS: [&str; 3] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+];
+/// The variables that the address of a service may come from.
+const ENDPOINTS: [&str; 3] = ["AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"];
 
 /// Where the objects are: `s3://bucket/prefix`.
 #[derive(Clone)]
@@ -60,6 +70,7 @@ impl Address {
 
     /// Opens it. Nothing is asked yet.
     pub(super) fn open(self) -> Result<Bucket> {
+        check_endpoint()?;
         let open = |builder: AmazonS3Builder| {
             let builder = builder.with_bucket_name(&self.bucket);
             let store = builder.with_retry(retry_config()).build();
@@ -126,7 +137,7 @@ impl Reason {
     fn of(error: &object_store::Error) -> Self {
         let text = error.to_string();
         let Some((before, answer)) = text.split_once('<') else {
-            return Self(with_cause(text, error));
+            return Self(with_cause(excerpt(&without_secrets(text)), error));
         };
         let before = before.trim_end_matches([':', ' ', '\n']);
         let said = ["Code", "Message"].map(|name| element(answer, name));
@@ -142,6 +153,25 @@ impl fmt::Display for Reason {
 }
 
 impl StdError for Reason {}
+
+/// What is no XML does not come from S3, but from something before it, which may repeat
+/// anything.
+fn without_secrets(text: String) -> String {
+    let secrets = SECRETS.iter().filter_map(|name| std::env::var(name).ok());
+    let secrets = secrets.filter(|secret| !secret.is_empty());
+    secrets.fold(text, |text, secret| text.replace(&secret, "[secret]"))
+}
+
+/// Errors name the address of a request.
+fn check_endpoint() -> Result<()> {
+    for name in ENDPOINTS {
+        if std::env::var(name).is_ok_and(|endpoint| endpoint.contains('@')) {
+            let expected = "it must not have a user or a password in it";
+            return Err(Error::config(name, "(not shown)", expected));
+        }
+    }
+    Ok(())
+}
 
 /// Adds what is at the bottom of an error, such as that the connection was refused.
 fn with_cause(mut text: String, error: &object_store::Error) -> String {

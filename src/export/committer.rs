@@ -72,6 +72,18 @@ impl Committer {
         self.end().and_then(|_| Err(broken()))
     }
 
+    /// Looks whether all commits have gone well so far.
+    ///
+    /// # Errors
+    ///
+    /// Whatever has kept one from being made.
+    pub(super) fn check(&mut self) -> Result<()> {
+        if self.waiting.state().is_over {
+            return self.end().and_then(|_| Err(broken()));
+        }
+        Ok(())
+    }
+
     /// Waits for the last commit. Returns how many bytes were committed in all.
     pub(super) fn finish(mut self) -> Result<u64> {
         self.end()

@@ -48,9 +48,14 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// The hidden name, in the same folder, that a file has before it is complete.
 fn unfinished(path: &Path) -> PathBuf {
+    hidden(path, UNFINISHED)
+}
+
+/// A hidden name for what belongs to a file, in the same folder.
+pub(super) fn hidden(path: &Path, ending: &str) -> PathBuf {
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
-    name.push(UNFINISHED);
+    name.push(ending);
     path.with_file_name(name)
 }
 

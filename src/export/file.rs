@@ -22,6 +22,8 @@ pub(super) struct FileTarget {
     path: PathBuf,
     /// Locked as long as it is open.
     file: File,
+    /// The same for a checkpoint that is not the file's own.
+    _lock: Option<File>,
     checkpoint_path: PathBuf,
     checkpoint: Checkpoint,
     state: FileState,
@@ -40,6 +42,8 @@ impl FileTarget {
         if before.as_ref().is_some_and(has_content) && !path.exists() {
             return Err(damaged(&path, "is not there, but its checkpoint is"));
         }
+        let lock = (checkpoint_path != own_checkpoint(&path)).then_some(&checkpoint_path);
+        let lock = lock.map(|path| lock_checkpoint(path)).transpose()?;
         let file = open_locked(&path)?;
         // The name of a new file. Its checkpoint may be in another folder.
         durable::sync_folder(durable::folder(&path)).map_err(|error| failed(&path, error))?;
@@ -60,6 +64,7 @@ impl FileTarget {
         let mut target = Self {
             path,
             file,
+            _lock: lock,
             checkpoint_path,
             checkpoint,
             state,
@@ -215,20 +220,37 @@ pub(super) fn crc32(mut reader: impl Read) -> io::Result<u32> {
 
 /// Opens a file to write to it, makes it if it is not there, and keeps others away from it.
 pub(super) fn open_locked(path: &Path) -> Result<File> {
+    let message = format!("another export writes to {}", path.display());
+    lock(path, path, message)
+}
+
+/// Keeps others away from a checkpoint. It is replaced as a whole, so the lock is on a hidden
+/// file beside it.
+pub(super) fn lock_checkpoint(path: &Path) -> Result<File> {
+    let message = format!("another export has its checkpoint at {}", path.display());
+    lock(&durable::hidden(path, ".lock"), path, message)
+}
+
+/// `meant` is what errors name, and `is_locked` what they say if somebody else has the lock.
+fn lock(path: &Path, meant: &Path, is_locked: String) -> Result<File> {
     let mut options = OpenOptions::new();
     let options = options.read(true).write(true).create(true).truncate(false);
-    let file = options.open(path).map_err(|error| failed(path, error))?;
+    let file = options.open(path).map_err(|error| failed(meant, error))?;
     match FileExt::try_lock(&file) {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            let message = format!("another export writes to {}", path.display());
-            Err(Error::new(ErrorKind::Locked, message))
-        }
+        Err(TryLockError::WouldBlock) => Err(Error::new(ErrorKind::Locked, is_locked)),
         Err(TryLockError::Error(error)) => {
-            let message = format!("{} cannot be locked", path.display());
+            let message = format!("{} cannot be locked", meant.display());
             Err(Error::new(ErrorKind::Output, message).with_source(error))
         }
     }
+}
+
+/// Where the checkpoint of a file is, if no other place is named.
+pub(super) fn own_checkpoint(path: &Path) -> PathBuf {
+    let mut checkpoint = path.as_os_str().to_owned();
+    checkpoint.push(".checkpoint");
+    checkpoint.into()
 }
 
 /// The checkpoint to go on from, if there is one.

@@ -1,9 +1,10 @@
 //! What an export is written as.
 
 use std::fmt;
-use std::io::Write;
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::str::FromStr;
 
+use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 
@@ -183,17 +184,22 @@ impl Compression {
     /// What is in a file, as a stream.
     pub(super) fn reader<'a>(
         self,
-        file: impl std::io::Read + Send + 'a,
-    ) -> std::io::Result<Box<dyn std::io::Read + Send + 'a>> {
+        file: impl Read + Send + 'a,
+    ) -> io::Result<Box<dyn Read + Send + 'a>> {
+        let mut file = BufReader::new(file);
+        // Nothing is no frame, but the beginning of an output.
+        if file.fill_buf()?.is_empty() {
+            return Ok(Box::new(io::empty()));
+        }
         Ok(match self {
             Self::None => Box::new(file),
-            Self::Gzip => Box::new(flate2::read::MultiGzDecoder::new(file)),
-            Self::Zstd => Box::new(zstd::Decoder::new(file)?),
+            Self::Gzip => Box::new(MultiGzDecoder::new(file)),
+            Self::Zstd => Box::new(zstd::Decoder::with_buffer(file)?),
         })
     }
 }
 
-fn gzip(chunk: &[u8]) -> std::io::Result<Vec<u8>> {
+fn gzip(chunk: &[u8]) -> io::Result<Vec<u8>> {
     let room = Vec::with_capacity(chunk.len() / 4);
     let mut encoder = GzEncoder::new(room, flate2::Compression::default());
     encoder.write_all(chunk)?;
@@ -226,14 +232,18 @@ mod tests {
     #[test]
     fn frames_one_after_the_other_are_one_file() {
         for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
+            let read = |file: &[u8]| {
+                let mut text = String::new();
+                let mut reader = compression.reader(file).unwrap();
+                reader.read_to_string(&mut text).unwrap();
+                text
+            };
             let mut file = Vec::new();
+            assert_eq!(read(&file), "");
             for chunk in ["a\nb\n", "", "c\n"] {
                 file.extend(compression.compress(chunk.into()).unwrap());
             }
-            let mut text = String::new();
-            let mut reader = compression.reader(&file[..]).unwrap();
-            std::io::Read::read_to_string(&mut reader, &mut text).unwrap();
-            assert_eq!(text, "a\nb\nc\n", "{compression:?}");
+            assert_eq!(read(&file), "a\nb\nc\n", "{compression:?}");
         }
     }
 }

@@ -37,8 +37,8 @@
 //! (`fdatasync`), and then puts a new checkpoint in the place of the old one: written beside
 //! it, `fsync`, renamed, `fsync` of the folder. The checkpoint holds the [`Cursor`] and how long
 //! the file is with exactly its rows. The next start cuts off what is behind that. Where the
-//! file is compressed, each commit is a frame of its own, so that it can be read up to any of
-//! them.
+//! file is compressed, each commit ends with the end of a frame, so that it can be read up to any
+//! of them.
 //!
 //! **Parts.** Each commit stores a part under a name of its own, and then replaces the
 //! manifest, which lists the parts that count and holds the cursor. The next start removes the
@@ -104,6 +104,8 @@ use writer::{Content, Item, PartSize, PoolCell, Writer, Written};
 
 /// How often a cursor is committed that has moved over runs that are not written.
 const QUIET_COMMIT: Duration = Duration::from_secs(5);
+/// How long to wait for the number of runs at the end.
+const LAST_COUNT: Duration = Duration::from_secs(10);
 const DEFAULT_PART_ROWS: u64 = 250_000;
 const DEFAULT_PART_INTERVAL: Duration = Duration::from_secs(5 * 60);
 const SHORTEST_PART_INTERVAL: Duration = Duration::from_secs(1);
@@ -269,7 +271,8 @@ impl Export {
     /// # Cancel safety
     ///
     /// Dropping the future stops the walk; rows that have come are committed by a thread that
-    /// ends soon after. [`run_until`](Self::run_until) waits for that.
+    /// ends soon after, on S3 as long as the runtime goes on. [`run_until`](Self::run_until)
+    /// waits for that.
     ///
     /// # Panics
     ///
@@ -325,7 +328,7 @@ impl Export {
             on_unreadable: self.on_unreadable,
         };
         let _ = pool.set(walk.pages.pool());
-        let end = walk.run(stop).await;
+        let end = walk.run(stop.as_mut()).await;
         let stats = walk.pages.stats();
         // A walk that is given up must not go on asking while the rest is written.
         drop(walk.pages);
@@ -333,7 +336,14 @@ impl Export {
         let interrupted = end? == End::Stopped;
         let total_after = match interrupted {
             true => None,
-            false => client.count(query).await.ok(),
+            // The export is complete: nobody has to wait long for this number.
+            false => {
+                let count = pin!(timeout(LAST_COUNT, client.count(query)));
+                match select(stop, count).await {
+                    Either::Right((Ok(total), _)) => total.ok(),
+                    _ => None,
+                }
+            }
         };
         Ok(Summary {
             interrupted,
@@ -406,7 +416,6 @@ enum End {
 impl Walk {
     /// Sends what comes to the writer. That it cannot write is for the writer to say.
     async fn run(&mut self, mut stop: Pin<&mut impl Future<Output = ()>>) -> Result<End> {
-        let mut quiet = self.pages.cursor().clone();
         loop {
             let content = match next_batch(&mut self.pages, stop.as_mut()).await {
                 Next::Batch(batch) => Content::Rows {
@@ -419,17 +428,16 @@ impl Walk {
                     }
                     Content::Unreadable(error.row().unwrap_or_default().into())
                 }
-                Next::Nothing if *self.pages.cursor() == quiet => continue,
-                Next::Nothing => {
-                    quiet = self.pages.cursor().clone();
-                    Content::Moved
-                }
+                // The cursor may have moved, and the writer may have something to say.
+                Next::Nothing => Content::Moved,
                 Next::End(end) => {
-                    self.send(Content::Moved).await;
+                    let last = self.item(Content::Moved);
+                    self.writer.send(last).await;
                     return end;
                 }
             };
-            if !self.send(content).await {
+            let item = self.item(content);
+            if !self.writer.send(item).await {
                 return Ok(End::Stopped);
             }
             if let Some(call) = &self.on_progress {
@@ -438,9 +446,10 @@ impl Walk {
         }
     }
 
-    async fn send(&self, content: Content) -> bool {
+    /// What comes next, with the cursor behind it.
+    fn item(&self, content: Content) -> Item {
         let cursor = self.pages.cursor().clone();
-        self.writer.send(Item { content, cursor }).await
+        Item { content, cursor }
     }
 
     fn progress(&self) -> Progress {

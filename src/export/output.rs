@@ -3,14 +3,15 @@
 use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use super::checkpoint::Checkpoint;
 use super::directory::Directory;
-use super::file::FileTarget;
+use super::file::{FileTarget, own_checkpoint};
 use super::job::Job;
 use super::parts::Parts;
 use super::pipe::Pipe;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Where an export goes, and where its checkpoint is.
 ///
@@ -31,7 +32,8 @@ enum Place {
     #[cfg(feature = "object-store")]
     Bucket(super::bucket::Address),
     Writer {
-        writer: Box<dyn Write + Send>,
+        // In a mutex, so that references to an output can go to other threads.
+        writer: Mutex<Box<dyn Write + Send>>,
         checkpoint: Option<PathBuf>,
     },
 }
@@ -40,11 +42,9 @@ impl Output {
     /// One file, JSON lines or CSV, compressed or not. Its checkpoint is `<file>.checkpoint`.
     pub fn file(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
-        let mut checkpoint = path.clone().into_os_string();
-        checkpoint.push(".checkpoint");
         Self(Place::File {
+            checkpoint: own_checkpoint(&path),
             path,
-            checkpoint: checkpoint.into(),
         })
     }
 
@@ -75,7 +75,7 @@ impl Output {
     /// what has gone down a pipe.
     pub fn writer(writer: impl Write + Send + 'static) -> Self {
         Self(Place::Writer {
-            writer: Box::new(writer),
+            writer: Mutex::new(Box::new(writer)),
             checkpoint: None,
         })
     }
@@ -85,16 +85,21 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the output has parts.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the output has parts, or if it is the
+    /// output itself.
     pub fn checkpoint(mut self, path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
         match &mut self.0 {
+            Place::File { path: file, .. } if *file == path => {
+                let expected = "it must be another file than the output";
+                return Err(Error::config("checkpoint", path.display(), expected));
+            }
             Place::File { checkpoint, .. } => *checkpoint = path,
             Place::Writer { checkpoint, .. } => *checkpoint = Some(path),
             _ => {
                 let expected = "the checkpoint of an output in parts is its manifest";
                 let path = path.display();
-                return Err(crate::Error::config("checkpoint", path, expected));
+                return Err(Error::config("checkpoint", path, expected));
             }
         }
         Ok(self)
@@ -146,25 +151,26 @@ impl Output {
             #[cfg(feature = "object-store")]
             Place::Bucket(address) => Box::new(Parts::open(address.open()?, job, restart)?),
             Place::Writer { writer, checkpoint } => {
+                let writer = writer.into_inner().unwrap_or_else(PoisonError::into_inner);
                 Box::new(Pipe::open(writer, checkpoint, job, restart)?)
             }
         })
     }
 
-    /// Calls one of two functions, by what the output is: to look at what has been written.
-    pub(super) fn place(&self) -> Written<'_> {
+    /// Where what has been written can be read again.
+    pub(super) fn place(&self) -> Stored<'_> {
         match &self.0 {
-            Place::File { path, checkpoint } => Written::File { path, checkpoint },
-            Place::Directory(path) => Written::Directory(path),
+            Place::File { path, checkpoint } => Stored::File { path, checkpoint },
+            Place::Directory(path) => Stored::Directory(path),
             #[cfg(feature = "object-store")]
-            Place::Bucket(address) => Written::Bucket(address),
-            Place::Writer { .. } => Written::Nowhere,
+            Place::Bucket(address) => Stored::Bucket(address),
+            Place::Writer { .. } => Stored::Nowhere,
         }
     }
 }
 
-/// What has been written can be read again from here.
-pub(super) enum Written<'a> {
+/// Where what has been written is.
+pub(super) enum Stored<'a> {
     File {
         path: &'a Path,
         checkpoint: &'a Path,

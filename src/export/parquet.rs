@@ -37,8 +37,6 @@ const CREATED_BY: &str = concat!("apify-runs version ", env!("CARGO_PKG_VERSION"
 /// and like them at about this many rows; what is encoded of them waits for their end in memory,
 /// at about 60 bytes each.
 const ROW_GROUP_ROWS: usize = 1 << 17;
-/// It ends here as well, in bytes that wait, so that long texts do not take memory without end.
-const ROW_GROUP_BYTES: usize = 64 << 20;
 /// Most of a file are random IDs: level 3 makes it 2 % smaller, and takes 10 % longer.
 const ZSTD_LEVEL: i32 = 1;
 /// Columns of texts in which the same ones come again and again.
@@ -132,13 +130,14 @@ impl Encoder for Parquet {
             chunk.add(rows).map_err(unwritable)?;
         }
         self.rows += rows.len();
-        if self.rows >= ROW_GROUP_ROWS || self.waiting() >= ROW_GROUP_BYTES {
+        if self.rows >= ROW_GROUP_ROWS {
             self.end_row_group().map_err(unwritable)?;
         }
         Ok(())
     }
 
-    /// Without the pages that are not complete: up to 20,000 values of each column.
+    /// Without the pages that are not complete, up to 20,000 values of each column, and without
+    /// columns that still have a dictionary, which are small.
     fn size(&self) -> usize {
         let written = self.file.as_ref().map_or(0, |file| file.bytes_written());
         written + self.waiting()

@@ -1,10 +1,11 @@
 //! A stream, such as standard output.
 
+use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 
 use super::checkpoint::Checkpoint;
-use super::file::{save_checkpoint, stored};
+use super::file::{damaged, lock_checkpoint, save_checkpoint, stored};
 use super::job::Job;
 use super::output::Target;
 use crate::cursor::Cursor;
@@ -15,7 +16,8 @@ pub(super) struct Pipe {
     writer: Box<dyn Write + Send>,
     checkpoint_path: Option<PathBuf>,
     checkpoint: Checkpoint,
-    is_begun: bool,
+    /// Locked as long as it is open.
+    _lock: Option<File>,
 }
 
 impl Pipe {
@@ -25,10 +27,19 @@ impl Pipe {
         job: &Job,
         restart: bool,
     ) -> Result<Self> {
+        let lock = checkpoint_path
+            .as_deref()
+            .map(lock_checkpoint)
+            .transpose()?;
         let stored = match &checkpoint_path {
             Some(path) => stored(path, job, restart)?,
             None => None,
         };
+        if let (Some(path), Some(stored)) = (&checkpoint_path, &stored)
+            && (stored.file.is_some() || stored.parts.is_some())
+        {
+            return Err(damaged(path, "is the checkpoint of a file or of parts"));
+        }
         let is_new = stored.is_none();
         let checkpoint = stored.unwrap_or_else(|| Checkpoint::new(job.clone(), Cursor::default()));
         if let Some(path) = checkpoint_path.as_deref().filter(|_| is_new) {
@@ -39,7 +50,7 @@ impl Pipe {
             writer,
             checkpoint_path,
             checkpoint,
-            is_begun: false,
+            _lock: lock,
         })
     }
 }
@@ -50,7 +61,7 @@ impl Target for Pipe {
     }
 
     fn begins_file(&self) -> bool {
-        !self.is_begun
+        true
     }
 
     fn has_parts(&self) -> bool {
@@ -58,7 +69,6 @@ impl Target for Pipe {
     }
 
     fn commit(&mut self, chunks: Vec<Vec<u8>>, next: Checkpoint) -> Result<()> {
-        self.is_begun = true;
         let mut chunks = chunks.iter();
         let written = chunks.try_for_each(|chunk| self.writer.write_all(chunk));
         written

@@ -16,7 +16,7 @@ use super::file::{damaged, read_checkpoint};
 #[cfg(any(feature = "csv", feature = "parquet"))]
 use super::format::Encoding;
 use super::ids;
-use super::output::{Output, Written};
+use super::output::{Output, Stored};
 use crate::emit::Emit;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -38,7 +38,7 @@ pub struct Verification {
 
 /// Reads a whole output again, and compares it with its checkpoint: length, checksum, number of
 /// rows, whether each row can be read, whether all parts are there, and whether each ID comes
-/// once (under [`Emit::Finished`], once for each finish; under [`Emit::Changes`] it may come
+/// once (under [`Emit::Finished`], once for each `finishedAt`; under [`Emit::Changes`] it may come
 /// more often).
 ///
 /// It takes eight bytes of memory for each row, and a part for parts.
@@ -55,17 +55,17 @@ pub struct Verification {
 /// Outside of a tokio runtime with I/O and time enabled.
 pub async fn verify(output: &Output) -> Result<Verification> {
     match output.place() {
-        Written::File { path, checkpoint } => {
+        Stored::File { path, checkpoint } => {
             let (path, checkpoint) = (path.to_owned(), checkpoint.to_owned());
             blocking(move || verify_file(&path, &checkpoint)).await
         }
-        Written::Directory(path) => {
+        Stored::Directory(path) => {
             let path = path.to_owned();
             blocking(move || verify_directory(&path)).await
         }
         #[cfg(feature = "object-store")]
-        Written::Bucket(address) => verify_bucket(address).await,
-        Written::Nowhere => {
+        Stored::Bucket(address) => verify_bucket(address).await,
+        Stored::Nowhere => {
             let expected = "what went down a stream cannot be read again";
             Err(Error::config("output", output, expected))
         }
@@ -296,11 +296,10 @@ impl Rows {
         self.rows += 1;
         let Some(id) = id else { return };
         self.ids.push(ids::hash(id));
-        if self.emit == Emit::Finished {
-            self.keys.push(ids::hash(&format!(
-                "{id} {}",
-                finished_at.unwrap_or_default()
-            )));
+        if self.emit == Emit::Finished
+            && let Some(finished_at) = finished_at
+        {
+            self.keys.push(ids::hash(&format!("{id} {finished_at}")));
         }
     }
 

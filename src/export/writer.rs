@@ -22,7 +22,7 @@ use crate::run::RunSummary;
 
 /// Pages that wait to be written: as many as usually arrive while one commit is made.
 const WAITING_PAGES: usize = 8;
-/// A file's commit takes no more than this, in bytes before compression, or one page.
+/// A chunk for a file is handed over at this size, in bytes before compression.
 const FILE_CHUNK_BYTES: usize = 8 << 20;
 /// A part ends here, in bytes before compression by gzip or zstd.
 const PART_BYTES: usize = 64 << 20;
@@ -134,6 +134,8 @@ struct Thread {
     job: Job,
     encoder: Box<dyn Encoder>,
     has_parts: bool,
+    /// Whether the file has nothing in it.
+    is_blank: bool,
     part_size: PartSize,
     /// What the next chunk begins with, and what it ends with.
     before: Committed,
@@ -160,6 +162,7 @@ impl Thread {
             encoder: encoder(job.format, &job.fields, target.begins_file())?,
             job: job.clone(),
             has_parts: target.has_parts(),
+            is_blank: target.begins_file(),
             part_size,
             before: checkpoint.committed,
             next: checkpoint.committed,
@@ -218,6 +221,7 @@ impl Thread {
     }
 
     fn take(&mut self, item: Item) -> Result<()> {
+        self.committer.check()?;
         self.has_moved |= self.cursor != item.cursor;
         self.cursor = item.cursor;
         match item.content {
@@ -238,6 +242,10 @@ impl Thread {
                 } else {
                     self.next.left_out += 1;
                 }
+            }
+            // In parts, the cursor alone may wait as long as rows.
+            Content::Moved if self.has_moved => {
+                self.since.get_or_insert_with(Instant::now);
             }
             Content::Moved => {}
         }
@@ -261,6 +269,15 @@ impl Thread {
         }
     }
 
+    /// Commits a file without rows: a header where there are headers, and a frame where there are
+    /// frames, so that it can be read like any other.
+    fn commit_without_rows(&mut self) -> Result<()> {
+        self.encoder.add(&VecDeque::new(), None)?;
+        let chunk = self.encoder.finish()?;
+        let chunk = self.job.format.compression.compress(chunk)?;
+        self.hand_over(vec![chunk])
+    }
+
     /// Hands what has come over to be committed, if anything has.
     fn commit(&mut self) -> Result<()> {
         if self.since.is_none() && !self.has_moved {
@@ -277,6 +294,11 @@ impl Thread {
             // The next part is a file of its own: with a header, where there are headers.
             self.encoder = encoder(self.job.format, &self.job.fields, true)?;
         }
+        self.is_blank &= chunks.is_empty();
+        self.hand_over(chunks)
+    }
+
+    fn hand_over(&mut self, chunks: Vec<Vec<u8>>) -> Result<()> {
         self.has_moved = false;
         self.before = self.next;
         self.committer.commit(Commit {
@@ -286,7 +308,10 @@ impl Thread {
         })
     }
 
-    fn finish(self) -> Result<Written> {
+    fn finish(mut self) -> Result<Written> {
+        if self.is_blank && !self.has_parts {
+            self.commit_without_rows()?;
+        }
         // While the last chunk is committed.
         let distinct_ids = self.ids.map(super::ids::distinct);
         Ok(Written {

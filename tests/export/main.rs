@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod file;
 mod parts;
 mod proxy;
 mod s3;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Exports the same runs in every format, and reads them back with DuckDB, pyarrow, jq and Python.
+# Exports the same runs as JSON lines, CSV and Parquet, and reads them back with DuckDB, pyarrow, jq and Python.
 # Needs target/release/apify-runs: `cargo build --release --features cli`.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

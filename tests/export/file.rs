@@ -1,0 +1,134 @@
+//! Exports into files and streams.
+
+use std::fs;
+use std::io;
+use std::time::Duration;
+
+use apify_runs::emulator::{Emulator, EmulatorBuilder, Fault};
+use apify_runs::export::{Export, Output, verify};
+use apify_runs::{Error, ErrorKind, RunQuery, RunStatus};
+use tokio::time::{sleep, timeout};
+
+async fn start(builder: EmulatorBuilder) -> Emulator {
+    builder.start().await.unwrap()
+}
+
+fn export(emulator: &Emulator, output: Output) -> Export {
+    Export::new(emulator.client().runs("a"), output)
+}
+
+fn kind<T>(result: Result<T, Error>) -> Option<ErrorKind> {
+    result.err().map(|error| error.kind())
+}
+
+#[tokio::test]
+async fn a_stream_does_not_go_on_with_the_checkpoint_of_a_file() {
+    let emulator = start(Emulator::builder().runs(1500)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("runs.jsonl");
+    export(&emulator, Output::file(&path)).run().await.unwrap();
+    emulator.change(|store| store.start_run("new"));
+
+    let checkpoint = folder.path().join("runs.jsonl.checkpoint");
+    let stream = Output::writer(io::sink()).checkpoint(checkpoint).unwrap();
+    let result = export(&emulator, stream).run().await;
+    assert_eq!(kind(result), Some(ErrorKind::Damaged));
+
+    let summary = export(&emulator, Output::file(&path)).run().await.unwrap();
+    assert_eq!((summary.rows, summary.output_rows), (1, 1501));
+}
+
+#[tokio::test]
+async fn a_checkpoint_belongs_to_one_export_at_a_time() {
+    let emulator = start(Emulator::builder().runs(10)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoint = folder.path().join("checkpoint");
+    let stream = || Output::writer(io::sink()).checkpoint(&checkpoint).unwrap();
+    let follow = Duration::from_millis(100);
+    let runs = emulator.client().runs("a").follow(follow);
+    let first = tokio::spawn(Export::new(runs, stream()).run());
+    while !checkpoint.exists() {
+        sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(
+        kind(export(&emulator, stream()).run().await),
+        Some(ErrorKind::Locked)
+    );
+    let file = Output::file(folder.path().join("runs.jsonl"));
+    let file = file.checkpoint(&checkpoint).unwrap();
+    assert_eq!(
+        kind(export(&emulator, file).run().await),
+        Some(ErrorKind::Locked)
+    );
+    first.abort();
+
+    let path = folder.path().join("runs.jsonl");
+    let itself = Output::file(&path).checkpoint(&path);
+    assert_eq!(kind(itself), Some(ErrorKind::Config));
+}
+
+#[tokio::test]
+async fn a_list_without_runs_becomes_a_file_that_can_be_read() {
+    let emulator = start(Emulator::builder().runs(20)).await;
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a.jsonl", "a.jsonl.gz", "a.jsonl.zst", "a.csv", "a.csv.gz"] {
+        let none = RunQuery::actor("a").status(RunStatus::TimedOut);
+        let path = folder.path().join(name);
+        for _ in 0..2 {
+            let runs = emulator.client().runs(none.clone());
+            Export::new(runs, Output::file(&path)).run().await.unwrap();
+        }
+        let found = verify(&Output::file(&path)).await.unwrap();
+        assert_eq!((found.rows, found.problems), (0, vec![]), "{name}");
+        assert_eq!(fs::metadata(&path).unwrap().len() == 0, name == "a.jsonl");
+    }
+    let header = fs::read_to_string(folder.path().join("a.csv")).unwrap();
+    assert!(
+        header.starts_with("id,actId,") && header.lines().count() == 1,
+        "{header}"
+    );
+}
+
+#[tokio::test]
+async fn an_export_that_cannot_commit_ends_also_where_nothing_comes_any_more() {
+    let emulator = start(Emulator::builder().runs(10)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("runs.jsonl");
+    let runs = emulator
+        .client()
+        .runs("a")
+        .follow(Duration::from_millis(100));
+    let export = tokio::spawn(Export::new(runs, Output::file(&path)).run());
+    while fs::metadata(&path).map_or(0, |file| file.len()) == 0 {
+        sleep(Duration::from_millis(5)).await;
+    }
+    fs::remove_file(&path).unwrap();
+    emulator.change(|store| store.start_run("new"));
+    let result = timeout(Duration::from_secs(60), export).await.unwrap();
+    assert_eq!(kind(result.unwrap()), Some(ErrorKind::Damaged));
+}
+
+#[tokio::test]
+async fn a_complete_export_does_not_wait_for_the_last_count_when_it_is_to_stop() {
+    let emulator = start(Emulator::builder().runs(10).fault(3.., Fault::Hang)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let output = Output::file(folder.path().join("runs.jsonl"));
+    let stop = async {
+        while emulator.requests().len() < 3 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let summary = export(&emulator, output).run_until(stop).await.unwrap();
+    assert!(!summary.interrupted);
+    assert_eq!((summary.output_rows, summary.total_after), (10, None));
+}
+
+#[test]
+fn an_export_can_be_spawned() {
+    fn is_send<T: Send>(_: &T) {}
+    let client = apify_runs::Client::new("token").unwrap();
+    let output = Output::writer(io::sink());
+    is_send(&output.read_checkpoint());
+    is_send(&verify(&output));
+    is_send(&Export::new(client.runs("a"), Output::writer(io::sink())).run());
+}

@@ -59,6 +59,17 @@ fn a_token_is_not_sent_where_others_could_read_it() {
 }
 
 #[test]
+fn the_address_of_object_storage_with_a_password_in_it_is_refused_unseen() {
+    let mut export = program();
+    let export = export.args(["export", "--demo", "5", "--out", "s3://bucket/runs.parquet"]);
+    let export = export.env("AWS_ENDPOINT_URL", "http://user:hidden@127.0.0.1:9");
+    let refused = export.assert().code(2);
+    let message = stderr(&refused);
+    assert!(message.contains("AWS_ENDPOINT_URL"), "{message}");
+    assert!(!message.contains("hidden"), "{message}");
+}
+
+#[test]
 fn parts_have_no_checkpoint_elsewhere() {
     let service = Service::with_runs(1);
     let (folder, out) = place("runs");

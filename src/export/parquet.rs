@@ -52,6 +52,8 @@ const REPETITIVE: [&str; 10] = [
     "meta.userAgent",
     "meta.scheduleId",
 ];
+/// How many of them are looked for among those that came last.
+const RECENT_TEXTS: usize = 8;
 /// An ID has 17.
 const USUAL_TEXT_BYTES: usize = 18;
 /// How many rows are read at a time.
@@ -228,11 +230,14 @@ fn column_properties(builder: WriterPropertiesBuilder, column: &Column) -> Write
         Get::Time(_) | Get::Integer(_) => (Encoding::DELTA_BINARY_PACKED, EnabledStatistics::Page),
         Get::Number(_) => (Encoding::PLAIN, EnabledStatistics::Page),
     };
-    let is_repetitive = REPETITIVE.contains(&column.name);
     builder
         .set_column_encoding(path.clone(), encoding)
-        .set_column_dictionary_enabled(path.clone(), is_repetitive)
+        .set_column_dictionary_enabled(path.clone(), is_repetitive(column))
         .set_column_statistics_enabled(path, statistics)
+}
+
+fn is_repetitive(column: &Column) -> bool {
+    REPETITIVE.contains(&column.name)
 }
 
 fn path(column: Column) -> ColumnPath {
@@ -247,6 +252,8 @@ struct Chunk {
     /// Made with the first row.
     writer: Option<ColumnWriter<'static>>,
     encoded: Encoded,
+    /// Texts that are likely to come again.
+    recent: Vec<ByteArray>,
 }
 
 impl Chunk {
@@ -257,12 +264,19 @@ impl Chunk {
             properties,
             writer: None,
             encoded: Encoded::default(),
+            recent: Vec::new(),
         }
     }
 
     fn add(&mut self, rows: &VecDeque<RunSummary>) -> Result<(), ParquetError> {
         let mut levels = Vec::with_capacity(rows.len());
         match self.column.get {
+            Get::Text(get) if is_repetitive(&self.column) => {
+                let texts = gather(rows, &mut levels, |run| {
+                    get(run).map(|text| known(&mut self.recent, text))
+                });
+                self.write::<ByteArrayType>(&levels, &texts)
+            }
             Get::Text(get) => {
                 let texts = texts(rows, &mut levels, get);
                 self.write::<ByteArrayType>(&levels, &texts)
@@ -345,7 +359,7 @@ impl PageWriter for Encoded {
 fn gather<'a, T>(
     rows: &'a VecDeque<RunSummary>,
     levels: &mut Vec<i16>,
-    get: impl Fn(&'a RunSummary) -> Option<T>,
+    mut get: impl FnMut(&'a RunSummary) -> Option<T>,
 ) -> Vec<T> {
     let mut values = Vec::with_capacity(rows.len());
     for run in rows {
@@ -356,7 +370,21 @@ fn gather<'a, T>(
     values
 }
 
-/// The same for texts. They are in one piece: each in a place of its own would be an allocation.
+/// A text that shares its memory with the last ones like it.
+fn known(recent: &mut Vec<ByteArray>, text: &str) -> ByteArray {
+    let mut known = recent.iter();
+    if let Some(known) = known.find(|known| known.data() == text.as_bytes()) {
+        return known.clone();
+    }
+    let new = ByteArray::from(text.as_bytes().to_vec());
+    if recent.len() == RECENT_TEXTS {
+        recent.pop();
+    }
+    recent.insert(0, new.clone());
+    new
+}
+
+/// The same for texts that differ. They are in one piece: each in a place of its own would be an allocation.
 fn texts<'a>(
     rows: &'a VecDeque<RunSummary>,
     levels: &mut Vec<i16>,

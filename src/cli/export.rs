@@ -41,24 +41,11 @@ pub(super) async fn run(arguments: Box<ExportArguments>, screen: &Screen) -> Res
         source.client.runs(narrow(query, &arguments.walk)),
         &arguments.walk,
     );
-    let meter = Meter::start(screen, arguments.walk.follow);
-    let warnings = screen.clone();
-    let export = labelled(Export::new(runs, output), &arguments.source)
-        .format(format)
-        .fields(destination.fields.iter().map(|field| field.trim()))
-        .restart(destination.restart)
-        .part_rows(destination.part_rows)
-        .part_interval(destination.part_interval)
-        .on_unreadable(move |error| {
-            warnings.say(
-                Level::Warning,
-                &error.to_string(),
-                json!({"row": error.row()}),
-            );
-        });
-    let meter = Arc::new(meter);
+    let meter = Arc::new(Meter::start(screen, arguments.walk.follow));
     let shown = Arc::clone(&meter);
-    let export = export.on_progress(move |progress| shown.show(progress));
+    let export = prepared(Export::new(runs, output), &arguments, screen)
+        .format(format)
+        .on_progress(move |progress| shown.show(progress));
     let result = export.run_until(stop.asked()).await;
     drop(meter);
     let place = Place {
@@ -81,6 +68,20 @@ pub(super) async fn run(arguments: Box<ExportArguments>, screen: &Screen) -> Res
             Err(failure(error).with_command(command))
         }
     }
+}
+
+/// An export as the arguments want it.
+fn prepared(export: Export, arguments: &ExportArguments, screen: &Screen) -> Export {
+    let (destination, screen) = (&arguments.destination, screen.clone());
+    labelled(export, &arguments.source)
+        .fields(destination.fields.iter().map(|field| field.trim()))
+        .restart(destination.restart)
+        .part_rows(destination.part_rows)
+        .part_interval(destination.part_interval)
+        .on_unreadable(move |error| {
+            let fields = json!({"row": error.row()});
+            screen.say(Level::Warning, &error.to_string(), fields);
+        })
 }
 
 /// Where an export writes, and what was there before it.

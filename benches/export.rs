@@ -12,13 +12,13 @@
 
 mod server;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use apify_runs::Client;
 use apify_runs::export::{Export, Output};
 use tokio::runtime::Runtime;
 
-use server::{Server, count, runtime};
+use server::{Server, count, runtime, time};
 
 const RUNS: u64 = 1_000_000;
 const TURNS: usize = 11;
@@ -77,12 +77,6 @@ fn export(runtime: &Runtime, client: &Client, name: &str, runs: u64) -> Duration
     };
     let export = Export::new(client.runs("a"), output).run();
     time(|| assert_eq!(runtime.block_on(export).unwrap().output_rows, runs))
-}
-
-fn time(work: impl FnOnce()) -> Duration {
-    let started = Instant::now();
-    work();
-    started.elapsed()
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

@@ -11,11 +11,11 @@
 mod server;
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use apify_runs::RunPage;
 
-use server::{Server, count, runtime};
+use server::{Server, count, runtime, time};
 
 const PAGE: u64 = 1000;
 const PAGES: u64 = 200;
@@ -63,10 +63,4 @@ fn main() {
     let [raw_bytes, decode, stream] = sums.map(|sum| sum.as_micros() / pages);
     println!("a page: raw bytes {raw_bytes} µs, decode {decode} µs, stream {stream} µs");
     println!("stream / (raw bytes + decode): {:.2}", ratios[turns / 2]);
-}
-
-fn time(work: impl FnOnce()) -> Duration {
-    let started = Instant::now();
-    work();
-    started.elapsed()
 }

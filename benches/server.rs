@@ -5,7 +5,7 @@
 use std::fmt::Debug;
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use apify_runs::emulator::{Emulator, EmulatorBuilder};
 use apify_runs::{Client, ClientBuilder};
@@ -130,6 +130,13 @@ impl Server {
 async fn bytes(request: RequestBuilder) -> impl AsRef<[u8]> {
     let answer = request.send().await.unwrap().error_for_status().unwrap();
     answer.bytes().await.unwrap()
+}
+
+/// How long some work takes.
+pub(crate) fn time(work: impl FnOnce()) -> Duration {
+    let started = Instant::now();
+    work();
+    started.elapsed()
 }
 
 /// How many items a walk has, each of them good.

@@ -1,12 +1,11 @@
 //! A folder of parts.
 
 use std::fs::{self, File};
-use std::io;
 use std::path::{Path, PathBuf};
 
 use super::checkpoint::Checkpoint;
 use super::durable::{self, UNFINISHED};
-use super::file::{failed, open_locked, read_checkpoint};
+use super::file::{failed, open_locked, read_checkpoint, read_if_there};
 use super::parts::{MANIFEST, Store, is_part};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -51,15 +50,7 @@ impl Store for Directory {
     }
 
     fn current_manifest(&self) -> Result<Option<Vec<u8>>> {
-        let path = self.path.join(MANIFEST);
-        match fs::read(&path) {
-            Ok(manifest) => Ok(Some(manifest)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => {
-                let message = format!("{} cannot be read", path.display());
-                Err(Error::new(ErrorKind::Output, message).with_source(error))
-            }
-        }
+        read_if_there(&self.path.join(MANIFEST))
     }
 
     fn replace_manifest(&mut self, manifest: Vec<u8>) -> Result<()> {

@@ -203,18 +203,35 @@ fn tail(mut file: &File, state: FileState) -> io::Result<u32> {
     file.seek(SeekFrom::Start(
         state.length.saturating_sub(state.tail.length),
     ))?;
-    crc32(file.take(state.tail.length))
+    Summed::new(file.take(state.tail.length)).finish()
 }
 
-/// The checksum of all there is to read.
-pub(super) fn crc32(mut reader: impl Read) -> io::Result<u32> {
-    let mut hasher = crc32fast::Hasher::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match reader.read(&mut buffer)? {
-            0 => return Ok(hasher.finalize()),
-            read => hasher.update(&buffer[..read]),
+/// A reader that adds up the checksum of what it has read.
+pub(super) struct Summed<R> {
+    reader: R,
+    hasher: crc32fast::Hasher,
+}
+
+impl<R: Read> Summed<R> {
+    pub(super) fn new(reader: R) -> Self {
+        Self {
+            reader,
+            hasher: crc32fast::Hasher::new(),
         }
+    }
+
+    /// The checksum of all there is, which it reads to its end.
+    pub(super) fn finish(mut self) -> io::Result<u32> {
+        io::copy(&mut self, &mut io::sink())?;
+        Ok(self.hasher.finalize())
+    }
+}
+
+impl<R: Read> Read for Summed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        self.hasher.update(&buffer[..read]);
+        Ok(read)
     }
 }
 
@@ -267,12 +284,18 @@ pub(super) fn stored(path: &Path, job: &Job, restart: bool) -> Result<Option<Che
 
 /// Reads a checkpoint, if there is one.
 pub(super) fn read_checkpoint(path: &Path) -> Result<Option<Checkpoint>> {
+    let text = read_if_there(path)?;
     let name = path.display().to_string();
+    text.map(|text| Checkpoint::parse(&text, &name)).transpose()
+}
+
+/// Reads a file, if there is one.
+pub(super) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>> {
     match fs::read(path) {
-        Ok(text) => Checkpoint::parse(&text, &name).map(Some),
+        Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => {
-            let message = format!("{name} cannot be read");
+            let message = format!("{} cannot be read", path.display());
             Err(Error::new(ErrorKind::Output, message).with_source(error))
         }
     }

@@ -10,9 +10,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::task::spawn_blocking;
 
-use super::checkpoint::{Checkpoint, FileState, Part};
+use super::checkpoint::{Checkpoint, Part};
 use super::directory::{Directory, LOCK};
-use super::file::{damaged, read_checkpoint};
+use super::file::{Summed, damaged, read_checkpoint};
 #[cfg(any(feature = "csv", feature = "parquet"))]
 use super::format::Encoding;
 use super::ids;
@@ -113,14 +113,10 @@ fn verify_file(path: &Path, checkpoint_path: &Path) -> Result<Verification> {
     }
     let crc32 = read(&mut rows, &checkpoint, file.take(state.length))
         .map_err(|error| unreadable(path, error))?;
-    check_crc32(crc32, state, &mut problems);
-    Ok(rows.verification(&checkpoint, state.length.min(found), 1, problems))
-}
-
-fn check_crc32(crc32: u32, state: FileState, problems: &mut Vec<String>) {
     if crc32 != state.crc32 {
         problems.push("its checksum is another one: something has changed it".into());
     }
+    Ok(rows.verification(&checkpoint, state.length.min(found), 1, problems))
 }
 
 fn verify_directory(path: &Path) -> Result<Verification> {
@@ -222,10 +218,7 @@ impl<'a> Parts<'a> {
 /// Reads the rows of a file, and returns its checksum. What is wrong with the rows is for
 /// `rows` to say.
 fn read(rows: &mut Rows, checkpoint: &Checkpoint, file: impl Read + Send) -> io::Result<u32> {
-    let mut file = Summed {
-        file,
-        hasher: crc32fast::Hasher::new(),
-    };
+    let mut file = Summed::new(file);
     let format = checkpoint.format();
     let reader = format.compression.reader(&mut file)?;
     let result = match format.encoding {
@@ -240,8 +233,7 @@ fn read(rows: &mut Rows, checkpoint: &Checkpoint, file: impl Read + Send) -> io:
         ));
     }
     // To the end, whatever came between.
-    io::copy(&mut file, &mut io::sink())?;
-    Ok(file.hasher.finalize())
+    file.finish()
 }
 
 fn read_lines(reader: impl Read, rows: &mut Rows) -> io::Result<()> {
@@ -324,21 +316,23 @@ impl Rows {
                 "it has {rows} rows, and its checkpoint says {expected}"
             ));
         }
-        let must_differ = match self.emit {
-            Emit::Snapshot => &self.ids,
-            Emit::Finished => &self.keys,
-            Emit::Changes => &Vec::new(),
+        let repeated = |numbers: usize, distinct: u64| numbers as u64 - distinct;
+        let (ids, keys) = (self.ids.len(), self.keys.len());
+        let distinct_ids = ids::distinct(self.ids);
+        let repeated = match self.emit {
+            Emit::Snapshot => repeated(ids, distinct_ids),
+            Emit::Finished => repeated(keys, ids::distinct(self.keys)),
+            Emit::Changes => 0,
         };
-        let repeated = must_differ.len() as u64 - ids::distinct(must_differ.clone());
         if repeated > 0 {
             problems.push(format!(
                 "{repeated} rows have an ID that another row has too"
             ));
         }
-        let has_ids = !self.ids.is_empty() || self.rows == 0;
+        let has_ids = ids > 0 || self.rows == 0;
         Verification {
             rows: self.rows,
-            distinct_ids: has_ids.then(|| ids::distinct(self.ids)),
+            distinct_ids: has_ids.then_some(distinct_ids),
             bytes,
             parts,
             problems,
@@ -353,20 +347,6 @@ impl fmt::Display for Verification {
             write!(f, ", {ids} distinct ids")?;
         }
         write!(f, ", {} bytes", self.bytes)
-    }
-}
-
-/// A reader that adds up the checksum of what it has read.
-struct Summed<R> {
-    file: R,
-    hasher: crc32fast::Hasher,
-}
-
-impl<R: Read> Read for Summed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read(buffer)?;
-        self.hasher.update(&buffer[..read]);
-        Ok(read)
     }
 }
 

@@ -14,7 +14,7 @@ use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use serde_json::Value;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use crate::proxy::{self, Answer, Rule, gate};
 
@@ -50,6 +50,18 @@ impl Place {
     fn export(&self) -> Export {
         let query = RunQuery::actor("an-actor").page_size(100);
         Export::new(self.emulator.client().runs(query), self.output()).part_rows(250)
+    }
+
+    /// A whole export while a request waits at a gate, which then lets it go on.
+    async fn exported_between(
+        &self,
+        has_come: oneshot::Receiver<()>,
+        open: oneshot::Sender<()>,
+    ) -> Summary {
+        has_come.await.unwrap();
+        let summary = self.export().run().await.unwrap();
+        open.send(()).unwrap();
+        summary
     }
 
     async fn export_until(&self, rows: u64) -> Summary {
@@ -222,12 +234,7 @@ async fn an_export_that_is_started_later_takes_over() {
         before: Some(before),
         ..Rule::default()
     });
-    let later = async {
-        has_come.await.unwrap();
-        let summary = place.export().run().await.unwrap();
-        open.send(()).unwrap();
-        summary
-    };
+    let later = place.exported_between(has_come, open);
     let (first, second) = tokio::join!(place.export().run(), later);
     assert_eq!(second.output_rows, RUNS);
     let error = assert_kind(first, ErrorKind::Locked);
@@ -320,12 +327,7 @@ async fn a_part_that_another_export_has_gone_on_from_stays() {
             answer,
             ..Rule::default()
         });
-        let later = async {
-            has_come.await.unwrap();
-            let summary = place.export().run().await.unwrap();
-            open.send(()).unwrap();
-            summary
-        };
+        let later = place.exported_between(has_come, open);
         let (first, second) = tokio::join!(place.export().run(), later);
         assert_kind(first, ErrorKind::Locked);
         assert!(second.rows < RUNS);

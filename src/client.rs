@@ -28,7 +28,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 /// Half of what the service allows for one Actor, so that its other users are not shut out.
 const DEFAULT_RATE: f64 = 30.0;
-const RATES: RangeInclusive<f64> = 0.001..=1000.0;
+pub(crate) const RATES: RangeInclusive<f64> = 0.001..=1000.0;
 const DEFAULT_MAX_PAGE_BYTES: usize = 64 << 20;
 const LEAST_MAX_PAGE_BYTES: usize = 1 << 10;
 const MOST_MAX_PAGE_BYTES: usize = 1 << 30;
@@ -127,12 +127,7 @@ impl Client {
     ///
     /// Outside of a tokio runtime with I/O and time enabled.
     pub async fn page(&self, query: &RunQuery, offset: u64) -> Result<RunPage> {
-        let request = PageRequest {
-            anchor: None,
-            until: None,
-            offset,
-            limit: query.page_size.into(),
-        };
+        let request = PageRequest::rows(offset, query.page_size.into());
         let query = query.clone().offset(offset);
         let descending = query.descending;
         let page = self.fetch(query, request).await?;
@@ -157,18 +152,12 @@ impl Client {
     /// Outside of a tokio runtime with I/O and time enabled.
     pub async fn count(&self, query: impl Into<RunQuery>) -> Result<u64> {
         let query = query.into();
-        let request = PageRequest {
-            anchor: None,
-            until: None,
-            offset: 0,
-            limit: 1,
-        };
-        let page = self.fetch(query, request).await?;
+        let page = self.fetch(query, PageRequest::rows(0, 1)).await?;
         Ok(page.total)
     }
 
     /// Fetches one page that is not part of a walk.
-    async fn fetch(&self, query: RunQuery, request: PageRequest) -> Result<Page> {
+    pub(crate) async fn fetch(&self, query: RunQuery, request: PageRequest) -> Result<Page> {
         query.validate()?;
         let counters = Arc::new(Counters::default());
         Fetcher::new(self.clone(), query, counters, Arc::default())

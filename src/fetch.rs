@@ -11,11 +11,12 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::client::{Client, Settings};
 use crate::decode::{self, ApiError, Page, Unusable, excerpt};
 use crate::error::{Error, ErrorKind, Result};
-use crate::pace::{self, Permit};
+use crate::pace::{self, Pacer, Permit};
 use crate::pool::Pool;
 use crate::query::RunQuery;
 use crate::retry;
 use crate::run::RunSummary;
+use crate::split::Share;
 use crate::stats::Counters;
 use crate::texts::{RowTexts, Spans};
 use crate::trace::{debug, warn};
@@ -35,6 +36,8 @@ pub(crate) struct Fetcher {
     bodies: Arc<Pool<u8>>,
     rows: Arc<Pool<RunSummary>>,
     keeps_texts: bool,
+    /// Where this query is one of several parts of a list.
+    share: Option<(Share, Pacer)>,
 }
 
 impl Fetcher {
@@ -46,6 +49,7 @@ impl Fetcher {
         rows: Arc<Pool<RunSummary>>,
     ) -> Self {
         Self {
+            share: query.share.map(|share| (share, Pacer::of_share(share))),
             client,
             query,
             counters,
@@ -74,11 +78,12 @@ impl Fetcher {
         let (mut attempts, mut spent) = (0, Duration::ZERO);
         let mut before: Option<Error> = None;
         loop {
+            let turn = self.turn().await;
             let permit = settings.pacer.permit().await;
             attempts += 1;
             let time_left = policy.max_elapsed.saturating_sub(spent);
             let sent_at = Instant::now();
-            let result = self.attempt(permit, &url, time_left).await;
+            let result = self.attempt((turn, permit), &url, time_left).await;
             spent += sent_at.elapsed();
             let error = match result {
                 Ok(page) => {
@@ -121,7 +126,18 @@ impl Fetcher {
         }
     }
 
-    async fn attempt(&self, permit: Permit<'_>, url: &Url, time_left: Duration) -> Result<Page> {
+    /// Waits until it is this reader's turn.
+    async fn turn(&self) -> Option<(Share, Permit<'_>)> {
+        let (share, pacer) = self.share.as_ref()?;
+        Some((*share, pacer.permit().await))
+    }
+
+    async fn attempt(
+        &self,
+        (turn, permit): (Option<(Share, Permit<'_>)>, Permit<'_>),
+        url: &Url,
+        time_left: Duration,
+    ) -> Result<Page> {
         let settings = self.client.settings();
         self.counters.sent();
         let mut body = self.bodies.take();
@@ -132,6 +148,10 @@ impl Fetcher {
             Err(Error::new(ErrorKind::Timeout, message))
         })?;
         permit.answered(answer.status, answer.rate_limit);
+        if let Some((share, turn)) = turn {
+            let rate_limit = answer.rate_limit.map(|rate| share.of(rate));
+            turn.answered(answer.status, rate_limit);
+        }
         self.counters.received(body.len());
         let mut spans = self.keeps_texts.then(Spans::new);
         let mut page = read(settings, answer, &body, self.rows.take(), spans.as_mut());

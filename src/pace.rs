@@ -9,6 +9,8 @@ use reqwest::header::HeaderMap;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, sleep_until};
 
+use crate::split::Share;
+
 /// A second as the pace counts it. Requests overtake each other on the way, so that as many as
 /// the service allows in one second may arrive in a little less.
 const SECOND: f64 = 1.02;
@@ -28,6 +30,8 @@ struct Pace {
     own_rate: f64,
     /// Requests a second, by the service's last word.
     told_rate: f64,
+    /// Whether they are sent one by one, with the same time in between.
+    is_even: bool,
     /// When the latest requests were sent.
     sent: VecDeque<Instant>,
     /// No request before this time.
@@ -63,6 +67,14 @@ impl Pacer {
             pace: Mutex::new(Pace::new(rate)),
             answered: Notify::new(),
         }
+    }
+
+    /// The pace of a reader who is one of several.
+    pub(crate) fn of_share(share: Share) -> Self {
+        let pacer = Self::new(share.rate().unwrap_or(f64::INFINITY));
+        pacer.pace().is_even = true;
+        pacer.pause(share.first_wait());
+        pacer
     }
 
     /// Waits until a request may be sent.
@@ -126,6 +138,7 @@ impl Pace {
         Self {
             own_rate: rate,
             told_rate: f64::INFINITY,
+            is_even: false,
             sent: VecDeque::new(),
             paused_until: None,
             in_flight: 0,
@@ -158,7 +171,7 @@ impl Pace {
     ///
     /// A window is a second, or as much longer as it takes for a whole number of requests.
     fn window_opens(&mut self, rate: f64, now: Instant) -> Option<Instant> {
-        let requests = rate.ceil();
+        let requests = if self.is_even { 1.0 } else { rate.ceil() };
         let window = Duration::from_secs_f64(requests / rate * SECOND);
         while self
             .sent

@@ -74,12 +74,8 @@ impl RunPage {
         let redact = |text: &str| text.to_owned();
         match decode::page(body) {
             Ok(page) => {
-                let request = PageRequest {
-                    anchor: None,
-                    until: None,
-                    offset: page.offset.unwrap_or(0),
-                    limit: page.row_count() as u64,
-                };
+                let (offset, rows) = (page.offset.unwrap_or(0), page.row_count() as u64);
+                let request = PageRequest::rows(offset, rows);
                 Ok(Self::new(page, request, false, &redact))
             }
             Err(Unusable::ApiError(error)) => {

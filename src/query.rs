@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::run::RunStatus;
+use crate::split::Share;
 use crate::timestamp;
-use crate::walk::PageRequest;
+use crate::walk::{Direction, PageRequest};
 
 /// The most rows the service puts on a page
 /// ([API reference](https://docs.apify.com/api/v2/act-runs-get)).
@@ -85,6 +86,13 @@ pub struct RunQuery {
     pub(crate) limit: Option<u64>,
     #[serde(default = "default_page_size")]
     pub(crate) page_size: u32,
+    /// Whether the walk begins with the runs that have no start, wherever they are listed. Set
+    /// where a split has a bound that hides them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) undated_first: bool,
+    /// What part of the pace a split may use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) share: Option<Share>,
 }
 
 fn default_page_size() -> u32 {
@@ -123,6 +131,8 @@ impl RunQuery {
             offset: 0,
             limit: None,
             page_size: MAX_PAGE_SIZE,
+            undated_first: false,
+            share: None,
         }
     }
 
@@ -224,6 +234,9 @@ impl RunQuery {
             let expected = "it must be from 1 to 1000";
             return Err(Error::config("page_size", self.page_size, expected));
         }
+        if let Some(share) = self.share {
+            share.validate()?;
+        }
         // The walk adds whole pages to the offset; far beyond any real list.
         if self.offset > u64::MAX / 2 {
             let expected = "it is beyond the end of any list";
@@ -250,6 +263,7 @@ impl RunQuery {
             started_before: self.started_before.map(|time| time.trunc_subsecs(3)),
             limit: None,
             page_size: MAX_PAGE_SIZE,
+            share: None,
             ..self.clone()
         }
     }
@@ -282,6 +296,11 @@ impl RunQuery {
             now.descending.to_string(),
         );
         compare("offset", self.offset.to_string(), now.offset.to_string());
+        compare(
+            "undated_first",
+            self.undated_first.to_string(),
+            now.undated_first.to_string(),
+        );
         differences
     }
 
@@ -324,6 +343,11 @@ impl RunQuery {
         self.started_after.is_none_or(is_after) && self.started_before.is_none_or(is_before)
     }
 
+    /// Whether there is a bound in time. A bound hides runs without a start.
+    pub(crate) fn has_bounds(&self) -> bool {
+        self.started_after.is_some() || self.started_before.is_some()
+    }
+
     /// Whether there is a filter by status.
     pub(crate) fn has_filter(&self) -> bool {
         !self.statuses.is_empty()
@@ -349,14 +373,19 @@ impl RunQuery {
                 Scope::Account => path.push("actor-runs"),
             };
         }
+        let direction = request.whole.unwrap_or(Direction::new(self.descending));
         let mut pairs = url.query_pairs_mut();
         pairs.append_pair("offset", &request.offset.to_string());
         pairs.append_pair("limit", &request.limit.to_string());
-        if self.descending {
+        if direction == Direction::Descending {
             pairs.append_pair("desc", "1");
         }
         if self.has_filter() && request.until.is_none() {
             pairs.append_pair("status", &self.joined_statuses());
+        }
+        if request.whole.is_some() {
+            drop(pairs);
+            return url;
         }
         let (from, to) = if self.descending {
             (request.until, request.anchor)
@@ -376,7 +405,6 @@ impl RunQuery {
     }
 }
 
-/// The runs of an Actor.
 /// In words, on one line.
 impl fmt::Display for RunQuery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -400,6 +428,7 @@ impl fmt::Display for RunQuery {
     }
 }
 
+/// The runs of an Actor.
 impl From<&str> for RunQuery {
     fn from(actor: &str) -> Self {
         Self::actor(actor)
@@ -461,13 +490,7 @@ mod tests {
 
     fn url(query: &RunQuery) -> String {
         let base = Url::parse("https://api.apify.com/v2").unwrap();
-        let request = PageRequest {
-            anchor: None,
-            until: None,
-            offset: 999,
-            limit: 1000,
-        };
-        query.url(&base, request).to_string()
+        query.url(&base, PageRequest::rows(999, 1000)).to_string()
     }
 
     #[test]

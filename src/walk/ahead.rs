@@ -94,9 +94,7 @@ impl Walk {
         let wanted = self.wanted(offset.saturating_sub(here));
         (wanted > 0).then(|| PageRequest {
             anchor,
-            until: None,
-            offset,
-            limit: (wanted + 1).min(u64::from(MAX_PAGE_SIZE)),
+            ..PageRequest::rows(offset, (wanted + 1).min(u64::from(MAX_PAGE_SIZE)))
         })
     }
 

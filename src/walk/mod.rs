@@ -12,12 +12,16 @@
 //! A walk that resumes, and each poll of one that follows, is a pass of its own: it begins a
 //! lookback before the watermark, where late runs may have appeared. Before it, and at the
 //! end, the runs that had not finished are read again.
+//!
+//! A split that begins somewhere in the list cannot see runs without a start: it looks for them
+//! first, in the whole list.
 
 mod ahead;
 mod broken;
 mod direction;
 mod reread;
 mod rows;
+mod undated;
 
 use std::collections::HashSet;
 
@@ -29,6 +33,7 @@ pub(crate) use broken::Broken;
 pub(crate) use direction::{Direction, Side};
 use reread::Reread;
 pub(crate) use rows::Taken;
+use undated::Undated;
 
 use crate::cursor::{Cursor, Memory, Step};
 use crate::decode::{Entry, Page};
@@ -62,8 +67,24 @@ pub(crate) struct PageRequest {
     /// Only runs that started then or earlier (or later, if the walk is descending), and those
     /// with any status: runs that are read again.
     pub(crate) until: Option<DateTime<Utc>>,
+    /// The whole list in this direction, without the query's own times: the only way to see
+    /// runs that have no start.
+    pub(crate) whole: Option<Direction>,
     pub(crate) offset: u64,
     pub(crate) limit: u64,
+}
+
+impl PageRequest {
+    /// Rows of the query's own list.
+    pub(crate) fn rows(offset: u64, limit: u64) -> Self {
+        Self {
+            anchor: None,
+            until: None,
+            whole: None,
+            offset,
+            limit,
+        }
+    }
 }
 
 /// What a walk does besides passing over the list once.
@@ -146,6 +167,8 @@ enum State {
     },
     /// Unfinished runs are read again.
     Rereading(Reread),
+    /// Runs without a start are looked for.
+    LookingForUndated(Undated),
     /// Nothing new came, though `total` says that there is more: the next request looks
     /// behind the rows that came. After it, the walk asks again what it asked before.
     Probing {
@@ -213,7 +236,12 @@ impl Walk {
             fruitless_drifts: 0,
             incidents: Incidents::default(),
         };
-        if walk.remaining() > 0 {
+        if walk.remaining() == 0 {
+            return walk;
+        }
+        if query.undated_first {
+            walk.state = State::LookingForUndated(Undated::default());
+        } else {
             walk.begin();
         }
         walk
@@ -243,15 +271,16 @@ impl Walk {
             State::Rereading(reread) => {
                 return Next::Fetch(reread.request(self.memory.direction, self.page_size()));
             }
+            State::LookingForUndated(undated) => {
+                return Next::Fetch(undated.request(self.page_size()));
+            }
             &State::Probing { anchor, offset, .. } => (anchor, offset, 1),
             State::Waiting => return Next::Wait,
             State::Done => return Next::End,
         };
         Next::Fetch(PageRequest {
             anchor,
-            until: None,
-            offset,
-            limit: limit.min(u64::from(MAX_PAGE_SIZE)),
+            ..PageRequest::rows(offset, limit.min(u64::from(MAX_PAGE_SIZE)))
         })
     }
 
@@ -305,6 +334,7 @@ impl Walk {
                 Ok(Taken::default())
             }
             State::Rereading(_) => Ok(self.take_reread(request, page)),
+            State::LookingForUndated(_) => self.take_undated(request, page),
             State::Probing { .. } => {
                 self.take_probe(page);
                 Ok(Taken::default())

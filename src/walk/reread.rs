@@ -67,14 +67,14 @@ impl Reread {
     pub(super) fn request(&self, direction: Direction, page_size: u64) -> PageRequest {
         let limit = self.limit.min(page_size.max(LEAST_LIMIT));
         let last = self.starts.iter().take(limit as usize).next_back();
+        let offset = self.ties.last.as_ref().map_or(0, |(offset, _)| *offset);
         PageRequest {
             anchor: self
                 .starts
                 .front()
                 .map(|start| direction.bound_before(*start)),
             until: last.map(|start| direction.bound_behind(*start)),
-            offset: self.ties.last.as_ref().map_or(0, |(offset, _)| *offset),
-            limit,
+            ..PageRequest::rows(offset, limit)
         }
     }
 

@@ -19,6 +19,7 @@ mod moving;
 mod pace;
 mod resume;
 mod rows;
+mod split;
 mod stream;
 #[cfg(feature = "tracing")]
 mod trace;

@@ -1,6 +1,7 @@
 mod ahead;
 mod history;
 mod trouble;
+mod undated;
 
 use std::collections::HashSet;
 
@@ -63,9 +64,11 @@ impl List {
     }
 
     fn answer(&self, request: PageRequest) -> Page {
+        let direction = Direction::new(self.descending);
+        let descending = request.whole.unwrap_or(direction) == Direction::Descending;
         let anchor = request.anchor.filter(|_| !self.ignores_bounds);
         let until = request.until.filter(|_| !self.ignores_bounds);
-        let (from, to) = if self.descending {
+        let (from, to) = if descending {
             (until, anchor)
         } else {
             (anchor, until)
@@ -82,7 +85,7 @@ impl List {
             .iter()
             .filter(|(_, start)| is_within(start))
             .collect();
-        if self.descending {
+        if descending {
             rows.reverse();
         }
         let limit = request.limit.min(self.cap);
@@ -105,7 +108,7 @@ impl List {
             total: self.total.unwrap_or(total),
             offset: Some(request.offset),
             limit: Some(told),
-            desc: Some(self.descending),
+            desc: Some(descending),
             rows: rows.map(json).collect(),
             unreadable: Vec::new(),
             texts: None,

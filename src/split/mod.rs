@@ -1,0 +1,432 @@
+//! A query cut into parts that can be read at the same time, by processes of their own.
+
+mod partition;
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use serde::{Deserialize, Serialize};
+
+use crate::client::{Client, RATES};
+use crate::decode::{Page, excerpt};
+use crate::error::{Error, Result};
+use crate::query::RunQuery;
+use crate::walk::PageRequest;
+use partition::Partition;
+
+const MOST_SPLITS: usize = 10_000;
+/// How many requests are in flight while a list is cut.
+const CONCURRENCY: usize = 8;
+/// The form in which a split is stored.
+const VERSION: u64 = 1;
+
+/// A part of a query that can be read on its own, in another process or on another machine:
+/// [`Client::split`].
+///
+/// It is a window of time with the query's other settings, plain data without a client or a
+/// token in it, and made to be sent elsewhere: with `serde`, or as one line of JSON with
+/// `Display` and `FromStr`. [`Client::runs`] takes it in place of a query. The walk has a
+/// [`Cursor`](crate::Cursor) of its own, and keeps to its [share](Self::readers) of the pace.
+///
+/// # Example: the parts of a list, one after the other
+///
+/// ```no_run
+/// # async fn example(client: apify_runs::Client) -> apify_runs::Result<()> {
+/// use apify_runs::{RunQuery, Split};
+/// use futures::StreamExt;
+///
+/// for split in client.split(&RunQuery::actor("janedoe/my-actor"), 4).await? {
+///     let line = split.readers(1).to_string();
+///     // … in another process:
+///     let split: Split = line.parse()?;
+///     let mut runs = client.runs(split).stream();
+///     while let Some(run) = runs.next().await {
+///         println!("{}", run?.id);
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Form", into = "Form")]
+#[must_use]
+pub struct Split {
+    query: RunQuery,
+    rows: u64,
+}
+
+/// A split as it is stored.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Form {
+    version: u64,
+    rows: u64,
+    query: RunQuery,
+}
+
+/// How much of the pace of one list its reader may use, where there are several.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Share {
+    /// Of all readers together. `None` if there is no limit but the service's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    requests_per_second: Option<f64>,
+    readers: u32,
+    /// Which reader this is, from 0 on.
+    turn: u32,
+}
+
+impl Split {
+    /// About how many runs there were in it when the list was cut.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// What is read, as a query. [`Client::runs`] takes the split itself, too.
+    pub fn query(&self) -> &RunQuery {
+        &self.query
+    }
+
+    /// How many splits of the same list are read at a time. From 1 to 10,000; what is more or
+    /// less is taken for that. Default: as many as there are.
+    ///
+    /// Each gets this part of the pace, which is what the client that cut the list had in
+    /// [`max_requests_per_second`](crate::ClientBuilder::max_requests_per_second), and also of
+    /// what the service tells in `X-RateLimit-Limit`. So all of them together keep to it,
+    /// wherever they run: each sends its requests evenly, and those that begin at the same time
+    /// take turns. If they begin at any time, a single second may see a few more, and at worst
+    /// one for each reader; that is what the half of the service's limit that the default leaves
+    /// free is for. The process that reads a split keeps to its client's own pace as well.
+    pub fn readers(mut self, readers: usize) -> Self {
+        if let Some(share) = &mut self.query.share {
+            share.readers = readers.clamp(1, MOST_SPLITS) as u32;
+        }
+        self
+    }
+
+    /// How many requests a second are sent for this split at most. `None` if there is no limit
+    /// but the service's own.
+    pub fn max_requests_per_second(&self) -> Option<f64> {
+        self.query.share.and_then(Share::rate)
+    }
+}
+
+impl From<Split> for RunQuery {
+    fn from(split: Split) -> Self {
+        split.query
+    }
+}
+
+impl From<&Split> for RunQuery {
+    fn from(split: &Split) -> Self {
+        split.query.clone()
+    }
+}
+
+/// One line of JSON.
+impl fmt::Display for Split {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let json = serde_json::to_string(self).map_err(|_| fmt::Error)?;
+        f.write_str(&json)
+    }
+}
+
+/// Reads what `Display` has written.
+///
+/// # Errors
+///
+/// [`ErrorKind::Config`](crate::ErrorKind::Config) if the text is damaged, or of a version this
+/// crate does not know.
+impl FromStr for Split {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        serde_json::from_str(text).map_err(|error| {
+            let shown = format!("{:?}", excerpt(text));
+            Error::config("split", shown, &excerpt(&error.to_string()))
+        })
+    }
+}
+
+impl From<Split> for Form {
+    fn from(split: Split) -> Self {
+        Self {
+            version: VERSION,
+            rows: split.rows,
+            query: split.query,
+        }
+    }
+}
+
+impl TryFrom<Form> for Split {
+    type Error = String;
+
+    fn try_from(form: Form) -> Result<Self, String> {
+        if form.version != VERSION {
+            return Err(format!(
+                "version {} is not one that this crate reads",
+                form.version
+            ));
+        }
+        Ok(Self {
+            query: form.query,
+            rows: form.rows,
+        })
+    }
+}
+
+impl Share {
+    /// The requests a second of one reader.
+    pub(crate) fn rate(self) -> Option<f64> {
+        let all = self.requests_per_second;
+        all.map(|all| all / f64::from(self.readers))
+    }
+
+    /// One reader's part of what all of them may send.
+    pub(crate) fn of(self, rate: f64) -> f64 {
+        rate / f64::from(self.readers)
+    }
+
+    /// How long the first request waits, so that readers that begin together take turns.
+    pub(crate) fn first_wait(self) -> Duration {
+        let turn = f64::from(self.turn % self.readers);
+        let seconds = self.requests_per_second.map_or(0.0, |all| turn / all);
+        Duration::from_secs_f64(seconds)
+    }
+
+    /// Checks what has come from elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config), naming the setting and its value.
+    pub(crate) fn validate(self) -> Result<()> {
+        if !(1..=MOST_SPLITS as u32).contains(&self.readers) {
+            let expected = "it must be from 1 to 10000";
+            return Err(Error::config("readers", self.readers, expected));
+        }
+        match self.requests_per_second {
+            Some(rate) if !RATES.contains(&rate) => {
+                let expected = "it must be from 0.001 to 1000";
+                Err(Error::config("requests_per_second", rate, expected))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Client {
+    /// Cuts a query into `n` parts of about equal length that can be read at the same time:
+    /// windows of time, in the order of the list. `n` is from 1 to 10,000.
+    ///
+    /// Together they hand out exactly what a walk of the whole query would. Each begins with the
+    /// start of a run, and the one before it ends a millisecond earlier, so that no run is in
+    /// two windows and none in between. The first and the last have the query's own bounds, or
+    /// none: what starts later is in the last one (the first, if the query is descending).
+    /// Where the query has no bounds at all, runs without a start are in that one too, and come
+    /// first, wherever the service lists them; no other window shows them.
+    ///
+    /// A part has 80 to 120 % of an equal one, if the list allows. Where many runs started in
+    /// the same millisecond there are fewer parts and less equal ones, but none is empty; and
+    /// where the service ignores bounds, or nothing is on the list, there is one: all of it.
+    ///
+    /// It takes `n + 1` requests for one row each if the runs of the list start evenly, and up
+    /// to `4 n + 62` if they do not.
+    ///
+    /// # Errors
+    ///
+    /// Any kind but `Item`; [`ErrorKind::Config`](crate::ErrorKind::Config) if `n` is out of
+    /// bounds, or if the query has an [`offset`](RunQuery::offset) or a
+    /// [`limit`](RunQuery::limit), which nobody can keep who sees a part only.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future aborts the requests; nothing is kept.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and time enabled.
+    pub async fn split(&self, query: &RunQuery, n: usize) -> Result<Vec<Split>> {
+        self.split_all(std::slice::from_ref(query), n).await
+    }
+
+    /// Cuts the lists of several queries into about `n` parts in all, so that the longest lists
+    /// are cut into the most. Each query is at least one part, in the order of the queries.
+    ///
+    /// Otherwise it is like [`split`](Self::split), also in its errors, of which the first one
+    /// ends it. A list that is not cut takes one request.
+    pub async fn split_all(&self, queries: &[RunQuery], n: usize) -> Result<Vec<Split>> {
+        if !(1..=MOST_SPLITS).contains(&n) {
+            return Err(Error::config("n", n, "it must be from 1 to 10000"));
+        }
+        queries.iter().try_for_each(can_be_split)?;
+        let beginnings: Vec<Option<Edge>> = stream::iter(queries)
+            .map(|query| self.oldest(query))
+            .buffered(CONCURRENCY)
+            .try_collect()
+            .await?;
+        let rows = |edge: &Option<Edge>| edge.map_or(0, |edge| edge.rows);
+        let all: u64 = beginnings.iter().map(rows).fold(0, u64::saturating_add);
+        let mut splits = Vec::new();
+        for (query, oldest) in queries.iter().zip(beginnings) {
+            let part = n as f64 * rows(&oldest) as f64 / all.max(1) as f64;
+            let parts = (part.round() as usize).clamp(1, n);
+            splits.extend(self.cut(query, oldest, parts).await?);
+        }
+        Ok(splits)
+    }
+
+    /// Cuts one list.
+    async fn cut(&self, query: &RunQuery, oldest: Option<Edge>, n: usize) -> Result<Vec<Split>> {
+        let whole = || self.whole(query, oldest.map_or(0, |edge| edge.rows));
+        let (Some(oldest), 2..) = (oldest, n) else {
+            return Ok(vec![whole()]);
+        };
+        let Some(newest) = self.newest(query).await? else {
+            return Ok(vec![whole()]);
+        };
+        let mut partition = Partition::new(oldest.rows, oldest.start, newest, n);
+        loop {
+            let times = partition.probes();
+            if times.is_empty() {
+                break;
+            }
+            let answers: Vec<_> = stream::iter(times)
+                .map(|time| self.beginning_at(query, time))
+                .buffered(CONCURRENCY)
+                .try_collect()
+                .await?;
+            for answer in answers {
+                if answer.first.is_some_and(|first| first < answer.time) {
+                    // The service ignores bounds.
+                    return Ok(vec![whole()]);
+                }
+                partition.take(answer.time, answer.rows, answer.first);
+            }
+        }
+        Ok(self.windows(query, &partition))
+    }
+
+    /// The windows between the cuts.
+    fn windows(&self, query: &RunQuery, partition: &Partition) -> Vec<Split> {
+        let parts = partition.parts();
+        let ends = parts.iter().skip(1).map(|part| Some(part.from - 1));
+        let windows = parts.iter().zip(ends.chain([None])).enumerate();
+        let mut splits: Vec<_> = windows
+            .map(|(index, (part, end))| {
+                let mut split = self.whole(query, part.rows);
+                if index > 0 {
+                    split.query.started_after = time(part.from);
+                }
+                match end {
+                    Some(end) => split.query.started_before = time(end),
+                    // Its lower bound hides runs without a start, which the query does not.
+                    None => split.query.undated_first = index > 0 && !query.has_bounds(),
+                }
+                split
+            })
+            .collect();
+        if query.descending {
+            splits.reverse();
+        }
+        let readers = splits.len();
+        let numbered = splits.into_iter().zip(0..);
+        numbered
+            .map(|(mut split, turn)| {
+                if let Some(share) = &mut split.query.share {
+                    share.turn = turn;
+                }
+                split.readers(readers)
+            })
+            .collect()
+    }
+
+    /// The whole query as one part.
+    fn whole(&self, query: &RunQuery, rows: u64) -> Split {
+        let rate = self.settings().max_requests_per_second;
+        let mut query = query.clone();
+        query.share = Some(Share {
+            requests_per_second: rate.is_finite().then_some(rate),
+            readers: 1,
+            turn: 0,
+        });
+        Split { query, rows }
+    }
+
+    /// The beginning of the list. `None` if there is no run with a start.
+    async fn oldest(&self, query: &RunQuery) -> Result<Option<Edge>> {
+        let page = self.first_row(dated(query).descending(false)).await?;
+        Ok(first_start(&page).map(|start| Edge {
+            start,
+            rows: page.total,
+        }))
+    }
+
+    /// When the last run of the list started.
+    async fn newest(&self, query: &RunQuery) -> Result<Option<i64>> {
+        let page = self.first_row(dated(query).descending(true)).await?;
+        Ok(first_start(&page))
+    }
+
+    /// What the list has from this time on.
+    async fn beginning_at(&self, query: &RunQuery, from: i64) -> Result<Answer> {
+        let mut query = query.clone().descending(false);
+        query.started_after = time(from);
+        let page = self.first_row(query).await?;
+        Ok(Answer {
+            time: from,
+            rows: page.total,
+            first: first_start(&page),
+        })
+    }
+
+    async fn first_row(&self, query: RunQuery) -> Result<Page> {
+        self.fetch(query, PageRequest::rows(0, 1)).await
+    }
+}
+
+/// Where a list begins, and how long it is.
+#[derive(Debug, Clone, Copy)]
+struct Edge {
+    start: i64,
+    rows: u64,
+}
+
+/// What a list has from `time` on.
+struct Answer {
+    time: i64,
+    rows: u64,
+    first: Option<i64>,
+}
+
+fn can_be_split(query: &RunQuery) -> Result<()> {
+    query.validate()?;
+    if query.offset > 0 {
+        let expected = "a query that is split cannot leave out the first runs";
+        return Err(Error::config("offset", query.offset, expected));
+    }
+    if let Some(limit) = query.limit {
+        let expected = "a query that is split cannot have a limit";
+        return Err(Error::config("limit", limit, expected));
+    }
+    Ok(())
+}
+
+/// The same query without runs that have no start: any bound hides them.
+fn dated(query: &RunQuery) -> RunQuery {
+    match query.has_bounds() {
+        true => query.clone(),
+        false => query.clone().started_after(DateTime::UNIX_EPOCH),
+    }
+}
+
+fn first_start(page: &Page) -> Option<i64> {
+    let start = page.entries().next()?.start?;
+    Some(start.timestamp_millis())
+}
+
+fn time(millis: i64) -> Option<DateTime<Utc>> {
+    DateTime::UNIX_EPOCH.checked_add_signed(TimeDelta::try_milliseconds(millis)?)
+}

@@ -1,0 +1,136 @@
+//! Runs without a start, where the walk looks for them first.
+
+use super::*;
+
+/// A walk of the part of a list that began at this second.
+fn part(from: i64) -> RunQuery {
+    let mut query = query().page_size(5);
+    query.undated_first = true;
+    query.started_after = DateTime::from_timestamp(from, 0);
+    query
+}
+
+/// Runs one second apart, as the part sees them, and so many without a start at either end of
+/// the whole list.
+fn list(undated: usize, is_at_end: bool) -> List {
+    let mut list = List::of(20);
+    let runs = (0..undated).map(|n| (format!("undated{n}"), None));
+    let place = if is_at_end { 20 } else { 0 };
+    list.rows.splice(place..place, runs);
+    list
+}
+
+impl List {
+    /// Answers as a service does that knows the bound of the part, which the walk leaves to the
+    /// query.
+    fn answer_part(&self, query: &RunQuery, request: PageRequest) -> Page {
+        let anchor = match request.whole {
+            Some(_) => None,
+            None => request.anchor.max(query.started_after),
+        };
+        self.answer(PageRequest { anchor, ..request })
+    }
+}
+
+/// The IDs and the requests of a walk of a part.
+fn read_part(
+    list: &mut List,
+    from: i64,
+    mut change: impl FnMut(usize, &mut List),
+) -> (Vec<String>, usize) {
+    let query = part(from);
+    let mut walk = walk(&query);
+    let (mut ids, mut requests) = (Vec::new(), 0);
+    while let Next::Fetch(request) = walk.next() {
+        change(requests, list);
+        requests += 1;
+        assert!(requests < 100, "the walk does not end");
+        let page = list.answer_part(&query, request);
+        ids.extend(ids_of(&page, &walk.take(request, &page).unwrap()));
+    }
+    (ids, requests)
+}
+
+#[test]
+fn they_come_first_wherever_they_are_listed() {
+    for is_at_end in [true, false] {
+        for undated in [0, 1, 4, 5, 6, 12] {
+            let (ids, _) = read_part(&mut list(undated, is_at_end), 15, |_, _| {});
+            let (first, rest) = ids.split_at(undated);
+            assert!(first.iter().all(|id| id.starts_with("undated")), "{ids:?}");
+            assert_eq!(first.iter().collect::<HashSet<_>>().len(), undated);
+            assert_eq!(rest, ["run15", "run16", "run17", "run18", "run19"]);
+        }
+    }
+}
+
+#[test]
+fn where_there_is_none_the_look_takes_two_requests() {
+    let (_, requests) = read_part(&mut list(0, true), 18, |_, _| {});
+    assert_eq!(requests, 3);
+}
+
+#[test]
+fn one_that_gets_its_start_does_not_come_again() {
+    let start = |list: &mut List| {
+        let place = list.rows.iter().position(|(_, start)| start.is_none());
+        let (id, _) = list.rows.remove(place.unwrap());
+        list.rows.push((id, Some(100_000)));
+    };
+    for at in 0..4 {
+        let (mut ids, _) = read_part(&mut list(1, true), 15, |request, list| {
+            if request == at {
+                start(list);
+            }
+        });
+        ids.sort_unstable();
+        let expected = ["run15", "run16", "run17", "run18", "run19", "undated0"];
+        assert_eq!(ids, expected, "before request {at}");
+    }
+}
+
+#[test]
+fn a_list_that_moves_meanwhile_is_read_from_its_end_again() {
+    let mut list = list(12, true);
+    let (ids, _) = read_part(&mut list, 15, |request, list| {
+        if request == 1 {
+            list.rows.push(("undated_new".into(), None));
+        }
+    });
+    let seen: HashSet<_> = ids.iter().collect();
+    assert_eq!((ids.len(), seen.len()), (13 + 5, 13 + 5), "{ids:?}");
+}
+
+#[test]
+fn a_list_that_never_rests_is_an_error_and_not_a_loop() {
+    let mut list = list(12, true);
+    let query = part(15);
+    let mut walk = walk(&query);
+    for _ in 0..200 {
+        let page = list.answer_part(&query, next_request(&walk));
+        match walk.take(next_request(&walk), &page) {
+            Ok(_) => list.rows[20..].rotate_right(1),
+            Err(broken) => return assert_eq!(broken, Broken::Restless),
+        }
+    }
+    panic!("the walk goes on and on");
+}
+
+#[test]
+fn a_walk_that_resumes_looks_again_and_repeats_nothing() {
+    let (mut list, query) = (list(3, true), part(15));
+    let mut walk = walk(&query);
+    let first = next_request(&walk);
+    let page = list.answer_part(&query, first);
+    assert_eq!(walk.take(first, &page).unwrap().count(), 3);
+
+    list.rows.push(("undated_new".into(), None));
+    let mut walk = Walk::new(&query, walk.rules, walk.cursor);
+    let mut ids = Vec::new();
+    while let Next::Fetch(request) = walk.next() {
+        let page = list.answer_part(&query, request);
+        ids.extend(ids_of(&page, &walk.take(request, &page).unwrap()));
+    }
+    let expected = ["undated_new", "run15", "run16", "run17", "run18", "run19"];
+    assert_eq!(ids, expected);
+}

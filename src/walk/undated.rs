@@ -1,0 +1,103 @@
+//! Looking for runs without a start, which a request with bounds in time does not show.
+//!
+//! They lie together at one end of the list: where the service sorts what has no value. So the
+//! walk reads from one end to the first run that has a start, and if there was none without,
+//! from the other.
+
+use super::{Broken, Direction, MOST_FRUITLESS_DRIFTS, PageRequest, State, Taken, Walk, is_full};
+use crate::decode::Page;
+use crate::emit::Known;
+use crate::query::MAX_PAGE_SIZE;
+use crate::run::Id;
+
+/// How far the look has come.
+#[derive(Debug, Clone)]
+pub(super) struct Undated {
+    /// From which end on the list is read: first the newest, as such runs are new.
+    direction: Direction,
+    /// The offset and the ID of the last row, with which the next page begins.
+    last: Option<(u64, Id)>,
+}
+
+impl Default for Undated {
+    fn default() -> Self {
+        Self::from_end(Direction::Descending)
+    }
+}
+
+impl Undated {
+    fn from_end(direction: Direction) -> Self {
+        Self {
+            direction,
+            last: None,
+        }
+    }
+
+    pub(super) fn request(&self, page_size: u64) -> PageRequest {
+        let offset = self.last.as_ref().map_or(0, |(offset, _)| *offset);
+        let overlap = u64::from(self.last.is_some());
+        let limit = (page_size + overlap).min(u64::from(MAX_PAGE_SIZE));
+        PageRequest {
+            whole: Some(self.direction),
+            ..PageRequest::rows(offset, limit)
+        }
+    }
+}
+
+impl Walk {
+    /// Takes a page of one end of the whole list.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken::Restless`] if the list moves again and again.
+    pub(super) fn take_undated(
+        &mut self,
+        request: PageRequest,
+        page: &Page,
+    ) -> Result<Taken, Broken> {
+        let State::LookingForUndated(Undated { direction, last }) = &self.state else {
+            return Ok(Taken::default());
+        };
+        let (direction, overlap) = (*direction, usize::from(last.is_some()));
+        let expected = last.as_ref().map(|(_, last)| last);
+        if expected.is_some() && page.first_key() != expected {
+            return self.look_again(direction);
+        }
+        let taken = self.select(page, overlap, |entry| {
+            let is_new = entry.start.is_none() && self.cursor.known(entry.id) == Known::New;
+            is_new.then_some(Known::New)
+        });
+        self.note(&taken);
+        let shows_start = page.entries().any(|entry| entry.start.is_some());
+        let goes_on = !shows_start && is_full(request, page) && page.row_count() > overlap;
+        let found_some = page
+            .entries()
+            .next()
+            .is_some_and(|entry| entry.start.is_none());
+        match page.last_key() {
+            Some(last) if goes_on => {
+                let offset = request.offset + page.row_count() as u64 - 1;
+                self.state = State::LookingForUndated(Undated {
+                    direction,
+                    last: Some((offset, last.clone())),
+                });
+            }
+            _ if !found_some && direction == Direction::Descending => {
+                self.state = State::LookingForUndated(Undated::from_end(Direction::Ascending));
+            }
+            _ => self.begin(),
+        }
+        Ok(taken)
+    }
+
+    /// The list moved: begins with its end once more. What has been handed out is known.
+    fn look_again(&mut self, direction: Direction) -> Result<Taken, Broken> {
+        if self.fruitless_drifts == MOST_FRUITLESS_DRIFTS {
+            return Err(Broken::Restless);
+        }
+        self.fruitless_drifts += 1;
+        self.incidents.drifts += 1;
+        self.state = State::LookingForUndated(Undated::from_end(direction));
+        Ok(Taken::default())
+    }
+}

@@ -1,0 +1,564 @@
+//! A query cut into parts, which together hand out what the whole would.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use apify_runs::emulator::{Emulator, Fault, Store};
+use apify_runs::{Client, Cursor, Emit, ErrorKind, RunQuery, RunStatus, Split};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use futures::StreamExt;
+use futures::future::join_all;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::{drain, emulator, ids, start};
+
+fn query() -> RunQuery {
+    RunQuery::actor("a")
+}
+
+/// So many milliseconds after the first run started.
+fn time(millis: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(1_740_787_200_000 + millis).unwrap()
+}
+
+fn row(id: &str, millis: Option<i64>) -> Value {
+    let text = |millis| time(millis).to_rfc3339_opts(SecondsFormat::Millis, true);
+    json!({"id": id, "status": "SUCCEEDED", "startedAt": millis.map(text)})
+}
+
+/// What the splits hand out, one after the other.
+async fn read(client: &Client, splits: &[Split]) -> Vec<Vec<String>> {
+    let mut read = Vec::new();
+    for split in splits {
+        let (ids, end) = drain(client.runs(split).stream()).await;
+        end.unwrap();
+        read.push(ids);
+    }
+    read
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_parts_of_a_list_are_the_list() {
+    let emulator = emulator(10_000).await;
+    let client = emulator.client();
+    for descending in [false, true] {
+        let query = query().descending(descending);
+        let splits = client.split(&query, 8).await.unwrap();
+        assert_eq!(splits.len(), 8);
+        let read = read(&client, &splits).await;
+        for (split, ids) in splits.iter().zip(&read) {
+            assert_eq!(split.rows(), ids.len() as u64);
+            assert!((1000..=1500).contains(&ids.len()), "{}", ids.len());
+        }
+        let mut expected = ids(&emulator);
+        if descending {
+            expected.reverse();
+        }
+        assert_eq!(read.concat(), expected, "in the order of the list");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn to_cut_takes_one_request_a_part_for_one_row() {
+    let emulator = emulator(1_000_000).await;
+    emulator.client().split(&query(), 64).await.unwrap();
+    let requests = emulator.requests();
+    assert_eq!(requests.len(), 65);
+    let one_row = ("limit".to_owned(), "1".to_owned());
+    assert!(
+        requests
+            .iter()
+            .all(|request| request.query.contains(&one_row))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn windows_end_a_millisecond_before_the_next_and_the_ends_are_the_querys() {
+    let emulator = emulator(1000).await;
+    let client = emulator.client();
+    let open = bounds(&client.split(&query(), 5).await.unwrap());
+    assert_seamless(&open);
+    assert_eq!((open[0].0, open[4].1), (None, None));
+
+    let (from, to) = (
+        emulator_start(&emulator, 100),
+        emulator_start(&emulator, 900),
+    );
+    let bounded = query().started_after(from).started_before(to);
+    let bounded = bounds(&client.split(&bounded, 5).await.unwrap());
+    assert_seamless(&bounded);
+    assert_eq!((bounded[0].0, bounded[4].1), (Some(from), Some(to)));
+}
+
+type Bounds = (Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+
+fn bounds(splits: &[Split]) -> Vec<Bounds> {
+    let bounds = splits.iter().map(|split| {
+        let json = serde_json::to_value(split.query()).unwrap();
+        let time = |name: &str| json[name].as_str().map(|text| text.parse().unwrap());
+        (time("started_after"), time("started_before"))
+    });
+    bounds.collect()
+}
+
+fn assert_seamless(bounds: &[Bounds]) {
+    for pair in bounds.windows(2) {
+        let gap = pair[1].0.unwrap() - pair[0].1.unwrap();
+        assert_eq!(gap, TimeDelta::milliseconds(1));
+    }
+}
+
+/// When the run at this place of the list started.
+fn emulator_start(emulator: &Emulator, place: u64) -> DateTime<Utc> {
+    let run = emulator.run(place).unwrap();
+    run["startedAt"].as_str().unwrap().parse().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn runs_without_a_start_are_in_the_newest_part_and_come_once() {
+    let dated = (0..100).map(|n| row(&format!("run{n}"), Some(n * 1000)));
+    let undated = ["new1", "new2"].map(|id| row(id, None));
+    for descending in [false, true] {
+        let emulator = start(Emulator::builder().rows(dated.clone().chain(undated.clone()))).await;
+        let client = emulator.client();
+        let query = query().descending(descending);
+        let splits = client.split(&query, 4).await.unwrap();
+        let read = read(&client, &splits).await;
+        let newest = if descending { &read[0] } else { &read[3] };
+        assert!(newest.contains(&"new1".into()) && newest.contains(&"new2".into()));
+        assert_eq!(read.concat().len(), 102);
+        let all: HashSet<_> = read.concat().into_iter().collect();
+        assert_eq!(all, ids(&emulator).into_iter().collect());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_cut_is_one_part() {
+    // Nothing there, nothing but runs without a start, one millisecond, and one run.
+    let lists = [
+        vec![],
+        vec![row("new", None)],
+        (0..50).map(|n| row(&format!("run{n}"), Some(7))).collect(),
+        vec![row("only", Some(7))],
+    ];
+    for rows in lists {
+        let emulator = start(Emulator::builder().rows(rows)).await;
+        let client = emulator.client();
+        let splits = client.split(&query(), 10).await.unwrap();
+        assert_eq!(splits.len(), 1);
+        assert_eq!(read(&client, &splits).await.concat(), ids(&emulator));
+    }
+    // A service that ignores bounds in time.
+    let emulator = start(Emulator::builder().runs(500).ignore_time_filters()).await;
+    let client = emulator.client();
+    let splits = client.split(&query(), 10).await.unwrap();
+    assert_eq!(splits.len(), 1);
+    assert_eq!(read(&client, &splits).await.concat(), ids(&emulator));
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_lists_share_the_parts_by_their_length() {
+    let emulator = emulator(9000).await;
+    let builder = emulator.client_builder().max_requests_per_second(20.0);
+    let client = builder.build().unwrap();
+    let whole = query();
+    let short = query().started_after(emulator_start(&emulator, 8990));
+    let empty = query().started_after(time(0) + TimeDelta::days(10_000));
+    let splits = client.split_all(&[short, whole, empty], 10).await.unwrap();
+    assert_eq!(splits.len(), 12);
+    let lengths: Vec<_> = splits.iter().map(Split::rows).collect();
+    assert_eq!((lengths[0], lengths[11]), (10, 0));
+    let of_whole = &lengths[1..11];
+    assert_eq!(of_whole.iter().sum::<u64>(), 9000);
+    // Lists do not share a pace, only the parts of one do.
+    let rates: Vec<_> = splits.iter().map(Split::max_requests_per_second).collect();
+    assert_eq!([rates[0], rates[1], rates[11]], [20.0, 2.0, 20.0].map(Some));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_split_is_a_line_of_json_without_a_token() {
+    let emulator = start(Emulator::builder().runs(100).token("secret_token")).await;
+    let builder = emulator.client_builder().max_requests_per_second(20.0);
+    let client = builder.build().unwrap();
+    let query = query().status(RunStatus::Succeeded).page_size(7);
+    for split in client.split(&query, 3).await.unwrap() {
+        let line = split.to_string();
+        assert!(!line.contains('\n') && !line.contains("secret"), "{line}");
+        assert_eq!(line.parse::<Split>().unwrap(), split);
+        assert_eq!(serde_json::to_string(&split).unwrap(), line);
+
+        let newer = line.replace("\"version\":1", "\"version\":2");
+        let error = newer.parse::<Split>().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.to_string().contains("version 2"), "{error}");
+        let damaged = &line[..line.len() - 9];
+        let error = damaged.parse::<Split>().unwrap_err();
+        assert!(error.to_string().starts_with("invalid split"), "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_share_from_elsewhere_is_checked_before_anything_is_sent() {
+    let emulator = emulator(100).await;
+    let client = emulator.client_builder().max_requests_per_second(20.0);
+    let client = client.build().unwrap();
+    let line = client.split(&query(), 2).await.unwrap()[0].to_string();
+    let before = emulator.requests().len();
+    for (from, to, setting) in [
+        ("\"readers\":2", "\"readers\":0", "readers 0"),
+        ("20.0", "-1.0", "requests_per_second -1"),
+        ("20.0", "1e-300", "requests_per_second"),
+    ] {
+        let split: Split = line.replace(from, to).parse().unwrap();
+        let (_, end) = drain(client.runs(split).stream()).await;
+        let error = end.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.to_string().contains(setting), "{error}");
+    }
+    assert_eq!(emulator.requests().len(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_part_cannot_keep_is_refused() {
+    let emulator = emulator(100).await;
+    let client = emulator.client();
+    for (query, n, setting) in [
+        (query().limit(5), 2, "limit 5"),
+        (query().offset(5), 2, "offset 5"),
+        (query().page_size(0), 2, "page_size 0"),
+        (query(), 0, "n 0"),
+        (query(), 10_001, "n 10001"),
+    ] {
+        let error = client.split(&query, n).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.to_string().contains(setting), "{error}");
+    }
+    assert!(emulator.requests().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn to_cut_is_retried_and_fails_as_other_requests_do() {
+    let builder = Emulator::builder().runs(1000);
+    let emulator = start(builder.fault(2..=3, Fault::status(503))).await;
+    assert_eq!(emulator.client().split(&query(), 4).await.unwrap().len(), 4);
+
+    let emulator = start(
+        Emulator::builder()
+            .runs(1000)
+            .fault(3.., Fault::status(404)),
+    )
+    .await;
+    let error = emulator.client().split(&query(), 4).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test(start_paused = true)]
+async fn readers_together_keep_to_the_pace_of_the_one_who_cut() {
+    for readers in [8, 40] {
+        let emulator = start(Emulator::builder().runs(12_000)).await;
+        let builder = emulator.client_builder().max_requests_per_second(20.0);
+        let query = query().page_size(50);
+        let splits = builder.build().unwrap().split(&query, readers).await;
+        let splits = splits.unwrap();
+        let before = emulator.requests().len();
+        // Each is read with a client of its own, as in a process of its own.
+        let reads = splits.iter().map(|split| {
+            let client = emulator.client_builder().build().unwrap();
+            async move { drain(client.runs(split).stream()).await.0 }
+        });
+        let read = join_all(reads).await.concat();
+        assert_eq!(read, ids(&emulator));
+        let arrivals: Vec<_> = emulator.requests().iter().map(|it| it.at).collect();
+        for (first, over) in arrivals[before..].iter().zip(&arrivals[before + 21..]) {
+            let elapsed = *over - *first;
+            assert!(elapsed >= Duration::from_secs(1), "{readers}: {elapsed:?}");
+        }
+        let elapsed = arrivals[arrivals.len() - 1] - arrivals[before];
+        let rate = (arrivals.len() - before) as f64 / elapsed.as_secs_f64();
+        assert!(rate > 12.0, "{readers}: only {rate} requests a second");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn readers_together_keep_to_what_the_service_allows() {
+    let builder = Emulator::builder().runs(2000).rate_limit(8);
+    let emulator = start(builder).await;
+    let client = emulator.client_builder().max_requests_per_second(1000.0);
+    let client = client.build().unwrap();
+    let splits = client.split(&query().page_size(50), 4).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let reads = splits.iter().map(|split| {
+        let client = emulator.client_builder().build().unwrap();
+        async move {
+            let mut runs = client.runs(split).stream();
+            let mut ids = Vec::new();
+            while let Some(run) = runs.next().await {
+                ids.push(run.unwrap().id.to_string());
+            }
+            (ids, runs.stats().retries)
+        }
+    });
+    let (read, retries): (Vec<_>, Vec<_>) = join_all(reads).await.into_iter().unzip();
+    assert_eq!(read.concat(), ids(&emulator));
+    // Only the first pages are sent before it is known.
+    assert!(retries.iter().sum::<u64>() <= 8, "{retries:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_split_goes_on_from_its_cursor_and_from_no_other() {
+    let emulator = emulator(1000).await;
+    let client = emulator.client();
+    let splits = client.split(&query().page_size(50), 3).await.unwrap();
+    let (whole, _) = drain(client.runs(&splits[1]).stream()).await;
+    let mut runs = client.runs(&splits[1]).stream();
+    let first: Vec<_> = runs.by_ref().take(77).collect().await;
+    let cursor: Cursor = runs.cursor().to_string().parse().unwrap();
+    let (rest, end) = drain(client.runs(&splits[1]).resume(cursor.clone()).stream()).await;
+    end.unwrap();
+    assert_eq!((first.len(), &rest[..]), (77, &whole[77..]));
+
+    // How many readers there are makes no difference.
+    let others = splits[1].clone().readers(1);
+    let (rest, _) = drain(client.runs(others).resume(cursor.clone()).stream()).await;
+    assert_eq!(rest, whole[77..]);
+    let (_, end) = drain(client.runs(&splits[2]).resume(cursor).stream()).await;
+    assert_eq!(end.unwrap_err().kind(), ErrorKind::CursorMismatch);
+}
+
+/// A list that changes while it is cut and while its parts are read, at once or one after the
+/// other.
+#[derive(Debug, Clone)]
+struct Story {
+    /// The milliseconds between the runs, and for some no start at all.
+    gaps: Vec<Option<i64>>,
+    parts: usize,
+    page_size: u32,
+    descending: bool,
+    emit: Emit,
+    statuses: Vec<RunStatus>,
+    is_at_once: bool,
+    /// What happens before the request of this number.
+    changes: Vec<(u64, Change)>,
+    /// After how many items each reader stops, to go on with another client.
+    stops_after: usize,
+}
+
+#[derive(Debug, Clone)]
+enum Change {
+    DeleteOldest(u64),
+    DeleteAt(u64),
+    /// A run appears in the middle that started with another one.
+    Appear(u64),
+    Start,
+    StartUndated,
+    /// The runs without a start get the present as theirs.
+    Date,
+}
+
+/// What has happened to the list.
+struct World {
+    now: i64,
+    made: u64,
+    /// The runs that have been there from the beginning.
+    throughout: HashSet<String>,
+}
+
+impl World {
+    fn apply(&mut self, change: &Change, store: &mut Store) {
+        let length = store.len();
+        self.now += 1000;
+        self.made += 1;
+        let id = format!("made{}", self.made);
+        match change {
+            Change::Start => store.insert(&row(&id, Some(self.now))),
+            Change::StartUndated => store.insert(&row(&id, None)),
+            _ if length == 0 => {}
+            Change::DeleteOldest(some) => self.delete(0..length.min(*some), store),
+            Change::DeleteAt(at) => self.delete(at % length..at % length + 1, store),
+            Change::Appear(at) => {
+                let mut run = store.run(at % length).unwrap();
+                if run["startedAt"].is_string() {
+                    run["id"] = id.into();
+                    store.insert(&run);
+                }
+            }
+            Change::Date => {
+                let is_undated = |run: &Value| !run["startedAt"].is_string();
+                let place = (0..length).find(|place| is_undated(&store.run(*place).unwrap()));
+                if let Some(place) = place {
+                    let start = row("", Some(self.now))["startedAt"].clone();
+                    store.update(place, |run| run["startedAt"] = start);
+                }
+            }
+        }
+    }
+
+    fn delete(&mut self, places: std::ops::Range<u64>, store: &mut Store) {
+        for place in places.clone() {
+            let run = store.run(place).unwrap();
+            self.throughout.remove(run["id"].as_str().unwrap());
+        }
+        store.delete(places);
+    }
+}
+
+impl Story {
+    fn rows(&self) -> Vec<Value> {
+        let mut start = 0;
+        let rows = self.gaps.iter().enumerate().map(|(number, gap)| {
+            start += gap.unwrap_or(0);
+            row(&format!("run{number}"), gap.map(|_| start))
+        });
+        rows.collect()
+    }
+
+    fn query(&self) -> RunQuery {
+        let query = query().page_size(self.page_size);
+        let query = query.statuses(self.statuses.clone());
+        query.descending(self.descending)
+    }
+
+    async fn play(&self) -> Result<(), TestCaseError> {
+        let rows = self.rows();
+        let id = |row: &Value| row["id"].as_str().unwrap().to_owned();
+        let world = Arc::new(Mutex::new(World {
+            now: 1_000_000_000,
+            made: 0,
+            throughout: rows.iter().map(id).collect(),
+        }));
+        let (seen, changes) = (Arc::clone(&world), self.changes.clone());
+        let builder = Emulator::builder().rows(rows);
+        let emulator = builder.before_each(move |number, store| {
+            let mut world = seen.lock().unwrap();
+            let now = changes.iter().filter(|(request, _)| *request == number);
+            now.for_each(|(_, change)| world.apply(change, store));
+        });
+        let emulator = start(emulator).await;
+        let splits = emulator.client().split(&self.query(), self.parts).await;
+        let splits = splits.unwrap();
+        if splits.len() == 1 {
+            // What could not be cut is walked as any other list.
+            return Ok(());
+        }
+        let reads = splits.iter().map(|split| self.read(&emulator, split));
+        let read = if self.is_at_once {
+            join_all(reads).await
+        } else {
+            futures::stream::iter(reads)
+                .then(|read| read)
+                .collect()
+                .await
+        };
+        let mut times: HashMap<String, u32> = HashMap::new();
+        for id in read.concat() {
+            *times.entry(id).or_default() += 1;
+        }
+        let again: Vec<_> = times.iter().filter(|(_, times)| **times > 1).collect();
+        prop_assert!(again.is_empty(), "came again: {again:?}");
+        let throughout = &world.lock().unwrap().throughout;
+        let lost = throughout.iter().find(|id| !times.contains_key(*id));
+        prop_assert!(lost.is_none(), "lost: {lost:?} of {splits:#?}");
+        Ok(())
+    }
+
+    /// Reads a split in several walks, each by a client of its own.
+    async fn read(&self, emulator: &Emulator, split: &Split) -> Vec<String> {
+        let (mut ids, mut cursor) = (Vec::new(), Cursor::default());
+        loop {
+            let client = emulator.client_builder().build().unwrap();
+            let runs = client.runs(split).emit(self.emit).resume(cursor);
+            let mut runs = runs.stream();
+            let mut count = 0;
+            while let Some(run) = runs.next().await {
+                ids.push(run.unwrap().id.to_string());
+                count += 1;
+                if count == self.stops_after {
+                    break;
+                }
+            }
+            if count < self.stops_after {
+                return ids;
+            }
+            cursor = runs.cursor().clone();
+        }
+    }
+}
+
+fn story() -> impl Strategy<Value = Story> {
+    let gap = prop_oneof![
+        3 => Just(Some(0_i64)),
+        4 => (1_i64..4).prop_map(Some),
+        2 => (1_i64..1_000_000).prop_map(Some),
+        1 => Just(None),
+    ];
+    let change = prop_oneof![
+        2 => (1_u64..10).prop_map(Change::DeleteOldest),
+        2 => (0_u64..1000).prop_map(Change::DeleteAt),
+        2 => (0_u64..1000).prop_map(Change::Appear),
+        2 => Just(Change::Start),
+        1 => Just(Change::StartUndated),
+        2 => Just(Change::Date),
+    ];
+    let statuses = prop_oneof![3 => Just(vec![]), 1 => Just(vec![RunStatus::Succeeded])];
+    let emit = prop_oneof![Just(Emit::Snapshot), Just(Emit::Changes)];
+    (
+        proptest::collection::vec(gap, 0..60),
+        2_usize..9,
+        2_u32..20,
+        any::<(bool, bool)>(),
+        (emit, statuses),
+        proptest::collection::vec((1_u64..60, change), 0..20),
+        prop_oneof![Just(usize::MAX), 1_usize..20],
+    )
+        .prop_map(
+            |(
+                gaps,
+                parts,
+                page_size,
+                (descending, is_at_once),
+                (emit, statuses),
+                changes,
+                stops_after,
+            )| {
+                Story {
+                    gaps,
+                    parts,
+                    page_size,
+                    descending,
+                    emit,
+                    statuses,
+                    is_at_once,
+                    changes,
+                    stops_after,
+                }
+            },
+        )
+}
+
+fn config() -> ProptestConfig {
+    let is_chosen = std::env::var_os("PROPTEST_CASES").is_some();
+    let config = ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    ProptestConfig {
+        cases: if is_chosen { config.cases } else { 200 },
+        ..config
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn whatever_happens_the_parts_lose_nothing_and_share_nothing(story in story()) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .start_paused(true)
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(story.play())?;
+    }
+}

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use apify_runs::export::Format;
-use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{Args, ColorChoice, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
 use super::emulate::{Change, FaultRule};
@@ -33,6 +33,11 @@ pub(super) enum Command {
     /// The first start makes a checkpoint beside the output. The same command, started again,
     /// goes on where the last one stopped, and so exports what has been added since.
     Export(Box<ExportArguments>),
+    /// Cut a list into parts that workers can export at the same time
+    ///
+    /// Prints a line of JSON for each part: a window of time with about as many runs as the
+    /// others, without the token. `export --split` takes them, on this machine or others.
+    Split(SplitArguments),
     /// Print how many runs there are, by one request
     Count(SourceArguments),
     /// Read an output again: is it whole?
@@ -165,9 +170,45 @@ pub(super) struct ServiceArguments {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct SplitArguments {
+    #[command(flatten)]
+    pub(super) source: SourceArguments,
+    /// A file with an Actor on each line, or - for standard input: the lists of all of them
+    ///
+    /// The longest lists are cut into the most parts, and each Actor is at least one.
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_hint = ValueHint::FilePath,
+        conflicts_with_all = ["actor", "task", "account"]
+    )]
+    pub(super) actors_file: Option<OsString>,
+    /// Into how many parts, of all lists together
+    #[arg(long, value_name = "N", help_heading = "Output")]
+    pub(super) into: usize,
+    /// How many parts of one list are exported at a time at most: each may send that part of
+    /// the requests of --rate. As many as there are, if it is not given
+    #[arg(long, value_name = "N", help_heading = "Output")]
+    pub(super) workers: Option<usize>,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct ExportArguments {
     #[command(flatten)]
     pub(super) source: SourceArguments,
+    /// A file with what `split` has printed, or - for standard input: only these parts
+    ///
+    /// One part goes into any output, and on with the next start as any export does. Several,
+    /// one after the other, go into standard output, as JSON lines.
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_hint = ValueHint::FilePath,
+        conflicts_with_all = [
+            "actor", "task", "account", "since", "until", "status", "desc", "max_items", "follow"
+        ]
+    )]
+    pub(super) split: Option<OsString>,
     #[command(flatten)]
     pub(super) destination: DestinationArguments,
     #[command(flatten)]
@@ -314,12 +355,25 @@ fn format(text: &str) -> Result<Format, String> {
     })
 }
 
+/// The command line as it is read.
+pub(super) fn command() -> clap::Command {
+    let instead_of_actor = |command: clap::Command, other: &'static str| {
+        command.mut_arg("actor", |actor| actor.required_unless_present_any([other]))
+    };
+    let command = Arguments::command()
+        .mut_subcommand("export", |export| instead_of_actor(export, "split"))
+        .mut_subcommand("split", |split| instead_of_actor(split, "actors_file"));
+    with_token_help(command)
+}
+
 /// Lets `--help` of the commands that need a token tell which one would be used.
-pub(super) fn with_token_help(command: clap::Command) -> clap::Command {
+fn with_token_help(command: clap::Command) -> clap::Command {
     let help = format!("{}\n\n{}", token::help(), exit::HELP);
     let command = command.mut_subcommand("export", |export| export.after_long_help(help));
     let help = token::help();
-    command.mut_subcommand("count", |count| count.after_long_help(help))
+    let command = command.mut_subcommand("count", |count| count.after_long_help(help));
+    let help = token::help();
+    command.mut_subcommand("split", |split| split.after_long_help(help))
 }
 
 /// The colours of help and of errors about arguments, which come before these are known.

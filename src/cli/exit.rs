@@ -9,6 +9,8 @@ use apify_runs::{Error, ErrorKind};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Exit {
     Complete,
+    /// Nobody reads the rest.
+    Enough,
     Failed,
     Usage,
     OtherExport,
@@ -32,7 +34,7 @@ Exit codes:
   130  interrupted (SIGINT), after a commit; 143 by SIGTERM";
 
 /// What the library calls a setting, and what it is called here.
-const SETTINGS: [(&str, &str); 19] = [
+const SETTINGS: [(&str, &str); 21] = [
     ("actor", "ACTOR"),
     ("base_url", "--base-url"),
     ("checkpoint", "--checkpoint"),
@@ -43,10 +45,12 @@ const SETTINGS: [(&str, &str); 19] = [
     ("limit", "--max-items"),
     ("lookback", "--lookback"),
     ("max_requests_per_second", "--rate"),
+    ("n", "--into"),
     ("output", "OUT"),
     ("page_size", "--page-size"),
     ("part_interval", "--part-interval"),
     ("part_rows", "--part-rows"),
+    ("split", "--split"),
     ("started_after", "--since"),
     ("started_before", "--until"),
     ("status", "--status"),
@@ -57,7 +61,7 @@ const SETTINGS: [(&str, &str); 19] = [
 impl Exit {
     fn code(self) -> u8 {
         match self {
-            Self::Complete => 0,
+            Self::Complete | Self::Enough => 0,
             Self::Failed => 1,
             Self::Usage => 2,
             Self::OtherExport => 3,

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use apify_runs::export::{Checkpoint, Encoding, Export, Format, Output, Summary};
-use apify_runs::{Emit, Error, ErrorKind, RunQuery, Runs};
+use apify_runs::{Emit, Error, ErrorKind, RunQuery, Runs, Split};
 use serde_json::{Value, json};
 
 use super::arguments::{
@@ -17,56 +17,116 @@ use super::resume;
 use super::screen::{Level, Screen};
 use super::signals::Stop;
 use super::source::{self, Source};
+use super::split;
 
 const STANDARD_OUTPUT: &str = "-";
 
 pub(super) async fn run(arguments: Box<ExportArguments>, screen: &Screen) -> Result<Exit, Failure> {
-    let destination = &arguments.destination;
-    let format = format(destination)?;
-    let output = destination_output(destination, format)?;
-    let name = match name_is_pipe(destination) {
-        true => "standard output".into(),
-        false => output.to_string(),
+    let format = format(&arguments.destination)?;
+    let splits = match &arguments.split {
+        Some(file) => Some(splits(file, &arguments.destination, format)?),
+        None => None,
     };
-    let before = match output.read_checkpoint().await {
-        // What cannot be read can be forgotten as well.
-        Err(_) if destination.restart => None,
-        before => before?,
-    };
-    let known = before.as_ref().filter(|_| !destination.restart);
-    let query = source::query(&arguments.source, known)?;
-    let stop = Stop::listen();
-    let source = Source::open(&arguments.source).await?;
-    let runs = walk(
-        source.client.runs(narrow(query, &arguments.walk)),
-        &arguments.walk,
-    );
-    let meter = Arc::new(Meter::start(screen, arguments.walk.follow));
-    let shown = Arc::clone(&meter);
-    let export = prepared(Export::new(runs, output), &arguments, screen)
-        .format(format)
-        .on_progress(move |progress| shown.show(progress));
-    let result = export.run_until(stop.asked()).await;
-    drop(meter);
-    let place = Place {
-        destination,
+    let job = Job {
         format,
-        before,
+        source: Source::open(&arguments.source).await?,
+        stop: Stop::listen(),
+        screen,
+        arguments: &arguments,
     };
-    match result {
-        Ok(summary) if summary.interrupted => {
-            report(&summary, &name, place.command().await, screen);
-            Ok(Exit::Interrupted(stop.signal()))
+    let Some(splits) = splits else {
+        return job.export(None).await;
+    };
+    for split in splits {
+        let exit = job.export(Some(split)).await?;
+        if exit != Exit::Complete {
+            return Ok(exit);
         }
-        Ok(summary) => {
-            report(&summary, &name, None, screen);
-            all_rows(&summary)
+    }
+    Ok(Exit::Complete)
+}
+
+/// The parts that are to be exported into one output.
+fn splits(
+    file: &OsStr,
+    destination: &DestinationArguments,
+    format: Format,
+) -> Result<Vec<Split>, Failure> {
+    let splits = split::read(file)?;
+    let can_be_appended =
+        name_is_pipe(destination) && destination.checkpoint.is_none() && format == Format::JSONL;
+    if splits.len() == 1 || can_be_appended {
+        return Ok(splits);
+    }
+    let message = format!(
+        "{} splits cannot go into this output: give it one, or let them go to --out - as jsonl",
+        splits.len()
+    );
+    Err(Failure::usage(message))
+}
+
+/// What the exports of one start have in common.
+struct Job<'a> {
+    arguments: &'a ExportArguments,
+    format: Format,
+    source: Source,
+    stop: Arc<Stop>,
+    screen: &'a Screen,
+}
+
+impl Job<'_> {
+    /// Exports the list that the arguments name, or this part of one.
+    async fn export(&self, split: Option<Split>) -> Result<Exit, Failure> {
+        let (arguments, format) = (self.arguments, self.format);
+        let destination = &arguments.destination;
+        let output = destination_output(destination, format)?;
+        let name = match name_is_pipe(destination) {
+            true => "standard output".into(),
+            false => output.to_string(),
+        };
+        let before = match output.read_checkpoint().await {
+            // What cannot be read can be forgotten as well.
+            Err(_) if destination.restart => None,
+            before => before?,
+        };
+        let known = before.as_ref().filter(|_| !destination.restart);
+        let query = match split {
+            Some(split) => split.into(),
+            None => source::query(&arguments.source, known)?,
+        };
+        let runs = self.source.client.runs(narrow(query, &arguments.walk));
+        let export = Export::new(walk(runs, &arguments.walk), output);
+        let result = self.run(export).await;
+        let place = Place {
+            destination,
+            format,
+            before,
+        };
+        match result {
+            Ok(summary) if summary.interrupted => {
+                report(&summary, &name, place.command().await, self.screen);
+                Ok(Exit::Interrupted(self.stop.signal()))
+            }
+            Ok(summary) => {
+                report(&summary, &name, None, self.screen);
+                all_rows(&summary)
+            }
+            Err(error) if name_is_pipe(destination) && is_broken_pipe(&error) => Ok(Exit::Enough),
+            Err(error) => {
+                let command = place.command_after(&error).await;
+                Err(failure(error).with_command(command))
+            }
         }
-        Err(error) if name_is_pipe(destination) && is_broken_pipe(&error) => Ok(Exit::Complete),
-        Err(error) => {
-            let command = place.command_after(&error).await;
-            Err(failure(error).with_command(command))
-        }
+    }
+
+    /// Lets an export run until it is complete or the program is asked to stop.
+    async fn run(&self, export: Export) -> apify_runs::Result<Summary> {
+        let meter = Arc::new(Meter::start(self.screen, self.arguments.walk.follow));
+        prepared(export, self.arguments, self.screen)
+            .format(self.format)
+            .on_progress(move |progress| meter.show(progress))
+            .run_until(self.stop.asked())
+            .await
     }
 }
 

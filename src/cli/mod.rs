@@ -11,12 +11,13 @@ mod resume;
 mod screen;
 mod signals;
 mod source;
+mod split;
 mod times;
 mod token;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::FromArgMatches;
 
 use arguments::{Arguments, Command};
 use exit::{Exit, Failure};
@@ -24,7 +25,7 @@ use screen::Screen;
 
 /// Reads the arguments, does what they say, and returns how it went.
 pub(crate) fn main() -> ExitCode {
-    let command = arguments::with_token_help(Arguments::command());
+    let command = arguments::command();
     let parsed = command.color(arguments::color_of_help()).try_get_matches();
     let arguments = match parsed.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,
@@ -65,6 +66,7 @@ pub(crate) fn main() -> ExitCode {
 async fn run(command: Command, screen: &Screen) -> Result<Exit, Failure> {
     match command {
         Command::Export(arguments) => export::run(arguments, screen).await,
+        Command::Split(arguments) => split::run(arguments, screen).await,
         Command::Count(arguments) => inspect::count(arguments).await,
         Command::Verify(arguments) => inspect::verify(arguments, screen).await,
         Command::Status(arguments) => inspect::status(arguments).await,

@@ -53,13 +53,22 @@ pub(super) fn query(
     arguments: &SourceArguments,
     before: Option<&Checkpoint>,
 ) -> Result<RunQuery, Failure> {
-    let mut query = match (&arguments.actor, &arguments.task) {
+    let query = match (&arguments.actor, &arguments.task) {
         (Some(actor), _) => RunQuery::actor(actor),
         (None, Some(task)) => RunQuery::task(task),
         (None, None) if arguments.account => RunQuery::account(),
         (None, None) => RunQuery::actor("demo"),
     };
-    query = query.statuses(statuses(arguments));
+    narrowed(query, arguments, before)
+}
+
+/// The query with the filters of the arguments.
+pub(super) fn narrowed(
+    query: RunQuery,
+    arguments: &SourceArguments,
+    before: Option<&Checkpoint>,
+) -> Result<RunQuery, Failure> {
+    let mut query = query.statuses(statuses(arguments));
     let since = before.map(|checkpoint| ("since", checkpoint, checkpoint.started_after()));
     if let Some(time) = time(arguments.since.as_ref(), since)? {
         query = query.started_after(time);

@@ -90,8 +90,8 @@ impl Split {
         &self.query
     }
 
-    /// How many splits of the same list are read at a time. From 1 to 10,000; what is more or
-    /// less is taken for that. Default: as many as there are.
+    /// How many splits of the same list are read at a time at most; 0 is taken for 1. It can
+    /// only be lowered. Default: as many as there are.
     ///
     /// Each gets this part of the pace, which is what the client that cut the list had in
     /// [`max_requests_per_second`](crate::ClientBuilder::max_requests_per_second), and also of
@@ -102,7 +102,8 @@ impl Split {
     /// free is for. The process that reads a split keeps to its client's own pace as well.
     pub fn readers(mut self, readers: usize) -> Self {
         if let Some(share) = &mut self.query.share {
-            share.readers = readers.clamp(1, MOST_SPLITS) as u32;
+            let readers = u32::try_from(readers).unwrap_or(u32::MAX);
+            share.readers = share.readers.min(readers).max(1);
         }
         self
     }
@@ -331,16 +332,14 @@ impl Client {
         if query.descending {
             splits.reverse();
         }
-        let readers = splits.len();
-        let numbered = splits.into_iter().zip(0..);
-        numbered
-            .map(|(mut split, turn)| {
-                if let Some(share) = &mut split.query.share {
-                    share.turn = turn;
-                }
-                split.readers(readers)
-            })
-            .collect()
+        // Far fewer than would not fit.
+        let readers = splits.len() as u32;
+        for (split, turn) in splits.iter_mut().zip(0..) {
+            if let Some(share) = &mut split.query.share {
+                (share.readers, share.turn) = (readers, turn);
+            }
+        }
+        splits
     }
 
     /// The whole query as one part.

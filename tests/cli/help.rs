@@ -38,6 +38,7 @@ fn the_help_of_the_program() {
 fn the_help_of_each_command() {
     for command in [
         "export",
+        "split",
         "count",
         "verify",
         "status",

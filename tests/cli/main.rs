@@ -17,6 +17,7 @@ mod help;
 mod inspect;
 mod messages;
 mod outputs;
+mod split;
 mod times;
 mod token;
 

@@ -94,7 +94,7 @@ impl Fetcher {
                         attempts = attempts,
                         "page"
                     );
-                    if request.anchor.is_none() {
+                    if request.anchor.is_none() && request.whole.is_none() {
                         self.counters.listed(page.total);
                     }
                     return Ok(page);

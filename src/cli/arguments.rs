@@ -180,7 +180,8 @@ pub(super) struct SplitArguments {
         long,
         value_name = "FILE",
         value_hint = ValueHint::FilePath,
-        conflicts_with_all = ["actor", "task", "account"]
+        conflicts_with_all = ["actor", "task", "account"],
+        help_heading = "Which runs"
     )]
     pub(super) actors_file: Option<OsString>,
     /// Into how many parts, of all lists together
@@ -206,7 +207,8 @@ pub(super) struct ExportArguments {
         value_hint = ValueHint::FilePath,
         conflicts_with_all = [
             "actor", "task", "account", "since", "until", "status", "desc", "max_items", "follow"
-        ]
+        ],
+        help_heading = "Which runs"
     )]
     pub(super) split: Option<OsString>,
     #[command(flatten)]

@@ -10,6 +10,9 @@ use crate::emit::Known;
 use crate::query::MAX_PAGE_SIZE;
 use crate::run::Id;
 
+/// How many rows the first request asks for: usually none of them is without a start.
+const FIRST_LIMIT: u64 = 10;
+
 /// How far the look has come.
 #[derive(Debug, Clone)]
 pub(super) struct Undated {
@@ -34,12 +37,16 @@ impl Undated {
     }
 
     pub(super) fn request(&self, page_size: u64) -> PageRequest {
-        let offset = self.last.as_ref().map_or(0, |(offset, _)| *offset);
-        let overlap = u64::from(self.last.is_some());
-        let limit = (page_size + overlap).min(u64::from(MAX_PAGE_SIZE));
+        let rows = match &self.last {
+            None => PageRequest::rows(0, FIRST_LIMIT.min(page_size)),
+            Some((offset, _)) => {
+                let limit = (page_size + 1).min(u64::from(MAX_PAGE_SIZE));
+                PageRequest::rows(*offset, limit)
+            }
+        };
         PageRequest {
             whole: Some(self.direction),
-            ..PageRequest::rows(offset, limit)
+            ..rows
         }
     }
 }

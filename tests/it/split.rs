@@ -135,6 +135,30 @@ async fn runs_without_a_start_are_in_the_newest_part_and_come_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_look_for_runs_without_a_start_is_short_and_counts_for_nothing_else() {
+    let emulator = emulator(10_000).await;
+    let client = emulator.client();
+    let splits = client.split(&query(), 4).await.unwrap();
+    let before = emulator.requests().len();
+    let mut runs = client.runs(&splits[3]).stream();
+    while let Some(run) = runs.next().await {
+        run.unwrap();
+    }
+    let stats = runs.stats();
+    assert_eq!(
+        (stats.total, stats.rows),
+        (Some(splits[3].rows()), splits[3].rows())
+    );
+    let limit = |place: usize| {
+        let limit = emulator.requests()[before + place]
+            .parameter("limit")
+            .map(String::from);
+        limit.unwrap().parse::<u64>().unwrap()
+    };
+    assert_eq!([limit(0), limit(1), limit(2)], [10, 10, 1000]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_cannot_be_cut_is_one_part() {
     // Nothing there, nothing but runs without a start, one millisecond, and one run.
     let lists = [

@@ -54,7 +54,7 @@ fn read_part(
 #[test]
 fn they_come_first_wherever_they_are_listed() {
     for is_at_end in [true, false] {
-        for undated in [0, 1, 4, 5, 6, 12] {
+        for undated in [0, 1, 4, 5, 6, 12, 30] {
             let (ids, _) = read_part(&mut list(undated, is_at_end), 15, |_, _| {});
             let (first, rest) = ids.split_at(undated);
             assert!(first.iter().all(|id| id.starts_with("undated")), "{ids:?}");

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Measures what docs/scale.md counts with: CPU time, memory and bytes for a million runs.
-# Needs GNU time (apt-get install time) and target/release/apify-runs:
-# `cargo build --release --features cli`. Takes about two minutes.
+# Measures what docs/scale.md counts with: CPU time, memory and bytes for a million runs, and how
+# processes add up. Needs GNU time and jq (apt-get install time jq) and target/release/apify-runs:
+# `cargo build --release --features cli`. Takes two minutes, or, once tests/spark/run.sh has
+# installed Spark, five.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 program=${CARGO_TARGET_DIR:-target}/release/apify-runs
@@ -53,8 +54,62 @@ serve --latency 100ms
 measure 'parquet, 100 ms, 60 requests/s' export a --rate 60 --out "$folder/runs.parquet"
 measure 'parquet, 100 ms, 30 requests/s' export a --rate 30 --out "$folder/runs.parquet"
 
+runs=100000
+serve --latency 100ms
+echo
+for processes in 1 2 4 8; do
+    printf '%s processes, an Actor each, 30 requests/s: ' "$processes"
+    begun=$(date +%s.%N)
+    exports=()
+    for ((actor = 0; actor < processes; actor++)); do
+        "$program" export "actor$actor" --quiet --out "$folder/runs.$actor.parquet" &
+        exports+=($!)
+    done
+    wait "${exports[@]}"
+    echo "$(date +%s.%N) $begun $processes" |
+        awk '{printf "%.1f s, %d runs/s\n", $1 - $2, 100000 * $3 / ($1 - $2)}'
+    rm -rf "$folder"/runs*
+done
+printf 'the same list by 4 processes, a part each, 30 requests/s together: '
+begun=$(date +%s.%N)
+"$program" split a --into 4 --quiet >"$folder/splits"
+exports=()
+for part in 1 2 3 4; do
+    sed -n "${part}p" "$folder/splits" |
+        "$program" export --split - --quiet --out "$folder/runs.$part.parquet" &
+    exports+=($!)
+done
+wait "${exports[@]}"
+echo "$(date +%s.%N) $begun" | awk '{printf "%.1f s, %d runs/s\n", $1 - $2, 100000 / ($1 - $2)}'
+rm -rf "$folder"/runs*
+
+runs=100
+serve --latency 100ms
+seq -f 'actor%g' 200 >"$folder/actors"
+printf '200 Actors with 100 runs each, one after the other: '
+"$program" split --actors-file "$folder/actors" --into 1 --quiet >"$folder/splits"
+command time -f '%e s, %U s and %S s of CPU' \
+    "$program" export --split "$folder/splits" --out - --quiet 2>&1 >/dev/null
+
 runs=1000000000
 serve
-echo
 printf 'to cut 1,000,000,000 runs into 1,000 parts: '
-command time -f '%e s' "$program" split a --into 1000 --rate 1000 2>&1 >/dev/null
+command time -f '%e s' "$program" split a --into 1000 --rate 1000 --quiet 2>&1 >/dev/null
+
+spark=${CARGO_TARGET_DIR:-target}/export-venv/bin
+[ -x "$spark/spark-submit" ] || exit 0
+spark=$(realpath "$spark") program=$(realpath "$program")
+SPARK_HOME=$("$spark/python" -c 'import os, pyspark; print(os.path.dirname(pyspark.__file__))')
+export SPARK_HOME PYSPARK_PYTHON=$spark/python SPARK_LOCAL_IP=127.0.0.1
+for runs in 250000 1250000; do
+    serve
+    echo "$APIFY_TOKEN" >"$folder/token"
+    "$program" split a --into 16 --workers 2 --rate 1000 --quiet >"$folder/splits"
+    printf '%s runs by examples/spark, 2 executors: ' "$runs"
+    command time -f '%e s, %U s and %S s of CPU' -o "$folder/time" \
+        "$spark/spark-submit" --master 'local-cluster[2,1,1024]' examples/spark/runs.py \
+        "$folder/splits" "$folder/runs.parquet" --program "$program" \
+        --token-file "$folder/token" --base-url "$APIFY_API_BASE_URL" >"$folder/out" 2>&1
+    cat "$folder/time"
+    rm -rf "$folder"/runs*
+done

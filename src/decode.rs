@@ -1,13 +1,15 @@
 //! The body of an answer: a page of runs, or what came instead.
 
+use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
+use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::plain;
-use crate::run::{Id, Rows, RunSummary};
+use crate::run::{Id, MOST_ROWS, Rows, RunSummary, too_many_rows};
 use crate::texts::{self, RowTexts, Spans};
 use crate::timestamp;
 
@@ -88,6 +90,36 @@ struct List<T> {
     limit: Option<u64>,
     desc: Option<bool>,
     items: T,
+}
+
+/// The rows of a page, not read yet.
+struct RawRows<'a>(Vec<&'a RawValue>);
+
+impl<'de> Deserialize<'de> for RawRows<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(RawRowsVisitor)
+    }
+}
+
+struct RawRowsVisitor;
+
+impl<'de> Visitor<'de> for RawRowsVisitor {
+    type Value = RawRows<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of runs")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let mut rows = RawRows(Vec::new());
+        while let Some(row) = items.next_element()? {
+            if rows.0.len() == MOST_ROWS {
+                return Err(too_many_rows());
+            }
+            rows.0.push(row);
+        }
+        Ok(rows)
+    }
 }
 
 #[derive(Deserialize)]
@@ -249,18 +281,18 @@ pub(crate) fn not_a_list(reason: &str, body: &[u8], redact: &dyn Fn(&str) -> Str
 
 #[cold]
 fn page_row_by_row(text: &str) -> Option<Page> {
-    let ListEnvelope { data } = serde_json::from_str::<ListEnvelope<Vec<&RawValue>>>(text).ok()?;
+    let ListEnvelope { data } = serde_json::from_str::<ListEnvelope<RawRows>>(text).ok()?;
     let mut page = Page {
         total: data.total,
         offset: data.offset,
         limit: data.limit,
         desc: data.desc,
-        rows: Vec::with_capacity(data.items.len()),
+        rows: Vec::with_capacity(data.items.0.len()),
         unreadable: Vec::new(),
         answered_at: None,
         texts: None,
     };
-    for (index, item) in data.items.into_iter().enumerate() {
+    for (index, item) in data.items.0.into_iter().enumerate() {
         match serde_json::from_str(item.get()) {
             Ok(row) => page.rows.push(row),
             Err(error) => page.unreadable.push(unreadable(index, item.get(), &error)),
@@ -296,8 +328,8 @@ fn unreadable(index: usize, item: &str, error: &serde_json::Error) -> Unreadable
 /// Where the rows of a page of any form are, if it is one.
 #[cold]
 fn spans_in_any_form(text: &str) -> Spans {
-    let envelope = serde_json::from_str::<ListEnvelope<Vec<&RawValue>>>(text);
-    let items = envelope.map_or_else(|_| Vec::new(), |list| list.data.items);
+    let envelope = serde_json::from_str::<ListEnvelope<RawRows>>(text);
+    let items = envelope.map_or_else(|_| Vec::new(), |list| list.data.items.0);
     let span = |item: &RawValue| {
         let start = item.get().as_ptr().addr() - text.as_ptr().addr();
         texts::span(start, start + item.get().len())

@@ -210,12 +210,13 @@ async fn exchange(settings: &Settings, url: &Url, body: &mut Vec<u8>) -> Result<
     if status.is_success() {
         read_body(response, settings.max_page_bytes, body).await?;
     } else {
-        read_beginning(response, body).await;
+        // The status says enough, even if the rest does not come.
+        let _ = timeout(settings.timeout / 2, read_beginning(response, body)).await;
     }
     Ok(answer)
 }
 
-/// Appends the beginning of an error's body, as far as it comes: the status says enough.
+/// Appends the beginning of an error's body, as far as it comes.
 async fn read_beginning(mut response: Response, body: &mut Vec<u8>) {
     while body.len() < ERROR_BYTES
         && let Ok(Some(chunk)) = response.chunk().await

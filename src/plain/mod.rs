@@ -14,7 +14,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use value::PlainValue;
 
 use crate::decode::Page;
-use crate::run::RunSummary;
+use crate::run::{MOST_ROWS, RunSummary};
 use crate::texts::{self, Spans};
 
 /// Reads a page, its rows to the end of `rows`. `None` if the page as such has another form,
@@ -84,6 +84,9 @@ impl<'a> Plain<'a> {
             return Some(());
         }
         loop {
+            if rows.len() == MOST_ROWS {
+                return None;
+            }
             // Made in its place: a row that is pushed is copied there.
             rows.resize_with(rows.len() + 1, RunSummary::blank);
             let row = rows.last_mut()?;

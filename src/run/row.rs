@@ -111,6 +111,10 @@ impl<'de> Deserialize<'de> for RunSummary {
     }
 }
 
+/// The most rows that a page may have: ten times as many as the service sends. A body holds
+/// millions of tiny ones, which take a hundred times its memory.
+pub(crate) const MOST_ROWS: usize = 10 * MAX_PAGE_SIZE as usize;
+
 /// The rows of a page, each built where it stays.
 pub(crate) struct Rows(pub(crate) Vec<RunSummary>);
 
@@ -139,9 +143,17 @@ impl<'de> Visitor<'de> for RowsVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Rows, A::Error> {
         let mut rows = Rows::with_room();
-        while items.next_element_seed(NextRow(&mut rows.0))?.is_some() {}
+        while items.next_element_seed(NextRow(&mut rows.0))?.is_some() {
+            if rows.0.len() > MOST_ROWS {
+                return Err(too_many_rows());
+            }
+        }
         Ok(rows)
     }
+}
+
+pub(crate) fn too_many_rows<E: de::Error>() -> E {
+    E::custom(format_args!("it has more than {MOST_ROWS} rows"))
 }
 
 /// Reads one more row into the list. After an error, the last row is not complete.

@@ -15,6 +15,7 @@ mod emulator;
 mod faults;
 mod follow;
 mod histories;
+mod hostile;
 mod moving;
 mod pace;
 mod resume;

@@ -1,0 +1,332 @@
+//! Servers that are broken, or mean harm: each answer ends in rows or in a clear error, soon, and
+//! in the memory that the settings allow.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use apify_runs::{Client, Error, ErrorKind, RetryPolicy, RunStatus};
+use futures::StreamExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+use crate::drain;
+
+const MAX_PAGE_BYTES: usize = 1 << 20;
+/// How long one attempt may take.
+const TIMEOUT: Duration = Duration::from_millis(500);
+/// What a client may take at most, on a machine that is busy.
+const SOON: Duration = Duration::from_secs(20);
+/// More than the kernel holds of what nobody has read.
+const IN_SOCKETS: usize = 16 << 20;
+
+/// A server without manners: it sends these bytes, then others again and again.
+struct Server {
+    address: SocketAddr,
+    sent: Arc<AtomicUsize>,
+    task: JoinHandle<()>,
+}
+
+/// What is sent again and again, and how long the server waits each time.
+type Repeated = (Vec<u8>, Duration);
+
+impl Server {
+    async fn start(first: impl Into<Vec<u8>>, then: Option<Repeated>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let sent = Arc::new(AtomicUsize::new(0));
+        let (first, counter) = (first.into(), Arc::clone(&sent));
+        let task = tokio::spawn(async move {
+            loop {
+                let (connection, _) = listener.accept().await.unwrap();
+                let counter = Arc::clone(&counter);
+                // That the client closes the connection is how an answer without an end ends.
+                let _ = answer(connection, &first, then.as_ref(), &counter).await;
+            }
+        });
+        Self {
+            address,
+            sent,
+            task,
+        }
+    }
+
+    /// An answer with this body.
+    async fn with_body(body: impl AsRef<[u8]>) -> Self {
+        let body = body.as_ref();
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+        Self::start([head.as_bytes(), body].concat(), None).await
+    }
+
+    fn client(&self) -> Client {
+        let builder = Client::builder().token("s3cret");
+        let builder = builder.base_url(format!("http://{}", self.address));
+        let builder = builder.retry(RetryPolicy::none()).timeout(TIMEOUT);
+        builder.max_page_bytes(MAX_PAGE_BYTES).build().unwrap()
+    }
+
+    /// The error that the first request ends with.
+    async fn error(&self) -> Error {
+        let begun = Instant::now();
+        let (ids, end) = drain(self.client().runs("a").stream()).await;
+        assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+        assert!(ids.is_empty(), "{ids:?}");
+        let error = end.unwrap_err();
+        let shown = format!("{error} {error:?}");
+        assert!(shown.len() < 4000, "{} bytes of message", shown.len());
+        assert!(!shown.contains("s3cret"), "{shown}");
+        error
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn answer(
+    mut connection: TcpStream,
+    first: &[u8],
+    then: Option<&Repeated>,
+    sent: &AtomicUsize,
+) -> std::io::Result<()> {
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        request.push(connection.read_u8().await?);
+    }
+    connection.write_all(first).await?;
+    while let Some((bytes, pause)) = then {
+        connection.write_all(bytes).await?;
+        sent.fetch_add(bytes.len(), Ordering::Relaxed);
+        if !pause.is_zero() {
+            tokio::time::sleep(*pause).await;
+        }
+    }
+    connection.shutdown().await
+}
+
+fn page(items: &str) -> String {
+    format!(r#"{{"data":{{"total":1,"offset":0,"limit":1000,"items":[{items}]}}}}"#)
+}
+
+#[tokio::test]
+async fn a_body_without_an_end_is_given_up_at_the_limit() {
+    let row = br#"{"id":"HG7ML7M8z78YcAPEB"},"#.repeat(1000);
+    let begin = r#"{"data":{"total":1,"items":["#;
+    for head in [
+        // To the end of the connection, by its length, and in chunks.
+        format!("HTTP/1.1 200 OK\r\n\r\n{begin}"),
+        format!("HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n{begin}"),
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".into(),
+    ] {
+        let chunk = [format!("{:x}\r\n", row.len()).as_bytes(), &row, b"\r\n"].concat();
+        let is_chunked = head.contains("chunked");
+        let repeated = if is_chunked { chunk } else { row.clone() };
+        let server = Server::start(head, Some((repeated, Duration::ZERO))).await;
+        let error = server.error().await;
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
+        assert!(
+            error.to_string().contains("longer than max_page_bytes"),
+            "{error}"
+        );
+        let sent = server.sent.load(Ordering::Relaxed);
+        assert!(
+            sent < MAX_PAGE_BYTES + IN_SOCKETS,
+            "{sent} bytes were taken"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_comes_drop_by_drop_ends_with_the_timeout() {
+    let drop = (b" ".to_vec(), Duration::from_millis(20));
+    for first in [
+        "HTTP/1.1 200",
+        "HTTP/1.1 200 OK\r\nX-Long: ",
+        "HTTP/1.1 200 OK\r\n\r\n{\"data\":",
+    ] {
+        let server = Server::start(first, Some(drop.clone())).await;
+        let error = server.error().await;
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{first:?}: {error}");
+    }
+    // The beginning of an error says enough.
+    let server = Server::start("HTTP/1.1 404 Not Found\r\n\r\n", Some(drop)).await;
+    assert_eq!(server.error().await.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn a_flood_of_headers_is_no_answer() {
+    let header = b"X-Flood: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n".repeat(100);
+    let endless = Some((header, Duration::ZERO));
+    let server = Server::start("HTTP/1.1 200 OK\r\n", endless).await;
+    let error = server.error().await;
+    assert_eq!(error.kind(), ErrorKind::Transport, "{error}");
+    assert!(server.sent.load(Ordering::Relaxed) < IN_SOCKETS);
+
+    let header = "X-Long: ".to_owned() + &"a".repeat(2 << 20);
+    let server = Server::start(format!("HTTP/1.1 200 OK\r\n{header}\r\n\r\n"), None).await;
+    assert_eq!(server.error().await.kind(), ErrorKind::Transport);
+}
+
+#[tokio::test]
+async fn what_is_no_http_is_a_transport_error() {
+    for bytes in [
+        &b""[..],
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"SSH-2.0-OpenSSH_9.2p1\r\n",
+        b"HTTP/1.1 999999 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n{}{}{}",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\n\x1f\x8b\x08\xff",
+    ] {
+        let server = Server::start(bytes, None).await;
+        let error = server.error().await;
+        let is_ours = matches!(error.kind(), ErrorKind::Transport | ErrorKind::Decode);
+        assert!(is_ours, "{bytes:?}: {:?} {error}", error.kind());
+    }
+}
+
+#[tokio::test]
+async fn bodies_that_are_no_list_are_said_to_be_none() {
+    let deep = "[".repeat(400_000);
+    let nested = format!("{}1{}", r#"{"data":"#.repeat(50_000), "}".repeat(50_000));
+    let tiny = page(&vec![r#"{"id":""}"#; 100_000].join(","));
+    let numbers = page(&vec!["5"; 400_000].join(","));
+    let cases: [(&[u8], &str); 12] = [
+        (deep.as_bytes(), "invalid type: sequence"),
+        (nested.as_bytes(), "missing field"),
+        (tiny.as_bytes(), "more than 10000 rows"),
+        (numbers.as_bytes(), "expected a run"),
+        (
+            b"{\"data\":{\"total\":1,\"items\":[{\"id\":\"\xff\xfe\"}]}}",
+            "utf-8",
+        ),
+        (b"{\"data\":{\"total\":NaN,\"items\":[]}}", "expected value"),
+        (
+            b"{\"data\":{\"total\":1e999,\"items\":[]}}",
+            "number out of range",
+        ),
+        (b"{\"data\":{\"total\":1.5,\"items\":[]}}", "floating point"),
+        (
+            b"{\"data\":{\"total\":1,\"total\":2,\"items\":[]}}",
+            "duplicate field `total`",
+        ),
+        (
+            b"{\"data\":{\"total\":1,\"items\":[],\"items\":[]}}",
+            "duplicate field `items`",
+        ),
+        (b"{\"data\":null}", "invalid type: null"),
+        (b"\0\0\0\0", "expected value"),
+    ];
+    for (body, reason) in cases {
+        let error = Server::with_body(body).await.error().await;
+        assert_eq!(error.kind(), ErrorKind::Decode, "{error}");
+        assert!(error.to_string().contains(reason), "{reason}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn one_bad_row_is_one_error_however_bad_it_is() {
+    let long = "x".repeat(600_000);
+    let deep = format!("{}1{}", "[".repeat(1000), "]".repeat(1000));
+    let bad = [
+        r#"{"id":"bad","usageTotalUsd":1e999}"#.to_owned(),
+        format!(r#"{{"id":"bad","startedAt":"{long}"}}"#),
+        format!(r#"{{"id":"bad","status":{deep}}}"#),
+        format!(r#"{{"{long}":1,"id":5}}"#),
+    ];
+    for bad in bad {
+        let server = Server::with_body(page(&format!(r#"{bad},{{"id":"good"}}"#))).await;
+        let mut runs = server.client().runs("a").stream();
+        let error = runs.next().await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Item, "{error}");
+        assert!(format!("{error} {error:?}").len() < 4000, "a long message");
+        assert_eq!(runs.next().await.unwrap().unwrap().id, "good");
+        assert!(runs.next().await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn odd_rows_are_rows() {
+    let long = "x".repeat(600_000);
+    let deep = format!("{}1{}", "[".repeat(100), "]".repeat(100));
+    let odd = [
+        format!(r#"{{"id":"odd","unknown":{deep}}}"#),
+        format!(r#"{{"id":"odd","unknown":"{long}"}}"#),
+        format!(r#"{{"id":"odd","status":"{long}"}}"#),
+        r#"{"id":"odd","unknown":1,"unknown":2}"#.into(),
+        r#"{"id":"other","id":"odd","status":"SUCCEEDED","status":"FAILED"}"#.into(),
+        "{\"id\":\"odd\",\"unknown\":\"\\u0000\\ud83d\\ude00\"}".into(),
+    ];
+    for odd in odd {
+        let server = Server::with_body(page(&odd)).await;
+        let mut runs = server.client().runs("a").stream();
+        let run = runs.next().await.unwrap().unwrap();
+        assert_eq!(run.id, "odd");
+        assert!(run.status != RunStatus::Succeeded);
+    }
+    let server = Server::with_body(page(&format!(r#"{{"id":"{long}"}}"#))).await;
+    let (ids, end) = drain(server.client().runs("a").stream()).await;
+    end.unwrap();
+    assert_eq!(ids, [long]);
+}
+
+/// Where another program is needed that is not everywhere.
+#[cfg(all(target_os = "linux", any(feature = "rustls", feature = "native-tls")))]
+mod tls {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Child, Command, Stdio};
+
+    use super::*;
+
+    struct OpenSsl(Child);
+
+    impl Drop for OpenSsl {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_certificate_that_nobody_vouches_for_ends_it_before_the_token_is_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = Command::new("openssl")
+            .args("req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost".split(' '))
+            .args(["-keyout", "key.pem", "-out", "certificate.pem"])
+            .args(["-addext", "subjectAltName=DNS:localhost"])
+            .current_dir(&folder)
+            .stderr(Stdio::null())
+            .status();
+        assert!(made.unwrap().success());
+        let mut server = Command::new("openssl")
+            .args("s_server -accept 127.0.0.1:0 -key key.pem -cert certificate.pem".split(' '))
+            .current_dir(&folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(server.stdout.take().unwrap());
+        let mut server = OpenSsl(server);
+        let mut line = String::new();
+        while !line.starts_with("ACCEPT ") {
+            line.clear();
+            assert!(said.read_line(&mut line).unwrap() > 0, "it does not listen");
+        }
+        let (_, port) = line.trim().rsplit_once(':').unwrap();
+        let client = Client::builder().token("s3cret").retry(RetryPolicy::none());
+        let client = client.base_url(format!("https://localhost:{port}"));
+        let error = client.build().unwrap().count("a").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Transport, "{error:?}");
+        assert!(format!("{error:?}").contains("certificate"), "{error:?}");
+
+        server.0.kill().unwrap();
+        let rest: String = said.lines().map_while(Result::ok).collect();
+        assert!(!rest.contains("s3cret"), "{rest}");
+    }
+}

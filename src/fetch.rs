@@ -78,12 +78,11 @@ impl Fetcher {
         let (mut attempts, mut spent) = (0, Duration::ZERO);
         let mut before: Option<Error> = None;
         loop {
-            let turn = self.turn().await;
-            let permit = settings.pacer.permit().await;
+            let permits = self.permits().await;
             attempts += 1;
             let time_left = policy.max_elapsed.saturating_sub(spent);
             let sent_at = Instant::now();
-            let result = self.attempt((turn, permit), &url, time_left).await;
+            let result = self.attempt(permits, &url, time_left).await;
             spent += sent_at.elapsed();
             let error = match result {
                 Ok(page) => {
@@ -126,18 +125,20 @@ impl Fetcher {
         }
     }
 
-    /// Waits until it is this reader's turn.
-    async fn turn(&self) -> Option<(Share, Permit<'_>)> {
-        let (share, pacer) = self.share.as_ref()?;
-        Some((*share, pacer.permit().await))
+    /// Waits until a request may be sent: by the pace of the reader, if there are several, and by
+    /// that of the client.
+    async fn permits(&self) -> Permits<'_> {
+        let of_share = match &self.share {
+            Some((share, pacer)) => Some((*share, pacer.permit().await)),
+            None => None,
+        };
+        Permits {
+            of_share,
+            of_client: self.client.settings().pacer.permit().await,
+        }
     }
 
-    async fn attempt(
-        &self,
-        (turn, permit): (Option<(Share, Permit<'_>)>, Permit<'_>),
-        url: &Url,
-        time_left: Duration,
-    ) -> Result<Page> {
+    async fn attempt(&self, permits: Permits<'_>, url: &Url, time_left: Duration) -> Result<Page> {
         let settings = self.client.settings();
         self.counters.sent();
         let mut body = self.bodies.take();
@@ -147,11 +148,7 @@ impl Fetcher {
             let message = format!("no complete answer within {limit:?}");
             Err(Error::new(ErrorKind::Timeout, message))
         })?;
-        permit.answered(answer.status, answer.rate_limit);
-        if let Some((share, turn)) = turn {
-            let rate_limit = answer.rate_limit.map(|rate| share.of(rate));
-            turn.answered(answer.status, rate_limit);
-        }
+        permits.answered(&answer);
         self.counters.received(body.len());
         let mut spans = self.keeps_texts.then(Spans::new);
         let mut page = read(settings, answer, &body, self.rows.take(), spans.as_mut());
@@ -163,6 +160,23 @@ impl Fetcher {
         body.shrink_to(KEPT_BYTES);
         self.bodies.keep(body);
         page
+    }
+}
+
+/// A request that may be sent.
+struct Permits<'a> {
+    of_share: Option<(Share, Permit<'a>)>,
+    of_client: Permit<'a>,
+}
+
+impl Permits<'_> {
+    /// Takes over what an answer says of the pace.
+    fn answered(self, answer: &Answer) {
+        if let Some((share, permit)) = self.of_share {
+            let rate_limit = answer.rate_limit.map(|rate| share.part_of(rate));
+            permit.answered(answer.status, rate_limit);
+        }
+        self.of_client.answered(answer.status, answer.rate_limit);
     }
 }
 

@@ -25,7 +25,7 @@ use crate::walk::Rules;
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 /// The longest interval, and the longest lookback.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-const DEFAULT_LOOKBACK: Duration = Duration::from_secs(60);
+pub(crate) const DEFAULT_LOOKBACK: Duration = Duration::from_secs(60);
 const DEFAULT_CONCURRENCY: usize = 8;
 const MOST_CONCURRENCY: usize = 64;
 

@@ -123,8 +123,8 @@ pub(super) struct SourceArguments {
     pub(super) demo: Option<u64>,
     /// Only runs that started then or later
     ///
-    /// 2025-09-01, which is its first moment in UTC, 2025-09-01T10:00:00Z, or a time before the
-    /// first start of this export, such as 30d or 12h.
+    /// 2025-09-01, which is its first moment in UTC, 2025-09-01T10:00:00Z, or a time before now,
+    /// such as 30d or 12h. To an export that goes on, now is its first start.
     #[arg(long, value_name = "TIME", value_parser = when, help_heading = "Which runs")]
     pub(super) since: Option<When>,
     /// Only runs that started then or earlier; forms as for --since
@@ -189,7 +189,7 @@ pub(super) struct SplitArguments {
     pub(super) into: usize,
     /// How many parts of one list are exported at a time at most: each may send that part of
     /// the requests of --rate. As many as there are, if it is not given
-    #[arg(long, value_name = "N", help_heading = "Output")]
+    #[arg(long, value_name = "N", help_heading = "Output", value_parser = positive)]
     pub(super) workers: Option<usize>,
 }
 
@@ -279,14 +279,9 @@ pub(super) struct WalkArguments {
     /// How late a run may appear in the list and still be found
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     pub(super) lookback: Duration,
-    /// How many runs to ask for at a time
-    #[arg(
-        long,
-        value_name = "N",
-        default_value = "1000",
-        help_heading = "Requests"
-    )]
-    pub(super) page_size: u32,
+    /// How many runs to ask for at a time; 1000 if it is not given
+    #[arg(long, value_name = "N", help_heading = "Requests")]
+    pub(super) page_size: Option<u32>,
     /// How many pages are in flight
     #[arg(long, value_name = "N", default_value = "8", help_heading = "Requests")]
     pub(super) concurrency: usize,
@@ -347,6 +342,12 @@ pub(super) struct EmulateArguments {
     /// Start K new runs before every N-th request: N or N:K
     #[arg(long, value_name = "N[:K]")]
     pub(super) insert_every: Option<Change>,
+}
+
+/// Reads a number from 1 on.
+fn positive(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "it must be a number from 1 on".into())
 }
 
 /// Reads a format.

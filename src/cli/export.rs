@@ -42,6 +42,9 @@ pub(super) async fn run(arguments: Box<ExportArguments>, screen: &Screen) -> Res
         if exit != Exit::Complete {
             return Ok(exit);
         }
+        if job.stop.signal() != 0 {
+            return Ok(Exit::Interrupted(job.stop.signal()));
+        }
     }
     Ok(Exit::Complete)
 }
@@ -92,9 +95,16 @@ impl Job<'_> {
         let known = before.as_ref().filter(|_| !destination.restart);
         let query = match split {
             Some(split) => split.into(),
-            None => source::query(&arguments.source, known)?,
+            None => {
+                let query = source::query(&arguments.source, known)?;
+                narrow(query, &arguments.walk)
+            }
         };
-        let runs = self.source.client.runs(narrow(query, &arguments.walk));
+        let query = match arguments.walk.page_size {
+            Some(page_size) => query.page_size(page_size),
+            None => query,
+        };
+        let runs = self.source.client.runs(query);
         let export = Export::new(walk(runs, &arguments.walk), output);
         let result = self.run(export).await;
         let place = Place {
@@ -220,9 +230,7 @@ fn walk(runs: Runs, arguments: &WalkArguments) -> Runs {
 }
 
 fn narrow(query: RunQuery, arguments: &WalkArguments) -> RunQuery {
-    let query = query
-        .descending(arguments.desc)
-        .page_size(arguments.page_size);
+    let query = query.descending(arguments.desc);
     match arguments.max_items {
         Some(limit) => query.limit(limit),
         None => query,

@@ -33,9 +33,11 @@ impl Stop {
         stop
     }
 
-    /// Ready when the program is asked to stop.
+    /// Ready when the program is asked to stop, or has been.
     pub(super) async fn asked(&self) {
-        self.asked.notified().await;
+        while self.signal() == 0 {
+            self.asked.notified().await;
+        }
     }
 
     /// The signal that asked for it.

@@ -26,7 +26,11 @@ pub(super) async fn run(arguments: SplitArguments, screen: &Screen) -> Result<Ex
         .collect();
     let printed = print(lines.as_bytes())?;
     let rows = || splits.iter().map(Split::rows);
-    let (all, shortest, longest) = (rows().sum::<u64>(), rows().min(), rows().max());
+    let (all, shortest, longest) = (
+        rows().fold(0, u64::saturating_add),
+        rows().min(),
+        rows().max(),
+    );
     let count = indicatif::HumanCount;
     let text = format!(
         "{} splits of {} runs: {} to {} each",

@@ -334,7 +334,8 @@ impl Export {
         drop(walk.pages);
         let written = walk.writer.finish().await?;
         let interrupted = end? == End::Stopped;
-        let total_after = match interrupted {
+        // The reader of a split may have to wait long for its turn.
+        let total_after = match interrupted || query.share.is_some() {
             true => None,
             // The export is complete: nobody has to wait long for this number.
             false => {

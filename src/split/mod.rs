@@ -2,6 +2,7 @@
 
 mod partition;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,11 +10,13 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::client::{Client, RATES};
-use crate::decode::{Page, excerpt};
+use crate::decode::{Entry, Page, excerpt};
 use crate::error::{Error, Result};
 use crate::query::RunQuery;
+use crate::stream::DEFAULT_LOOKBACK;
 use crate::walk::PageRequest;
 use partition::Partition;
 
@@ -30,6 +33,8 @@ const VERSION: u64 = 1;
 /// token in it, and made to be sent elsewhere: with `serde`, or as one line of JSON with
 /// `Display` and `FromStr`. [`Client::runs`] takes it in place of a query. The walk has a
 /// [`Cursor`](crate::Cursor) of its own, and keeps to its [share](Self::readers) of the pace.
+/// [`RunPages`](crate::RunPages) of the split that has the runs without a start may begin with a
+/// page of the whole list, which shows them.
 ///
 /// # Example: the parts of a list, one after the other
 ///
@@ -51,7 +56,7 @@ const VERSION: u64 = 1;
 /// # }
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Form", into = "Form")]
+#[serde(try_from = "Value", into = "Form")]
 #[must_use]
 pub struct Split {
     query: RunQuery,
@@ -96,10 +101,11 @@ impl Split {
     /// Each gets this part of the pace, which is what the client that cut the list had in
     /// [`max_requests_per_second`](crate::ClientBuilder::max_requests_per_second), and also of
     /// what the service tells in `X-RateLimit-Limit`. So all of them together keep to it,
-    /// wherever they run: each sends its requests evenly, and those that begin at the same time
-    /// take turns. If they begin at any time, a single second may see a few more, and at worst
-    /// one for each reader; that is what the half of the service's limit that the default leaves
-    /// free is for. The process that reads a split keeps to its client's own pace as well.
+    /// wherever they run: each sends its requests evenly, with as much time between two splits,
+    /// and those that begin at the same time take turns. If they begin at any time, a single
+    /// second may see more, at worst one more for each reader; that is what the half of the
+    /// service's limit is for that the default leaves free. The process that reads a split keeps
+    /// to its client's own pace as well.
     pub fn readers(mut self, readers: usize) -> Self {
         if let Some(share) = &mut self.query.share {
             let readers = u32::try_from(readers).unwrap_or(u32::MAX);
@@ -162,16 +168,21 @@ impl From<Split> for Form {
     }
 }
 
-impl TryFrom<Form> for Split {
+/// The version is looked at first: of another one nothing else is known.
+impl TryFrom<Value> for Split {
     type Error = String;
 
-    fn try_from(form: Form) -> Result<Self, String> {
-        if form.version != VERSION {
-            return Err(format!(
-                "version {} is not one that this crate reads",
-                form.version
-            ));
+    fn try_from(value: Value) -> Result<Self, String> {
+        match value.get("version").map(Value::as_u64) {
+            Some(Some(VERSION)) => {}
+            Some(Some(version)) => {
+                return Err(format!(
+                    "it is of version {version}, and this version of the crate knows only {VERSION}"
+                ));
+            }
+            _ => return Err("it has no version".into()),
         }
+        let form: Form = serde_json::from_value(value).map_err(|error| error.to_string())?;
         Ok(Self {
             query: form.query,
             rows: form.rows,
@@ -182,20 +193,23 @@ impl TryFrom<Form> for Split {
 impl Share {
     /// The requests a second of one reader.
     pub(crate) fn rate(self) -> Option<f64> {
-        let all = self.requests_per_second;
-        all.map(|all| all / f64::from(self.readers))
+        self.requests_per_second.map(|all| self.part_of(all))
     }
 
-    /// One reader's part of what all of them may send.
-    pub(crate) fn of(self, rate: f64) -> f64 {
+    /// One reader's part of a rate.
+    pub(crate) fn part_of(self, rate: f64) -> f64 {
         rate / f64::from(self.readers)
     }
 
-    /// How long the first request waits, so that readers that begin together take turns.
+    /// How long the first request waits: as long as there is between two, since the reader may
+    /// have sent one for another split just now; and a part of that more, so that readers that
+    /// begin together take turns.
     pub(crate) fn first_wait(self) -> Duration {
-        let turn = f64::from(self.turn % self.readers);
-        let seconds = self.requests_per_second.map_or(0.0, |all| turn / all);
-        Duration::from_secs_f64(seconds)
+        let Some(rate) = self.rate() else {
+            return Duration::ZERO;
+        };
+        let turn = f64::from(self.turn % self.readers) / f64::from(self.readers);
+        Duration::from_secs_f64((1.0 + turn) / rate)
     }
 
     /// Checks what has come from elsewhere.
@@ -204,9 +218,8 @@ impl Share {
     ///
     /// [`ErrorKind::Config`](crate::ErrorKind::Config), naming the setting and its value.
     pub(crate) fn validate(self) -> Result<()> {
-        if !(1..=MOST_SPLITS as u32).contains(&self.readers) {
-            let expected = "it must be from 1 to 10000";
-            return Err(Error::config("readers", self.readers, expected));
+        if self.readers == 0 {
+            return Err(Error::config("readers", 0, "it must be at least 1"));
         }
         match self.requests_per_second {
             Some(rate) if !RATES.contains(&rate) => {
@@ -225,7 +238,9 @@ impl Client {
     /// Together they hand out exactly what a walk of the whole query would. Each begins with the
     /// start of a run, and the one before it ends a millisecond earlier, so that no run is in
     /// two windows and none in between. The first and the last have the query's own bounds, or
-    /// none: what starts later is in the last one (the first, if the query is descending).
+    /// none: what starts later is in the last one (the first, if the query is descending). So is
+    /// all that started within a [lookback](crate::Runs::lookback) of 60 s before the list was cut, where
+    /// runs may still appear.
     /// Where the query has no bounds at all, runs without a start are in that one too, and come
     /// first, wherever the service lists them; no other window shows them.
     ///
@@ -239,8 +254,9 @@ impl Client {
     /// # Errors
     ///
     /// Any kind but `Item`; [`ErrorKind::Config`](crate::ErrorKind::Config) if `n` is out of
-    /// bounds, or if the query has an [`offset`](RunQuery::offset) or a
-    /// [`limit`](RunQuery::limit), which nobody can keep who sees a part only.
+    /// bounds, if the query has an [`offset`](RunQuery::offset) or a
+    /// [`limit`](RunQuery::limit), which nobody can keep who sees a part only, or if it is that of
+    /// a split.
     ///
     /// # Cancel safety
     ///
@@ -257,7 +273,8 @@ impl Client {
     /// are cut into the most. Each query is at least one part, in the order of the queries.
     ///
     /// Otherwise it is like [`split`](Self::split), also in its errors, of which the first one
-    /// ends it. A list that is not cut takes one request.
+    /// ends it. A list that is not cut takes one request. Several queries for the same Actor share
+    /// its pace, others do not.
     pub async fn split_all(&self, queries: &[RunQuery], n: usize) -> Result<Vec<Split>> {
         if !(1..=MOST_SPLITS).contains(&n) {
             return Err(Error::config("n", n, "it must be from 1 to 10000"));
@@ -270,39 +287,48 @@ impl Client {
             .await?;
         let rows = |edge: &Option<Edge>| edge.map_or(0, |edge| edge.rows);
         let all: u64 = beginnings.iter().map(rows).fold(0, u64::saturating_add);
-        let mut splits = Vec::new();
-        for (query, oldest) in queries.iter().zip(beginnings) {
-            let part = n as f64 * rows(&oldest) as f64 / all.max(1) as f64;
-            let parts = (part.round() as usize).clamp(1, n);
-            splits.extend(self.cut(query, oldest, parts).await?);
-        }
+        let parts: Vec<Vec<Split>> = stream::iter(queries.iter().zip(beginnings))
+            .map(|(query, oldest)| {
+                let part = n as f64 * rows(&oldest) as f64 / all.max(1) as f64;
+                self.cut(query, oldest, (part.round() as usize).clamp(1, n))
+            })
+            .buffered(CONCURRENCY)
+            .try_collect()
+            .await?;
+        let mut splits = parts.concat();
+        take_turns(&mut splits);
         Ok(splits)
     }
 
     /// Cuts one list.
     async fn cut(&self, query: &RunQuery, oldest: Option<Edge>, n: usize) -> Result<Vec<Split>> {
-        let whole = || self.whole(query, oldest.map_or(0, |edge| edge.rows));
+        let whole = || vec![self.whole(query, oldest.map_or(0, |edge| edge.rows))];
         let (Some(oldest), 2..) = (oldest, n) else {
-            return Ok(vec![whole()]);
+            return Ok(whole());
         };
         let Some(newest) = self.newest(query).await? else {
-            return Ok(vec![whole()]);
+            return Ok(whole());
         };
-        let mut partition = Partition::new(oldest.rows, oldest.start, newest, n);
+        if ![oldest.start, newest.start]
+            .map(time)
+            .iter()
+            .all(|start| query.spans(*start))
+        {
+            // The service ignores bounds.
+            return Ok(whole());
+        }
+        let latest = newest.latest_cut();
+        let mut partition = Partition::new(oldest.rows, oldest.start, newest.start, latest, n);
         loop {
             let times = partition.probes();
             if times.is_empty() {
                 break;
             }
-            let answers: Vec<_> = stream::iter(times)
-                .map(|time| self.beginning_at(query, time))
-                .buffered(CONCURRENCY)
-                .try_collect()
-                .await?;
-            for answer in answers {
-                if answer.first.is_some_and(|first| first < answer.time) {
-                    // The service ignores bounds.
-                    return Ok(vec![whole()]);
+            let answers = stream::iter(times).map(|time| self.beginning_at(query, time));
+            let mut answers = answers.buffered(CONCURRENCY);
+            while let Some(answer) = answers.try_next().await? {
+                if answer.ignores_bound {
+                    return Ok(whole());
                 }
                 partition.take(answer.time, answer.rows, answer.first);
             }
@@ -332,13 +358,6 @@ impl Client {
         if query.descending {
             splits.reverse();
         }
-        // Far fewer than would not fit.
-        let readers = splits.len() as u32;
-        for (split, turn) in splits.iter_mut().zip(0..) {
-            if let Some(share) = &mut split.query.share {
-                (share.readers, share.turn) = (readers, turn);
-            }
-        }
         splits
     }
 
@@ -356,17 +375,18 @@ impl Client {
 
     /// The beginning of the list. `None` if there is no run with a start.
     async fn oldest(&self, query: &RunQuery) -> Result<Option<Edge>> {
-        let page = self.first_row(dated(query).descending(false)).await?;
-        Ok(first_start(&page).map(|start| Edge {
-            start,
-            rows: page.total,
-        }))
+        let query = dated(query).descending(false);
+        let after = query.started_after.map(|time| time.timestamp_millis());
+        let page = self.first_row(query).await?;
+        // The first run may be one that cannot be read.
+        let start = first_start(&page).or(after).filter(|_| page.total > 0);
+        Ok(start.map(|start| Edge::of(&page, start)))
     }
 
-    /// When the last run of the list started.
-    async fn newest(&self, query: &RunQuery) -> Result<Option<i64>> {
+    /// The end of the list. `None` if nobody can say when the last run started.
+    async fn newest(&self, query: &RunQuery) -> Result<Option<Edge>> {
         let page = self.first_row(dated(query).descending(true)).await?;
-        Ok(first_start(&page))
+        Ok(first_start(&page).map(|start| Edge::of(&page, start)))
     }
 
     /// What the list has from this time on.
@@ -374,10 +394,14 @@ impl Client {
         let mut query = query.clone().descending(false);
         query.started_after = time(from);
         let page = self.first_row(query).await?;
+        let first = first_start(&page);
+        let is_undated = |entry: Entry<'_>| entry.run.is_some() && entry.start.is_none();
         Ok(Answer {
             time: from,
             rows: page.total,
-            first: first_start(&page),
+            first,
+            ignores_bound: first.is_some_and(|first| first < from)
+                || page.entries().next().is_some_and(is_undated),
         })
     }
 
@@ -386,11 +410,35 @@ impl Client {
     }
 }
 
-/// Where a list begins, and how long it is.
+/// The first or the last run of a list, and how long the list is.
 #[derive(Debug, Clone, Copy)]
 struct Edge {
     start: i64,
     rows: u64,
+    /// By the service's clock.
+    answered_at: Option<i64>,
+}
+
+impl Edge {
+    fn of(page: &Page, start: i64) -> Self {
+        Self {
+            start,
+            rows: page.total,
+            answered_at: page.answered_at.map(|time| time.timestamp_millis()),
+        }
+    }
+
+    /// When a part may begin at the latest, if this is the last run. What started later than that
+    /// may still be joined by runs that appear late, or that get their start late: all of these
+    /// are in the last part.
+    fn latest_cut(&self) -> i64 {
+        let lookback = DEFAULT_LOOKBACK.as_millis() as i64;
+        match self.answered_at {
+            // A clock that is far behind the runs says nothing.
+            Some(now) if self.start <= now.saturating_add(lookback) => now.saturating_sub(lookback),
+            _ => i64::MAX,
+        }
+    }
 }
 
 /// What a list has from `time` on.
@@ -398,10 +446,35 @@ struct Answer {
     time: i64,
     rows: u64,
     first: Option<i64>,
+    /// Whether it has a run from before.
+    ignores_bound: bool,
+}
+
+/// Gives each split of a list its turn. Lists of the same Actor are one to the service's limit.
+fn take_turns(splits: &mut [Split]) {
+    let mut readers: HashMap<String, u32> = HashMap::new();
+    let scope = |split: &Split| split.query.identity().scope.to_string();
+    for split in splits.iter_mut() {
+        let turn = readers.entry(scope(split)).or_default();
+        if let Some(share) = &mut split.query.share {
+            share.turn = *turn;
+        }
+        *turn += 1;
+    }
+    for split in splits {
+        let readers = readers.get(&scope(split)).copied().unwrap_or(1);
+        if let Some(share) = &mut split.query.share {
+            share.readers = readers;
+        }
+    }
 }
 
 fn can_be_split(query: &RunQuery) -> Result<()> {
     query.validate()?;
+    if query.share.is_some() {
+        let expected = "it is a part already: cut the whole query into more";
+        return Err(Error::config("query", query, expected));
+    }
     if query.offset > 0 {
         let expected = "a query that is split cannot leave out the first runs";
         return Err(Error::config("offset", query.offset, expected));

@@ -23,12 +23,14 @@ pub(super) struct Partition {
     total: u64,
     /// Behind the last run.
     end: i64,
+    /// No cut is later.
+    latest: i64,
     cuts: Vec<Cut>,
     probes_left: usize,
 }
 
 /// The list from a time on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Point {
     /// How many runs there are.
     pub(super) rows: u64,
@@ -52,8 +54,8 @@ pub(super) struct Part {
 
 impl Partition {
     /// A list with so many runs, from the `oldest` start to the `newest`, to be cut into so many
-    /// parts.
-    pub(super) fn new(total: u64, oldest: i64, newest: i64, parts: usize) -> Self {
+    /// parts, not later than at `latest`.
+    pub(super) fn new(total: u64, oldest: i64, newest: i64, latest: i64, parts: usize) -> Self {
         let end = newest.max(oldest).saturating_add(1);
         let first = Point {
             rows: total,
@@ -75,21 +77,21 @@ impl Partition {
             points: BTreeMap::from([(oldest, first), (end, behind)]),
             total,
             end,
+            latest,
             cuts: cuts.collect(),
             probes_left: PROBES_A_LIST + PROBES_A_PART * parts,
         }
     }
 
-    /// The times to ask about next. None if there is nothing more to find out.
+    /// The times to ask about next: empty if there is nothing more to find out.
     pub(super) fn probes(&mut self) -> BTreeSet<i64> {
         let mut times = BTreeSet::new();
-        let tolerance = self.tolerance();
+        let (gaps, tolerance) = (self.gaps(), self.tolerance());
         let mut guessed = None;
-        for cut in &mut self.cuts {
+        for (cut, gap) in self.cuts.iter_mut().zip(gaps) {
             if times.len() == self.probes_left {
                 break;
             }
-            let gap = Gap::around(&self.points, cut.rows);
             if gap.nearest(cut.rows).rows.abs_diff(cut.rows) <= tolerance {
                 continue;
             }
@@ -108,21 +110,24 @@ impl Partition {
 
     /// Takes an answer: so many runs started at `time` or later, the first of them then.
     pub(super) fn take(&mut self, time: i64, rows: u64, first: Option<i64>) {
-        let first = first.map_or(self.end, |first| first.clamp(time, self.end));
+        // Of a run that cannot be read, nobody knows when it started.
+        let unknown = if rows > 0 { time } else { self.end };
+        let first = first.map_or(unknown, |first| first.clamp(time, self.end));
         self.points.insert(time, Point { rows, first });
     }
 
     /// The parts as far as they could be made out: none of them empty, so that there may be
     /// fewer than were asked for.
     pub(super) fn parts(&self) -> Vec<Part> {
-        let places = self.cuts.iter().map(|cut| {
-            let point = Gap::around(&self.points, cut.rows).nearest(cut.rows);
+        let places = self.cuts.iter().zip(self.gaps()).map(|(cut, gap)| {
+            let point = gap.nearest(cut.rows);
             (point.first, point.rows)
         });
         // Where two answers tell of the same run, one of them counts.
         let places: BTreeMap<i64, u64> = places.collect();
         let oldest = self.points.first_key_value().map(|(time, _)| *time);
-        let is_inside = |time: &i64| *time < self.end && oldest.is_none_or(|first| *time > first);
+        let end = self.end.min(self.latest.saturating_add(1));
+        let is_inside = |time: &i64| *time < end && oldest.is_none_or(|first| *time > first);
         let cuts = places.into_iter().filter(|(time, _)| is_inside(time));
         let begins: Vec<_> = oldest
             .map(|first| (first, self.total))
@@ -139,6 +144,23 @@ impl Partition {
             .collect()
     }
 
+    /// Where each cut lies among the answers: between the last that tells of more rows than are
+    /// to follow it, and the next. Later cuts are followed by fewer rows, and so lie further on.
+    fn gaps(&self) -> Vec<Gap> {
+        let mut points = self.points.iter().peekable();
+        let mut gap = Gap::default();
+        let mut at = |rows: u64| {
+            while let Some((_, point)) = points.next_if(|(_, point)| point.rows > rows) {
+                gap.before = *point;
+            }
+            if let Some((time, point)) = points.peek() {
+                (gap.behind, gap.until) = (**point, **time);
+            }
+            gap
+        };
+        self.cuts.iter().map(|cut| at(cut.rows)).collect()
+    }
+
     /// By how many rows a cut may be off.
     fn tolerance(&self) -> u64 {
         let part = self.total as f64 / (self.cuts.len() + 1) as f64;
@@ -148,7 +170,7 @@ impl Partition {
 
 /// Two neighbouring answers: more runs follow the first than are to follow the cut, and no more
 /// the second.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Gap {
     before: Point,
     behind: Point,
@@ -157,22 +179,6 @@ struct Gap {
 }
 
 impl Gap {
-    fn around(points: &BTreeMap<i64, Point>, rows: u64) -> Self {
-        let mut gap = Self {
-            before: Point { rows, first: 0 },
-            behind: Point { rows, first: 0 },
-            until: 0,
-        };
-        for (time, point) in points {
-            (gap.behind, gap.until) = (*point, *time);
-            if point.rows <= rows {
-                break;
-            }
-            gap.before = *point;
-        }
-        gap
-    }
-
     /// The answer that is nearer to what is wanted.
     fn nearest(&self, rows: u64) -> Point {
         let is_nearer = self.before.rows.abs_diff(rows) < self.behind.rows.abs_diff(rows);
@@ -223,7 +229,7 @@ mod tests {
     /// Cuts a list with these starts, in ascending order.
     fn cut(starts: &[i64], parts: usize) -> Outcome {
         let (oldest, newest) = (starts[0], starts[starts.len() - 1]);
-        let mut partition = Partition::new(starts.len() as u64, oldest, newest, parts);
+        let mut partition = Partition::new(starts.len() as u64, oldest, newest, i64::MAX, parts);
         let mut probes = 0;
         loop {
             let times = partition.probes();
@@ -315,6 +321,29 @@ mod tests {
     }
 
     #[test]
+    fn no_cut_is_later_than_it_may_be() {
+        for latest in [-1, 0, 10, 500, 999, 5000] {
+            let mut partition = Partition::new(1000, 0, 999, latest, 4);
+            loop {
+                let times = partition.probes();
+                if times.is_empty() {
+                    break;
+                }
+                for time in times {
+                    partition.take(time, 1000 - time as u64, Some(time));
+                }
+            }
+            let cuts: Vec<_> = partition.parts().iter().map(|part| part.from).collect();
+            let expected = [0, 250, 500, 750];
+            let expected: Vec<_> = expected
+                .into_iter()
+                .filter(|cut| *cut == 0 || *cut <= latest)
+                .collect();
+            assert_eq!(cuts, expected);
+        }
+    }
+
+    #[test]
     fn answers_that_contradict_each_other_do_no_harm() {
         for (rows, first) in [
             (1 << 40, None),
@@ -322,7 +351,7 @@ mod tests {
             (7, Some(-5)),
             (7, Some(1 << 50)),
         ] {
-            let mut partition = Partition::new(1000, 0, YEAR, 10);
+            let mut partition = Partition::new(1000, 0, YEAR, i64::MAX, 10);
             let mut probes = 0;
             loop {
                 let times = partition.probes();

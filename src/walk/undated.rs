@@ -5,7 +5,7 @@
 //! from the other.
 
 use super::{Broken, Direction, MOST_FRUITLESS_DRIFTS, PageRequest, State, Taken, Walk, is_full};
-use crate::decode::Page;
+use crate::decode::{Entry, Page};
 use crate::emit::Known;
 use crate::query::MAX_PAGE_SIZE;
 use crate::run::Id;
@@ -71,17 +71,15 @@ impl Walk {
             return self.look_again(direction);
         }
         let taken = self.select(page, overlap, |entry| {
-            let is_new = entry.start.is_none() && self.cursor.known(entry.id) == Known::New;
+            let is_new = is_undated(entry) && self.cursor.known(entry.id) == Known::New;
             is_new.then_some(Known::New)
         });
         self.note(&taken);
         let shows_start = page.entries().any(|entry| entry.start.is_some());
         let goes_on = !shows_start && is_full(request, page) && page.row_count() > overlap;
-        let found_some = page
-            .entries()
-            .next()
-            .is_some_and(|entry| entry.start.is_none());
+        let found_some = page.entries().any(|entry| is_undated(&entry));
         match page.last_key() {
+            _ if self.remaining() == 0 => self.state = State::Done,
             Some(last) if goes_on => {
                 let offset = request.offset + page.row_count() as u64 - 1;
                 self.state = State::LookingForUndated(Undated {
@@ -107,4 +105,9 @@ impl Walk {
         self.state = State::LookingForUndated(Undated::from_end(direction));
         Ok(Taken::default())
     }
+}
+
+/// Whether a run has no start. Of one that cannot be read, nobody knows.
+fn is_undated(entry: &Entry<'_>) -> bool {
+    entry.run.is_some() && entry.start.is_none()
 }

@@ -223,6 +223,8 @@ fn it_says_what_it_has_made() {
     assert!(message.starts_with("4 splits of 1,000 runs: "), "{message}");
     let mut split = service.program(&["split", ACTOR, "--into", "4", "--quiet"]);
     assert_eq!(stderr(&split.assert().success()), "");
+    let mut split = service.program(&["split", ACTOR, "--into", "4", "--workers", "0"]);
+    assert!(stderr(&split.assert().code(2)).contains("from 1 on"));
     for into in ["0", "10001"] {
         let mut split = service.program(&["split", ACTOR, "--into", into]);
         let message = stderr(&split.assert().code(2));
@@ -231,6 +233,23 @@ fn it_says_what_it_has_made() {
             "{message}"
         );
     }
+}
+
+#[test]
+fn a_split_keeps_its_own_order_and_page_size() {
+    let service = Service::with_runs(100);
+    let line = &split(&service, &[ACTOR, "--into", "1"])[0];
+    let line = line.replace("\"descending\":false", "\"descending\":true");
+    let line = line.replace("\"page_size\":1000", "\"page_size\":30");
+    let export = export_splits(&service, &line).assert().success();
+    let mut expected = service.ids();
+    expected.reverse();
+    assert_eq!(ids_of(&stdout(&export)), expected);
+    assert!(service.parameters("limit").contains(&Some("30".into())));
+
+    let mut export = export_splits(&service, &line);
+    export.args(["--page-size", "70"]).assert().success();
+    assert!(service.parameters("limit").contains(&Some("70".into())));
 }
 
 #[test]

@@ -174,12 +174,78 @@ async fn what_cannot_be_cut_is_one_part() {
         assert_eq!(splits.len(), 1);
         assert_eq!(read(&client, &splits).await.concat(), ids(&emulator));
     }
-    // A service that ignores bounds in time.
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_ignores_bounds_is_noticed_soon() {
     let emulator = start(Emulator::builder().runs(500).ignore_time_filters()).await;
     let client = emulator.client();
-    let splits = client.split(&query(), 10).await.unwrap();
-    assert_eq!(splits.len(), 1);
-    assert_eq!(read(&client, &splits).await.concat(), ids(&emulator));
+    let (early, late) = (
+        emulator_start(&emulator, 100),
+        emulator_start(&emulator, 400),
+    );
+    for (query, rows) in [
+        (query(), 0..500),
+        (query().started_after(early), 100..500),
+        (query().started_before(late), 0..401),
+        (query().started_after(early).started_before(late), 100..401),
+    ] {
+        let before = emulator.requests().len();
+        let splits = client.split(&query, 300).await.unwrap();
+        assert!(emulator.requests().len() - before <= 12);
+        assert_eq!(splits.len(), 1);
+        assert_eq!(read(&client, &splits).await.concat(), ids(&emulator)[rows]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_just_started_is_not_cut_off_from_what_appears_late() {
+    let rows: Vec<_> = (0..100)
+        .map(|n| row(&format!("run{n}"), Some(n * 2000)))
+        .collect();
+    for (clock, last) in [
+        (200_000, 138_000..=142_000),
+        (10_000_000, 148_000..=152_000),
+    ] {
+        let emulator = Emulator::builder().rows(rows.clone()).clock(time(clock));
+        let emulator = start(emulator).await;
+        let splits = emulator.client().split(&query(), 4).await.unwrap();
+        let cuts: Vec<_> = bounds(&splits)
+            .iter()
+            .filter_map(|(from, _)| *from)
+            .collect();
+        let latest = (cuts[cuts.len() - 1] - time(0)).num_milliseconds();
+        assert!(
+            latest <= *last.end() && latest <= clock - 60_000,
+            "{latest}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_cannot_be_read_does_not_keep_a_list_from_being_cut() {
+    let mut rows: Vec<_> = (0..100)
+        .map(|n| row(&format!("run{n}"), Some(n * 1000)))
+        .collect();
+    for bad in [0, 50, 99] {
+        rows[bad]["status"] = 5.into();
+    }
+    let emulator = start(Emulator::builder().rows(rows)).await;
+    let client = emulator.client();
+    let splits = client.split(&query(), 4).await.unwrap();
+    assert_eq!(splits.len(), 4);
+    let (mut good, mut bad) = (0, 0);
+    for split in &splits {
+        let mut runs = client.runs(split).stream();
+        while let Some(run) = runs.next().await {
+            match run {
+                Ok(_) => good += 1,
+                Err(error) if error.kind() == ErrorKind::Item => bad += 1,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+    assert_eq!((good, bad), (97, 3));
 }
 
 #[tokio::test(start_paused = true)]
@@ -187,9 +253,9 @@ async fn many_lists_share_the_parts_by_their_length() {
     let emulator = emulator(9000).await;
     let builder = emulator.client_builder().max_requests_per_second(20.0);
     let client = builder.build().unwrap();
-    let whole = query();
-    let short = query().started_after(emulator_start(&emulator, 8990));
-    let empty = query().started_after(time(0) + TimeDelta::days(10_000));
+    let whole = RunQuery::actor("long");
+    let short = RunQuery::actor("short").started_after(emulator_start(&emulator, 8990));
+    let empty = RunQuery::actor("empty").started_after(time(0) + TimeDelta::days(10_000));
     let splits = client.split_all(&[short, whole, empty], 10).await.unwrap();
     assert_eq!(splits.len(), 12);
     let lengths: Vec<_> = splits.iter().map(Split::rows).collect();
@@ -199,6 +265,21 @@ async fn many_lists_share_the_parts_by_their_length() {
     // Lists do not share a pace, only the parts of one do.
     let rates: Vec<_> = splits.iter().map(Split::max_requests_per_second).collect();
     assert_eq!([rates[0], rates[1], rates[11]], [20.0, 2.0, 20.0].map(Some));
+
+    // The same Actor's list is one, whatever is read of it.
+    let of_status = |status| RunQuery::actor("user/name").status(status);
+    let queries = [
+        of_status(RunStatus::Failed),
+        of_status(RunStatus::Succeeded),
+    ];
+    let others = [RunQuery::actor("user~name"), RunQuery::account()];
+    let splits = client
+        .split_all(&[queries, others].concat(), 1)
+        .await
+        .unwrap();
+    let rates: Vec<_> = splits.iter().map(Split::max_requests_per_second).collect();
+    let third = Some(20.0 / 3.0);
+    assert_eq!(rates, [third, third, third, Some(20.0)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -213,7 +294,7 @@ async fn a_split_is_a_line_of_json_without_a_token() {
         assert_eq!(line.parse::<Split>().unwrap(), split);
         assert_eq!(serde_json::to_string(&split).unwrap(), line);
 
-        let newer = line.replace("\"version\":1", "\"version\":2");
+        let newer = line.replace("\"version\":1", "\"version\":2,\"new\":true");
         let error = newer.parse::<Split>().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
         assert!(error.to_string().contains("version 2"), "{error}");
@@ -248,18 +329,21 @@ async fn a_share_from_elsewhere_is_checked_before_anything_is_sent() {
 async fn what_a_part_cannot_keep_is_refused() {
     let emulator = emulator(100).await;
     let client = emulator.client();
+    let part = client.split(&query(), 2).await.unwrap()[1].query().clone();
+    let before = emulator.requests().len();
     for (query, n, setting) in [
         (query().limit(5), 2, "limit 5"),
         (query().offset(5), 2, "offset 5"),
         (query().page_size(0), 2, "page_size 0"),
         (query(), 0, "n 0"),
         (query(), 10_001, "n 10001"),
+        (part, 2, "it is a part already"),
     ] {
         let error = client.split(&query, n).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
         assert!(error.to_string().contains(setting), "{error}");
     }
-    assert!(emulator.requests().is_empty());
+    assert_eq!(emulator.requests().len(), before);
 }
 
 #[tokio::test(start_paused = true)]
@@ -302,6 +386,39 @@ async fn readers_together_keep_to_the_pace_of_the_one_who_cut() {
         let elapsed = arrivals[arrivals.len() - 1] - arrivals[before];
         let rate = (arrivals.len() - before) as f64 / elapsed.as_secs_f64();
         assert!(rate > 12.0, "{readers}: only {rate} requests a second");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn workers_that_take_one_short_split_after_the_other_keep_to_it_too() {
+    for workers in [8, 30] {
+        let emulator = start(Emulator::builder().runs(12_000)).await;
+        let builder = emulator.client_builder().max_requests_per_second(20.0);
+        let splits = builder.build().unwrap().split(&query(), 400).await.unwrap();
+        let before = emulator.requests().len();
+        let queue = Mutex::new(splits.into_iter());
+        let work = (0..workers).map(|_| async {
+            loop {
+                let next = queue.lock().unwrap().next();
+                let Some(split) = next else { return };
+                let client = emulator.client_builder().build().unwrap();
+                let split = split.readers(workers);
+                // As an export does.
+                client.count(&split).await.unwrap();
+                drain(client.runs(split).stream()).await.1.unwrap();
+            }
+        });
+        join_all(work).await;
+        let arrivals: Vec<_> = emulator.requests().iter().map(|it| it.at).collect();
+        let arrivals = &arrivals[before..];
+        assert!(arrivals.len() >= 800);
+        let elapsed = arrivals[arrivals.len() - 1] - arrivals[0];
+        let rate = arrivals.len() as f64 / elapsed.as_secs_f64();
+        assert!((10.0..=20.0).contains(&rate), "{workers}: {rate}");
+        for (first, over) in arrivals.iter().zip(&arrivals[20 + workers..]) {
+            let elapsed = *over - *first;
+            assert!(elapsed >= Duration::from_secs(1), "{workers}: {elapsed:?}");
+        }
     }
 }
 
@@ -357,6 +474,8 @@ async fn a_split_goes_on_from_its_cursor_and_from_no_other() {
 struct Story {
     /// The milliseconds between the runs, and for some no start at all.
     gaps: Vec<Option<i64>>,
+    /// How long ago the last of them started.
+    since_last: i64,
     parts: usize,
     page_size: u32,
     descending: bool,
@@ -377,13 +496,14 @@ enum Change {
     Appear(u64),
     Start,
     StartUndated,
-    /// The runs without a start get the present as theirs.
-    Date,
+    /// A run appears that started so long ago.
+    AppearLate(i64),
+    /// A run without a start gets one: so long ago.
+    Date(i64),
 }
 
 /// What has happened to the list.
 struct World {
-    now: i64,
     made: u64,
     /// The runs that have been there from the beginning.
     throughout: HashSet<String>,
@@ -392,11 +512,12 @@ struct World {
 impl World {
     fn apply(&mut self, change: &Change, store: &mut Store) {
         let length = store.len();
-        self.now += 1000;
+        let now = store.now().timestamp_millis() - time(0).timestamp_millis();
         self.made += 1;
         let id = format!("made{}", self.made);
         match change {
-            Change::Start => store.insert(&row(&id, Some(self.now))),
+            Change::Start => store.insert(&row(&id, Some(now))),
+            Change::AppearLate(ago) => store.insert(&row(&id, Some(now - ago))),
             Change::StartUndated => store.insert(&row(&id, None)),
             _ if length == 0 => {}
             Change::DeleteOldest(some) => self.delete(0..length.min(*some), store),
@@ -408,11 +529,11 @@ impl World {
                     store.insert(&run);
                 }
             }
-            Change::Date => {
+            Change::Date(ago) => {
                 let is_undated = |run: &Value| !run["startedAt"].is_string();
                 let place = (0..length).find(|place| is_undated(&store.run(*place).unwrap()));
                 if let Some(place) = place {
-                    let start = row("", Some(self.now))["startedAt"].clone();
+                    let start = row("", Some(now - ago))["startedAt"].clone();
                     store.update(place, |run| run["startedAt"] = start);
                 }
             }
@@ -448,12 +569,14 @@ impl Story {
         let rows = self.rows();
         let id = |row: &Value| row["id"].as_str().unwrap().to_owned();
         let world = Arc::new(Mutex::new(World {
-            now: 1_000_000_000,
             made: 0,
             throughout: rows.iter().map(id).collect(),
         }));
         let (seen, changes) = (Arc::clone(&world), self.changes.clone());
-        let builder = Emulator::builder().rows(rows);
+        let last: i64 = self.gaps.iter().flatten().sum();
+        let builder = Emulator::builder()
+            .rows(rows)
+            .clock(time(last + self.since_last));
         let emulator = builder.before_each(move |number, store| {
             let mut world = seen.lock().unwrap();
             let now = changes.iter().filter(|(request, _)| *request == number);
@@ -523,12 +646,13 @@ fn story() -> impl Strategy<Value = Story> {
         2 => (0_u64..1000).prop_map(Change::Appear),
         2 => Just(Change::Start),
         1 => Just(Change::StartUndated),
-        2 => Just(Change::Date),
+        2 => (0_i64..55_000).prop_map(Change::Date),
+        2 => (0_i64..55_000).prop_map(Change::AppearLate),
     ];
     let statuses = prop_oneof![3 => Just(vec![]), 1 => Just(vec![RunStatus::Succeeded])];
     let emit = prop_oneof![Just(Emit::Snapshot), Just(Emit::Changes)];
     (
-        proptest::collection::vec(gap, 0..60),
+        (proptest::collection::vec(gap, 0..60), 0_i64..100_000),
         2_usize..9,
         2_u32..20,
         any::<(bool, bool)>(),
@@ -538,7 +662,7 @@ fn story() -> impl Strategy<Value = Story> {
     )
         .prop_map(
             |(
-                gaps,
+                (gaps, since_last),
                 parts,
                 page_size,
                 (descending, is_at_once),
@@ -548,6 +672,7 @@ fn story() -> impl Strategy<Value = Story> {
             )| {
                 Story {
                     gaps,
+                    since_last,
                     parts,
                     page_size,
                     descending,

@@ -15,6 +15,9 @@ mod error;
 #[cfg(feature = "export")]
 pub mod export;
 mod fetch;
+#[cfg(any(fuzzing, feature = "bench"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod pace;
 mod pages;
 mod plain;

@@ -103,7 +103,7 @@ impl Checkpoint {
     /// # Errors
     ///
     /// [`ErrorKind::Damaged`] if it is no checkpoint, or one of another version.
-    pub(super) fn parse(text: &[u8], name: &str) -> Result<Self> {
+    pub(crate) fn parse(text: &[u8], name: &str) -> Result<Self> {
         #[derive(Deserialize)]
         struct Versioned {
             version: u32,
@@ -123,7 +123,7 @@ impl Checkpoint {
     }
 
     /// As it is stored.
-    pub(super) fn to_json(&self) -> Result<Vec<u8>> {
+    pub(crate) fn to_json(&self) -> Result<Vec<u8>> {
         serde_json::to_vec(self).map_err(|error| {
             Error::new(ErrorKind::Output, "the checkpoint cannot be written").with_source(error)
         })

@@ -46,3 +46,12 @@ pub use run::{Id, RunMeta, RunOrigin, RunStatus, RunSummary};
 pub use split::Split;
 pub use stats::WalkStats;
 pub use stream::{RunStream, Runs};
+
+/// The examples of the guides, which compile, too.
+#[cfg(doctest)]
+mod guides {
+    #[doc = include_str!("../docs/cookbook.md")]
+    mod cookbook {}
+    #[doc = include_str!("../docs/migration.md")]
+    mod migration {}
+}

@@ -214,10 +214,9 @@ pub(super) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cursor,
     match value.get("version").map(Value::as_u64) {
         Some(Some(VERSION)) => {}
         Some(Some(version)) => {
-            let message = format_args!(
+            return Err(de::Error::custom(format_args!(
                 "the cursor is of version {version}, and this version of the crate knows only {VERSION}"
-            );
-            return Err(de::Error::custom(message));
+            )));
         }
         _ => return Err(damaged(&"it has no version")),
     }

@@ -11,3 +11,4 @@ mod file;
 mod parts;
 mod proxy;
 mod s3;
+mod versions;

@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod cancel;
 mod client;
 mod compression;
 mod concurrency;

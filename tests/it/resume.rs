@@ -318,7 +318,7 @@ fn damaged_cursors_and_other_versions_are_clear_errors() {
 /// Written by the first version: every later one must read it.
 #[tokio::test(start_paused = true)]
 async fn a_cursor_of_version_1_is_read() {
-    let stored = include_str!("../fixtures/cursor-v1.json");
+    let stored = include_str!("../fixtures/v1/cursor.json");
     let cursor: Cursor = stored.parse().unwrap();
     assert_eq!((cursor.rows(), cursor.unfinished()), (3, 1));
     assert_eq!(cursor.to_string(), stored.trim_end());

@@ -239,7 +239,8 @@ impl ClientBuilder {
     ///
     /// Its redirect policy is then its own; `reqwest` does not pass the token on to another
     /// host, whatever the policy. Default: one that follows redirects on the same host only,
-    /// and goes past system proxies to loopback addresses.
+    /// unless the token stands in the address, and goes past system proxies to loopback
+    /// addresses.
     pub fn http_client(mut self, http: reqwest::Client) -> Self {
         self.http = Some(http);
         self
@@ -340,7 +341,7 @@ impl ClientBuilder {
         };
         let http = match self.http {
             Some(http) => http,
-            None => http_client(&base_url)?,
+            None => http_client(&base_url, token.clone())?,
         };
         Ok(Client(Arc::new(Settings {
             http,
@@ -394,16 +395,17 @@ fn user_agent(text: &str) -> Result<HeaderValue> {
     })
 }
 
-fn http_client(base_url: &Url) -> Result<reqwest::Client> {
+fn http_client(base_url: &Url, token: Token) -> Result<reqwest::Client> {
     let has_tls = cfg!(any(feature = "rustls", feature = "native-tls"));
     if base_url.scheme() == "https" && !has_tls {
         let expected = "https needs the feature rustls or native-tls, or an http_client";
         return Err(Error::config("base_url", base_url, expected));
     }
-    let mut builder = reqwest::Client::builder().redirect(Policy::custom(|attempt| {
+    let mut builder = reqwest::Client::builder().redirect(Policy::custom(move |attempt| {
         let origin = attempt.previous().first().map(Url::origin);
         let is_same_host = origin == Some(attempt.url().origin());
-        if is_same_host && attempt.previous().len() <= MAX_REDIRECTS {
+        let shows_token = token.is_in(attempt.url().as_str());
+        if is_same_host && !shows_token && attempt.previous().len() <= MAX_REDIRECTS {
             attempt.follow()
         } else {
             attempt.stop()

@@ -73,6 +73,10 @@ impl Fetcher {
         let settings = self.client.settings();
         let policy = &settings.retry;
         let url = self.query.url(&settings.base_url, request);
+        if settings.token.is_in(url.as_str()) {
+            let expected = "the address of its requests would hold the token";
+            return Err(Error::config("query", "(not shown)", expected));
+        }
         let mut delays = policy.delays();
         // To wait for one's turn costs nothing of the time that a page may take.
         let (mut attempts, mut spent) = (0, Duration::ZERO);

@@ -5,6 +5,7 @@ use reqwest::header::HeaderValue;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The API token, which nothing prints.
+#[derive(Clone)]
 pub(crate) struct Token {
     secret: String,
     pub(crate) header: HeaderValue,
@@ -33,13 +34,18 @@ impl Token {
     }
 
     /// Takes the token out of a text that comes from outside: a service may send it back.
-    ///
-    /// What is shorter than any real token is left alone: it is a word of everyday texts.
     pub(crate) fn redact(&self, text: &str) -> String {
-        const SHORTEST: usize = 8;
-        if self.secret.len() < SHORTEST {
+        if !self.is_in(text) {
             return text.into();
         }
         text.replace(&self.secret, "[token]")
+    }
+
+    /// Whether a text gives the token away.
+    ///
+    /// What is shorter than any real token does not count: it is a word of everyday texts.
+    pub(crate) fn is_in(&self, text: &str) -> bool {
+        const SHORTEST: usize = 8;
+        self.secret.len() >= SHORTEST && text.contains(&self.secret)
     }
 }

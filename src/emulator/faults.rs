@@ -42,6 +42,13 @@ pub enum Fault {
     Redirect(String),
     /// 200 with this body.
     Body(String),
+    /// This status with this body.
+    Answer {
+        /// The HTTP status.
+        status: u16,
+        /// The body.
+        body: String,
+    },
 }
 
 impl Fault {

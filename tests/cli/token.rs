@@ -134,31 +134,49 @@ fn no_flag_takes_a_token() {
     }
 }
 
-/// A service whose answers repeat the token, as an error page may.
-fn telltale(token: &str) -> Service {
-    let body = format!("<html>Bearer {token} is not welcome</html>");
-    let error = format!(r#"{{"error":{{"type":"no","message":"bad token {token}"}}}}"#);
-    let builder = Emulator::builder().runs(50).token(token);
-    let builder = builder.fault(4..=4, Fault::Body(body));
-    Service::start(builder.fault(5..=5, Fault::Body(error)))
+/// Answers that repeat the token, as error pages may, and all else that may end an export.
+fn telltale(token: &str) -> Vec<Fault> {
+    let html = format!("<html>Bearer {token} is not welcome</html>");
+    let error = format!(r#"{{"error":{{"type":"{token}","message":"bad token {token}"}}}}"#);
+    let mut faults = vec![
+        Fault::Hang,
+        Fault::Reset,
+        Fault::Truncate,
+        Fault::Stall,
+        Fault::BrokenJson,
+        Fault::Empty,
+        Fault::ErrorInOk,
+        Fault::Redirect(format!("http://other.example/?token={token}")),
+        Fault::status_retry_after(429, token),
+    ];
+    for status in [200, 401, 404, 502] {
+        let answer = |body: &String| Fault::Answer {
+            status,
+            body: body.clone(),
+        };
+        faults.extend([&html, &error].map(answer));
+    }
+    faults
 }
 
 #[test]
 fn the_token_is_in_nothing_that_is_written() {
     let token = "apify_api_TopSecret";
-    let service = telltale(token);
+    let mut builder = Emulator::builder().runs(50).token(token);
+    let faults = telltale(token);
+    // The first attempt gets two pages, each later one none.
+    for (request, fault) in (3..).zip(&faults) {
+        builder = builder.fault(request..=request, fault.clone());
+    }
+    let service = Service::start(builder);
     let (folder, out) = place("runs.jsonl");
-    for format in ["text", "json"] {
-        let arguments = [
-            "--page-size=10",
-            "--concurrency=1",
-            "--max-retries=0",
-            "-v",
-            "--log-format",
-            format,
-        ];
-        let gave_up = service.export(&out, &arguments).code(5);
+    for (index, fault) in faults.iter().enumerate() {
+        let mut arguments = vec!["--page-size=10", "--concurrency=1", "--max-retries=0"];
+        arguments.extend(["--timeout=200ms", "-v"]);
+        arguments.push(["--log-format=text", "--log-format=json"][index % 2]);
+        let gave_up = service.export(&out, &arguments).failure();
         let (said, written) = (stderr(&gave_up), stdout(&gave_up));
+        assert!(said.to_lowercase().contains("error"), "{fault:?}: {said}");
         assert!(!said.contains(token) && !written.contains(token), "{said}");
     }
     let complete = service.export(&out, &["-v", "--page-size=10"]).success();

@@ -151,6 +151,27 @@ fn unreadable_row(
 /// # Panics
 ///
 /// Polling panics outside of a tokio runtime with I/O and time enabled.
+///
+/// # Example: a row group for each page
+///
+/// ```
+/// use apify_runs::RunQuery;
+/// use apify_runs::emulator::Emulator;
+/// use futures::TryStreamExt;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> apify_runs::Result<()> {
+/// let emulator = Emulator::builder().runs(2500).start().await?;
+/// let mut pages = emulator.client().runs("janedoe/my-actor").pages();
+/// let mut sizes = Vec::new();
+/// while let Some(page) = pages.try_next().await? {
+///     sizes.push(page.items.len());
+/// }
+/// assert_eq!(sizes.len(), 3);
+/// assert_eq!(sizes.iter().sum::<usize>(), 2500);
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "streams do nothing unless polled"]
 pub struct RunPages {
     pieces: Pin<Box<dyn Stream<Item = Piece> + Send>>,

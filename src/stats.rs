@@ -5,6 +5,22 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::walk::Incidents;
 
 /// What a walk has done so far: [`RunStream::stats`](crate::RunStream::stats).
+///
+/// ```
+/// use apify_runs::emulator::{Emulator, Fault};
+/// use futures::TryStreamExt;
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> apify_runs::Result<()> {
+/// let builder = Emulator::builder().runs(2500).fault(2..=2, Fault::status(503));
+/// let emulator = builder.virtual_time().start().await?;
+/// let mut runs = emulator.client().runs("janedoe/my-actor").stream();
+/// while let Some(_run) = runs.try_next().await? {}
+/// let stats = runs.stats();
+/// assert_eq!((stats.rows, stats.requests, stats.retries), (2500, 4, 1));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WalkStats {

@@ -7,6 +7,19 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
 /// What goes wrong with an answer.
+///
+/// ```
+/// use apify_runs::ErrorKind;
+/// use apify_runs::emulator::{Emulator, Fault};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> apify_runs::Result<()> {
+/// let emulator = Emulator::builder().fault(.., Fault::status(401)).start().await?;
+/// let error = emulator.client().count("janedoe/my-actor").await.unwrap_err();
+/// assert_eq!((error.kind(), error.status()), (ErrorKind::Auth, Some(401)));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {

@@ -21,7 +21,7 @@ impl Store {
     pub fn start_run(&mut self, id: &str) {
         // Listed by the same milliseconds that its JSON shows.
         let now = self.now().trunc_subsecs(3);
-        let json = generated::running(self.seed(), self.next_number(), id, now);
+        let json = generated::running(self.seed(), self.next_number, id, now);
         self.add(StoredRow {
             json,
             id: id.into(),

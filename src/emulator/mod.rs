@@ -93,17 +93,20 @@ struct Plan {
     tells_max_page_size: bool,
     compresses: bool,
     faults: Vec<(Bound<u64>, Bound<u64>, Fault)>,
+    choose_fault: Option<Box<ChooseFault>>,
     keeps_pages: bool,
     ignores_time_filters: bool,
     before_each: Option<Box<ChangeForEach>>,
     during_each: Option<Box<ChangeForEach>>,
 }
 
+type ChooseFault = dyn Fn(u64) -> Option<Fault> + Send + Sync;
 type ChangeForEach = dyn Fn(u64, &mut Store) + Send + Sync;
 
 #[derive(Default)]
 struct Log {
     requests: Vec<RequestRecord>,
+    received: u64,
     in_flight: usize,
     last_second: LastSecond,
     refused: u64,
@@ -200,9 +203,16 @@ impl Emulator {
         self.shared.change(change)
     }
 
-    /// Every request so far, in the order of arrival.
+    /// Every request so far, in the order of arrival, but those that were
+    /// [taken](Self::take_requests).
     pub fn requests(&self) -> Vec<RequestRecord> {
         self.shared.log().requests.clone()
+    }
+
+    /// Every request since the last call, in the order of arrival. They are forgotten, so that a
+    /// program that goes on for long does not need more and more memory.
+    pub fn take_requests(&self) -> Vec<RequestRecord> {
+        std::mem::take(&mut self.shared.log().requests)
     }
 
     /// How many requests have arrived and are not answered to the last byte yet.
@@ -287,6 +297,7 @@ impl Default for EmulatorBuilder {
                 tells_max_page_size: true,
                 compresses: false,
                 faults: Vec::new(),
+                choose_fault: None,
                 keeps_pages: false,
                 ignores_time_filters: false,
                 before_each: None,
@@ -434,6 +445,29 @@ impl EmulatorBuilder {
             requests.end_bound().cloned(),
         );
         self.plan.faults.push((from, to, fault));
+        self
+    }
+
+    /// Answers each request with the fault that `choose` has for its number, counted from 1, if
+    /// it has one and no [`fault`](Self::fault) is given for that request. `choose` may be asked
+    /// more than once, and has to give the same answer.
+    ///
+    /// ```
+    /// # use apify_runs::emulator::{Emulator, Fault};
+    /// # use futures::TryStreamExt;
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> apify_runs::Result<()> {
+    /// // Every third request fails.
+    /// let builder = Emulator::builder().runs(5000).virtual_time();
+    /// let builder = builder.faults(|request| (request % 3 == 0).then(|| Fault::status(502)));
+    /// let emulator = builder.start().await?;
+    /// let runs: Vec<_> = emulator.client().runs("any-actor").stream().try_collect().await?;
+    /// assert_eq!(runs.len(), 5000);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn faults(mut self, choose: impl Fn(u64) -> Option<Fault> + Send + Sync + 'static) -> Self {
+        self.plan.choose_fault = Some(Box::new(choose));
         self
     }
 

@@ -173,10 +173,10 @@ async fn answer<B>(shared: &Arc<Shared>, request: &Request<B>) -> Option<Answer>
     let draft = match plan.fault(number) {
         Some(Fault::Reset) => return None,
         Some(Fault::Hang) => std::future::pending().await,
-        Some(Fault::Total(total)) => good(Some(*total)),
+        Some(Fault::Total(total)) => good(Some(total)),
         Some(Fault::Truncate) => good(None).cut_in_half(Then::Flush),
         Some(Fault::Stall) => good(None).cut_in_half(Then::Stall),
-        Some(fault) => faulty(fault).encoded(encoding),
+        Some(fault) => faulty(&fault).encoded(encoding),
         None if received.is_refused => Draft::standard_error(429).encoded(encoding),
         None => good(None),
     };
@@ -192,7 +192,8 @@ fn receive<B>(shared: &Arc<Shared>, request: &Request<B>) -> Received {
     log.in_flight += 1;
     let has_room = |limit| log.last_second.lets_through(at, limit);
     let has_room = plan.rate_limit.is_none_or(has_room);
-    let number = log.requests.len() as u64;
+    log.received += 1;
+    let number = log.received;
     let is_refused = !has_room && plan.fault(number).is_none();
     log.refused += u64::from(is_refused);
     Received {
@@ -221,13 +222,17 @@ fn record<B>(request: &Request<B>) -> RequestRecord {
 
 impl Plan {
     /// What goes wrong with the request of this number, counted from 1.
-    fn fault(&self, number: u64) -> Option<&Fault> {
+    fn fault(&self, number: u64) -> Option<Fault> {
         use std::ops::RangeBounds;
         let hit = self
             .faults
             .iter()
             .find(|(from, to, _)| (*from, *to).contains(&number));
-        hit.map(|(_, _, fault)| fault)
+        let choose = self.choose_fault.as_ref();
+        match hit {
+            Some((_, _, fault)) => Some(fault.clone()),
+            None => choose.and_then(|choose| choose(number)),
+        }
     }
 
     /// How the answer to a request with these headers is compressed.

@@ -58,10 +58,11 @@ use crate::timestamp;
 /// ```
 pub struct Store {
     source: Source,
-    /// Rows that were added later. Their numbers follow those of the source's rows.
-    added: Vec<StoredRow>,
-    /// Rows that were changed, by their numbers, as they are now.
-    changed: HashMap<u64, StoredRow>,
+    /// Rows that were added or changed and are on the list, by their numbers, as they are now.
+    stored: HashMap<u64, StoredRow>,
+    /// The number of the next row that is added, behind those of the source's rows. None is
+    /// ever used again.
+    pub(super) next_number: u64,
     /// The numbers of the rows on the list, in its order. As long as nothing has moved,
     /// these are all of the source's, and take no memory.
     listed: Option<Vec<u64>>,
@@ -107,9 +108,9 @@ impl Store {
 
     fn new(source: Source, clock: Clock) -> Self {
         Self {
+            next_number: source.len(),
             source,
-            added: Vec::new(),
-            changed: HashMap::new(),
+            stored: HashMap::new(),
             listed: None,
             unsettled: HashMap::new(),
             schedule: Schedule::new(clock),
@@ -209,9 +210,14 @@ impl Store {
             Bound::Unbounded => length,
         };
         let to = to.min(length);
-        if from < to {
-            self.listed_mut().drain(from as usize..to as usize);
+        if from >= to {
+            return;
         }
+        let mut listed = std::mem::take(self.listed_mut());
+        for number in listed.drain(from as usize..to as usize) {
+            self.stored.remove(&number);
+        }
+        self.listed = Some(listed);
     }
 
     /// Takes the run with this ID off the list. `false` if there is none.
@@ -230,8 +236,9 @@ impl Store {
     }
 
     pub(super) fn add(&mut self, row: StoredRow) {
-        let (number, started_at) = (self.next_number(), row.started_at);
-        self.added.push(row);
+        let (number, started_at) = (self.next_number, row.started_at);
+        self.next_number += 1;
+        self.stored.insert(number, row);
         self.list(number, started_at);
     }
 
@@ -265,7 +272,7 @@ impl Store {
         let row = StoredRow::new(row);
         let (number, started_at) = (self.number_at(place), row.started_at);
         let stays = started_at == self.started_at(place);
-        self.changed.insert(number, row);
+        self.stored.insert(number, row);
         if stays {
             return;
         }
@@ -316,11 +323,6 @@ impl Store {
         }
     }
 
-    /// The number of the next row that is added. No number is ever used again.
-    pub(super) fn next_number(&self) -> u64 {
-        self.source.len() + self.added.len() as u64
-    }
-
     /// The number of the row at this place, which stays when it moves.
     pub(super) fn number_at(&self, place: u64) -> u64 {
         match &self.listed {
@@ -342,11 +344,8 @@ impl Store {
 
     fn origin(&self, place: u64) -> Origin<'_> {
         let number = self.number_at(place);
-        if let Some(row) = self.changed.get(&number) {
+        if let Some(row) = self.stored.get(&number) {
             return Origin::Stored(row);
-        }
-        if let Some(added) = number.checked_sub(self.source.len()) {
-            return Origin::Stored(&self.added[added as usize]);
         }
         match &self.source {
             Source::Given(rows) => Origin::Stored(&rows[number as usize]),
@@ -502,6 +501,18 @@ mod tests {
         assert!(!store.delete_run("renamed"));
         assert!(store.delete_run("mine"));
         assert_eq!(store.len(), 1_999);
+    }
+
+    #[test]
+    fn a_row_that_is_deleted_takes_no_memory() {
+        let mut store = generated(3, 1);
+        store.insert(&row("added", 1));
+        store.update(2, |run| run["status"] = "ABORTED".into());
+        assert_eq!(store.stored.len(), 2);
+        store.delete(..);
+        assert!(store.stored.is_empty() && store.is_empty());
+        store.insert(&row("later", 2));
+        assert_eq!(store.run(0).unwrap()["id"], "later");
     }
 
     #[test]

@@ -25,6 +25,25 @@ const VERSION: u32 = 1;
 /// `Display` says in words what it holds.
 ///
 /// The format has a version. This version of the crate reads and writes version 1.
+///
+/// ```
+/// use apify_runs::emulator::Emulator;
+/// use apify_runs::export::{Export, Output};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let emulator = Emulator::builder().runs(300).start().await?;
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("runs.jsonl");
+/// let runs = emulator.client().runs("janedoe/my-actor");
+/// Export::new(runs, Output::file(&path)).run().await?;
+///
+/// let checkpoint = Output::file(&path).read_checkpoint().await?.unwrap();
+/// assert_eq!(checkpoint.rows(), 300);
+/// assert_eq!(checkpoint.bytes(), std::fs::metadata(&path)?.len());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Checkpoint {

@@ -21,6 +21,22 @@ use crate::error::{Error, Result};
 /// | [`directory`](Self::directory) | parts: files that do not change | `_manifest.json` among them |
 /// | `s3` | parts: objects | `_manifest.json` among them |
 /// | [`writer`](Self::writer) | a stream, such as standard output | where you say, or none |
+///
+/// ```
+/// use apify_runs::emulator::Emulator;
+/// use apify_runs::export::{Export, Output};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let emulator = Emulator::builder().runs(300).start().await?;
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("runs");
+/// let runs = emulator.client().runs("janedoe/my-actor");
+/// Export::new(runs, Output::directory(&path)).run().await?;
+/// assert!(path.join("_manifest.json").exists());
+/// # Ok(())
+/// # }
+/// ```
 pub struct Output(Place);
 
 enum Place {

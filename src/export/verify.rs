@@ -53,6 +53,31 @@ pub struct Verification {
 /// # Panics
 ///
 /// Outside of a tokio runtime with I/O and time enabled.
+///
+/// # Example
+///
+/// ```
+/// use apify_runs::emulator::Emulator;
+/// use apify_runs::export::{Export, Output, verify};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let emulator = Emulator::builder().runs(300).start().await?;
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("runs.jsonl");
+/// let runs = emulator.client().runs("janedoe/my-actor");
+/// Export::new(runs, Output::file(&path)).run().await?;
+/// let whole = verify(&Output::file(&path)).await?;
+/// assert_eq!((whole.rows, whole.distinct_ids), (300, Some(300)));
+/// assert!(whole.problems.is_empty());
+///
+/// let text = std::fs::read_to_string(&path)?.replace("SUCCEEDED", "succeeded");
+/// std::fs::write(&path, text)?;
+/// let changed = verify(&Output::file(&path)).await?;
+/// assert!(!changed.problems.is_empty());
+/// # Ok(())
+/// # }
+/// ```
 pub async fn verify(output: &Output) -> Result<Verification> {
     match output.place() {
         Stored::File { path, checkpoint } => {

@@ -13,6 +13,17 @@ use crate::timestamp::{self, TimeInto};
 /// How a run was started: the row's `meta`.
 ///
 /// Most rows have an origin and nothing else, so the rest is kept aside, behind methods.
+///
+/// ```
+/// use apify_runs::{RunMeta, RunOrigin};
+///
+/// let meta: RunMeta = serde_json::from_str(
+///     r#"{"origin": "SCHEDULER", "scheduleId": "aHMzN2RhZ", "scheduledAt": "2025-01-01T06:00:00Z"}"#,
+/// )?;
+/// assert_eq!(meta.origin, Some(RunOrigin::Scheduler));
+/// assert_eq!(meta.schedule_id(), Some("aHMzN2RhZ"));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct RunMeta {

@@ -511,3 +511,19 @@ async fn a_fault_of_the_total_and_a_smaller_page_hold_during_changes() {
     assert_eq!(ids[..5], before[..5]);
     assert_eq!(ids[5..], before[6..11]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_were_taken_are_forgotten_but_count() {
+    let choose = |request| (request == 3).then_some(Fault::Empty);
+    let builder = Emulator::builder().runs(1).fault(2..=2, Fault::status(503));
+    let emulator = start(builder.faults(choose)).await;
+    page(&emulator, "").await;
+    get(&emulator, "/v2/acts/a/runs", None).await;
+    assert_eq!(emulator.take_requests().len(), 2);
+    assert!(emulator.take_requests().is_empty() && emulator.requests().is_empty());
+
+    let third = send(&emulator, "/v2/acts/a/runs", Some(emulator.token())).await;
+    assert_eq!(third.text().await.unwrap(), "");
+    assert_eq!(page(&emulator, "").await.0, 1);
+    assert_eq!(emulator.requests().len(), 2);
+}

@@ -280,21 +280,23 @@ impl Client {
             return Err(Error::config("n", n, "it must be from 1 to 10000"));
         }
         queries.iter().try_for_each(can_be_split)?;
-        let beginnings: Vec<Option<Edge>> = stream::iter(queries)
-            .map(|query| self.oldest(query))
-            .buffered(CONCURRENCY)
-            .try_collect()
-            .await?;
+        // As vectors: a closure in the stream would tie the future to one thread.
+        let probes: Vec<_> = queries.iter().map(|query| self.oldest(query)).collect();
+        let probes = stream::iter(probes).buffered(CONCURRENCY);
+        let beginnings: Vec<Option<Edge>> = probes.try_collect().await?;
+
         let rows = |edge: &Option<Edge>| edge.map_or(0, |edge| edge.rows);
         let all: u64 = beginnings.iter().map(rows).fold(0, u64::saturating_add);
-        let parts: Vec<Vec<Split>> = stream::iter(queries.iter().zip(beginnings))
-            .map(|(query, oldest)| {
-                let part = n as f64 * rows(&oldest) as f64 / all.max(1) as f64;
-                self.cut(query, oldest, (part.round() as usize).clamp(1, n))
-            })
-            .buffered(CONCURRENCY)
-            .try_collect()
-            .await?;
+        let share = |edge: &Option<Edge>| {
+            let share = n as f64 * rows(edge) as f64 / all.max(1) as f64;
+            (share.round() as usize).clamp(1, n)
+        };
+        let lists = queries.iter().zip(beginnings);
+        let cuts: Vec<_> = lists
+            .map(|(query, oldest)| self.cut(query, oldest, share(&oldest)))
+            .collect();
+        let cuts = stream::iter(cuts).buffered(CONCURRENCY);
+        let parts: Vec<Vec<Split>> = cuts.try_collect().await?;
         let mut splits = parts.concat();
         take_turns(&mut splits);
         Ok(splits)
@@ -324,8 +326,8 @@ impl Client {
             if times.is_empty() {
                 break;
             }
-            let answers = stream::iter(times).map(|time| self.beginning_at(query, time));
-            let mut answers = answers.buffered(CONCURRENCY);
+            let probes = times.into_iter().map(|time| self.beginning_at(query, time));
+            let mut answers = stream::iter(probes).buffered(CONCURRENCY);
             while let Some(answer) = answers.try_next().await? {
                 if answer.ignores_bound {
                     return Ok(whole());

@@ -132,3 +132,15 @@ fn an_export_can_be_spawned() {
     is_send(&verify(&output));
     is_send(&Export::new(client.runs("a"), Output::writer(io::sink())).run());
 }
+
+/// Asserted when this is compiled: nothing is written.
+#[tokio::test]
+async fn what_is_awaited_can_go_to_another_thread() {
+    fn check(_: impl Send) {}
+    let emulator = start(Emulator::builder()).await;
+    let output = || Output::writer(io::sink());
+    check(export(&emulator, output()).run());
+    check(export(&emulator, output()).run_until(std::future::pending()));
+    check(output().read_checkpoint());
+    check(verify(&output()));
+}

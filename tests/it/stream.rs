@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use apify_runs::emulator::{Emulator, Fault};
-use apify_runs::{Client, ErrorKind, RetryPolicy, RunPages, RunQuery, RunStream};
+use apify_runs::{
+    Client, Cursor, Error, ErrorKind, RetryPolicy, RunPage, RunPages, RunQuery, RunStream,
+    RunSummary,
+};
 use futures::stream::FusedStream;
 use futures::{Stream, StreamExt};
 use tokio::time::{sleep, timeout};
@@ -17,6 +20,28 @@ fn streams_can_be_sent_stored_and_moved() {
     check::<RunPages>();
     fn share<T: Clone + Send + Sync + 'static>() {}
     share::<Client>();
+    share::<RunQuery>();
+    share::<Cursor>();
+    share::<RetryPolicy>();
+    fn cross<T: Send + Sync + 'static>() {}
+    cross::<Error>();
+    cross::<RunSummary>();
+    cross::<RunPage>();
+}
+
+/// Asserted when this is compiled: nothing is sent.
+#[tokio::test]
+async fn what_is_awaited_can_go_to_another_thread() {
+    fn check(_: impl Send) {}
+    let client = emulator(0).await.client();
+    let query = RunQuery::actor("a");
+    check(client.count("a"));
+    check(client.page(&query, 0));
+    check(client.split(&query, 2));
+    check(client.split_all(std::slice::from_ref(&query), 2));
+    check(client.runs(query.clone()).stream().next());
+    check(client.runs(query).pages().next());
+    check(Emulator::builder().start());
 }
 
 #[tokio::test(start_paused = true)]

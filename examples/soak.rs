@@ -492,7 +492,7 @@ fn fault(seed: u64, request: u64) -> Option<Fault> {
         8 => Fault::ErrorInOk,
         9 => Fault::Redirect("http://other.example/".into()),
         10 => Fault::status_retry_after(429, 1),
-        11 => Fault::Body("null".into()),
+        11 => Fault::body("null"),
         _ => Fault::status(status),
     })
 }

@@ -53,8 +53,6 @@ pub enum Fault {
     Total(u64),
     /// A redirect to this address.
     Redirect(String),
-    /// 200 with this body.
-    Body(String),
     /// This status with this body.
     Answer {
         /// The HTTP status.
@@ -70,6 +68,14 @@ impl Fault {
         Self::Status {
             status,
             retry_after: None,
+        }
+    }
+
+    /// 200 with this body.
+    pub fn body(body: impl Into<String>) -> Self {
+        Self::Answer {
+            status: 200,
+            body: body.into(),
         }
     }
 

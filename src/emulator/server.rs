@@ -268,7 +268,6 @@ fn faulty(fault: &Fault) -> Draft {
             header: Some((LOCATION, to.clone())),
             ..Draft::new(302, "")
         },
-        Fault::Body(body) => Draft::new(200, body.clone()),
         Fault::Answer { status, body } => Draft::new(*status, body.clone()),
         // The others are not answers of their own.
         _ => Draft::new(200, ""),

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::client::{Client, RATES};
@@ -55,8 +56,7 @@ const VERSION: u64 = 1;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Value", into = "Form")]
+#[derive(Debug, Clone, PartialEq)]
 #[must_use]
 pub struct Split {
     query: RunQuery,
@@ -158,31 +158,31 @@ impl FromStr for Split {
     }
 }
 
-impl From<Split> for Form {
-    fn from(split: Split) -> Self {
-        Self {
+impl Serialize for Split {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let form = Form {
             version: VERSION,
-            rows: split.rows,
-            query: split.query,
-        }
+            rows: self.rows,
+            query: self.query.clone(),
+        };
+        form.serialize(serializer)
     }
 }
 
 /// The version is looked at first: of another one nothing else is known.
-impl TryFrom<Value> for Split {
-    type Error = String;
-
-    fn try_from(value: Value) -> Result<Self, String> {
+impl<'de> Deserialize<'de> for Split {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
         match value.get("version").map(Value::as_u64) {
             Some(Some(VERSION)) => {}
             Some(Some(version)) => {
-                return Err(format!(
+                return Err(D::Error::custom(format!(
                     "it is of version {version}, and this version of the crate knows only {VERSION}"
-                ));
+                )));
             }
-            _ => return Err("it has no version".into()),
+            _ => return Err(D::Error::custom("it has no version")),
         }
-        let form: Form = serde_json::from_value(value).map_err(|error| error.to_string())?;
+        let form: Form = serde_json::from_value(value).map_err(D::Error::custom)?;
         Ok(Self {
             query: form.query,
             rows: form.rows,

@@ -52,7 +52,7 @@ async fn a_compressed_page_is_read_like_any_other() {
     let body = include_str!("../fixtures/reference.json");
     for encoding in encodings() {
         let builder = Emulator::builder().compress();
-        let emulator = start(builder.fault(.., Fault::Body(body.into()))).await;
+        let emulator = start(builder.fault(.., Fault::body(body))).await;
         let client = client(&emulator, encoding).build().unwrap();
         let mut runs = client.runs("a").stream();
         let mut statuses = Vec::new();
@@ -69,7 +69,7 @@ async fn the_limit_on_a_page_holds_for_what_comes_out_of_the_compression() {
     let bomb = " ".repeat(8 << 20);
     for encoding in encodings() {
         let builder = Emulator::builder().compress();
-        let emulator = start(builder.fault(.., Fault::Body(bomb.clone()))).await;
+        let emulator = start(builder.fault(.., Fault::body(bomb.clone()))).await;
         let builder = client(&emulator, encoding).max_page_bytes(1 << 20);
         let client = builder.build().unwrap();
         let (_, end) = drain(client.runs(RunQuery::actor("a")).stream()).await;

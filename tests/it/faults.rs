@@ -337,7 +337,7 @@ async fn an_error_that_repeats_the_token_does_not_show_it() {
     ] {
         let builder = Emulator::builder()
             .token(token)
-            .fault(.., Fault::Body(body));
+            .fault(.., Fault::body(body));
         let emulator = start(builder).await;
         let client = emulator.client_builder().retry(RetryPolicy::none());
         let (_, end) = drain(client.build().unwrap().runs("a").stream()).await;

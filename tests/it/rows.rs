@@ -225,7 +225,7 @@ async fn a_token_that_comes_back_in_a_row_is_not_shown() {
     let row = json!({"id": "a", "startedAt": "leaked: s3cret-token"});
     let body = json!({"data": {"total": 1, "items": [row]}}).to_string();
     let builder = Emulator::builder().token("s3cret-token");
-    let emulator = start(builder.fault(.., Fault::Body(body))).await;
+    let emulator = start(builder.fault(.., Fault::body(body))).await;
     let mut runs = emulator.client().runs("a").stream();
 
     let error = runs.next().await.unwrap().unwrap_err();

@@ -61,9 +61,9 @@ async fn in_a_process_of_its_own() {
     let builder = Emulator::builder().runs(30).token("s3cret-token");
     let emulator = start(
         builder
-            .fault(1..=1, Fault::Body(echo.into()))
+            .fault(1..=1, Fault::body(echo))
             .fault(3..=3, Fault::Reset)
-            .fault(4..=4, Fault::Body(moved.into())),
+            .fault(4..=4, Fault::body(moved)),
     )
     .await;
     let query = apify_runs::RunQuery::actor("a").page_size(20);

@@ -171,7 +171,7 @@ async fn a_list_that_moved_is_an_error_where_there_is_no_way_to_go_on() {
     for descending in [false, true] {
         let rows = (0..20).map(|n| json!({"id": format!("run{n}")}));
         let builder = Emulator::builder().rows(rows);
-        let emulator = start(builder.fault(2..=2, Fault::Body(moved.to_string()))).await;
+        let emulator = start(builder.fault(2..=2, Fault::body(moved.to_string()))).await;
         let query = RunQuery::actor("a").page_size(10).descending(descending);
         let (seen, end) = drain(emulator.client().runs(query).stream()).await;
 
@@ -193,7 +193,7 @@ async fn a_list_that_moved_is_read_on_from_the_watermark() {
     let moved = json!({"data": {"total": 25, "items": [{"id": "another"}]}});
     for descending in [false, true] {
         let builder = Emulator::builder().runs(25);
-        let emulator = start(builder.fault(2..=2, Fault::Body(moved.to_string()))).await;
+        let emulator = start(builder.fault(2..=2, Fault::body(moved.to_string()))).await;
         let query = RunQuery::actor("a").page_size(10).descending(descending);
         let mut runs = emulator.client().runs(query).concurrency(1).stream();
         let mut seen = Vec::new();

@@ -12,7 +12,7 @@ use crate::client::{Client, Settings};
 use crate::decode::{self, ApiError, Page, Unusable, excerpt};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pace::{self, Pacer, Permit};
-use crate::pool::Pool;
+use crate::pool::{KEPT_BYTES, Pool};
 use crate::query::RunQuery;
 use crate::retry;
 use crate::run::RunSummary;
@@ -21,9 +21,6 @@ use crate::stats::Counters;
 use crate::texts::{RowTexts, Spans};
 use crate::trace::{debug, warn};
 use crate::walk::PageRequest;
-
-/// The most that is kept of a body's memory for the next one.
-const KEPT_BYTES: usize = 1 << 20;
 
 /// How much of the body of an error is read.
 const ERROR_BYTES: usize = 16 << 10;
@@ -160,8 +157,6 @@ impl Fetcher {
             let body = std::mem::take(&mut body);
             page.texts = Some(RowTexts::new(body, spans, Arc::clone(&self.bodies)));
         }
-        body.clear();
-        body.shrink_to(KEPT_BYTES);
         self.bodies.keep(body);
         page
     }
@@ -197,7 +192,7 @@ struct Answer {
     answered_at: DateTime<Utc>,
     /// How many requests a second the service allows, if it tells.
     rate_limit: Option<f64>,
-    /// The host that a redirect that was not followed points to.
+    /// Whom a redirect that was not followed points to: scheme, host and port.
     redirect: Option<String>,
 }
 
@@ -223,7 +218,7 @@ async fn exchange(settings: &Settings, url: &Url, body: &mut Vec<u8>) -> Result<
         redirect: headers
             .get(LOCATION)
             .filter(|_| status.is_redirection())
-            .map(|location| redirect_host(url, location.to_str().unwrap_or_default())),
+            .map(|location| redirect_origin(url, location.to_str().unwrap_or_default())),
     };
     if status.is_success() {
         read_body(response, settings.max_page_bytes, body).await?;
@@ -243,10 +238,11 @@ async fn read_beginning(mut response: Response, body: &mut Vec<u8>) {
     }
 }
 
-fn redirect_host(url: &Url, location: &str) -> String {
-    let target = url.join(location).ok();
-    let host = target.as_ref().and_then(Url::host_str);
-    host.unwrap_or("an unknown host").into()
+fn redirect_origin(url: &Url, location: &str) -> String {
+    match url.join(location) {
+        Ok(target) if target.has_host() => target.origin().ascii_serialization(),
+        _ => "an unknown host".into(),
+    }
 }
 
 /// Appends the body of an answer, as long as it is not too long.
@@ -319,7 +315,7 @@ fn read(
     let error = decode::api_error(body).unwrap_or_else(|| ApiError {
         api_type: None,
         message: match &answer.redirect {
-            Some(host) => Some(format!("a redirect to {host} is not followed")),
+            Some(origin) => Some(format!("a redirect to {origin} is not followed")),
             None if body.is_empty() => None,
             None => Some(decode::quote(body, &redact)),
         },

@@ -2,6 +2,9 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+/// The most that is kept of the memory of one list. Pages are smaller, but for odd ones.
+pub(crate) const KEPT_BYTES: usize = 1 << 20;
+
 /// Lists that have been used and whose memory serves for the next ones: fresh memory for half
 /// a megabyte costs as much as copying it.
 pub(crate) struct Pool<T>(Mutex<Vec<Vec<T>>>);
@@ -15,6 +18,7 @@ impl<T> Pool<T> {
     /// Keeps the memory of a list.
     pub(crate) fn keep(&self, mut list: Vec<T>) {
         list.clear();
+        list.shrink_to(KEPT_BYTES / size_of::<T>());
         if list.capacity() > 0 {
             self.lists().push(list);
         }

@@ -10,9 +10,9 @@ use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
 use crate::error::{Error, Result};
 
-/// No delay may be longer than this.
 /// The shortest time that a setting may be, where it may not be none.
 pub(crate) const SHORTEST: Duration = Duration::from_millis(1);
+/// No delay may be longer than this.
 const LONGEST_DELAY: Duration = Duration::from_secs(60 * 60);
 /// No page may be tried for longer than this.
 const LONGEST_ELAPSED: Duration = Duration::from_secs(30 * 24 * 60 * 60);

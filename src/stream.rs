@@ -274,8 +274,8 @@ pub struct RunStream {
     pages: RunPages,
     /// Rows that have arrived and were not handed out yet.
     rows: VecDeque<RunSummary>,
-    /// The most items there can be, over all walks that led here. An error takes the place of a row, so even a walk that
-    /// fails keeps to it.
+    /// The most items there can be, over all walks that led here. An error takes the place of a
+    /// row, so even a walk that fails keeps to it.
     most: Option<u64>,
 }
 

@@ -26,8 +26,8 @@ impl RowTexts {
         Self { body, spans, pool }
     }
 
-    #[cfg_attr(not(feature = "export"), allow(dead_code, reason = "for exports"))]
     /// The row at a place of the page. Empty past its end.
+    #[cfg_attr(not(feature = "export"), allow(dead_code, reason = "for exports"))]
     pub(crate) fn get(&self, index: usize) -> &[u8] {
         let span = self.spans.get(index).cloned().unwrap_or_default();
         let text = self.body.get(span.start as usize..span.end as usize);

@@ -153,9 +153,9 @@ impl Runs {
     /// [`Cursor`]. [`Cursor::default`] is the beginning.
     ///
     /// It must be a walk of the same query, times included, to the millisecond, and of the
-    /// same [`emit`](Self::emit): store a time that is relative to now with the cursor. `page_size`,
-    /// `limit` and the [`lookback`](Self::lookback) may be others; the `limit` counts what was
-    /// handed out before too. The query's `offset` has been applied and is not again.
+    /// same [`emit`](Self::emit): store a time that is relative to now with the cursor.
+    /// `page_size`, `limit` and the [`lookback`](Self::lookback) may be others; the `limit` counts
+    /// what was handed out before too. The query's `offset` has been applied and is not again.
     pub fn resume(mut self, cursor: Cursor) -> Self {
         self.resume = cursor;
         self

@@ -17,6 +17,8 @@ use crate::timestamp;
 /// The version of the form below. A change that older versions of the crate would misread
 /// needs another.
 const VERSION: u32 = 1;
+/// No export has written so many.
+const MOST_ROWS: u64 = u64::MAX / 2;
 
 /// What an export has committed, and where it goes on: a file beside its output, or the
 /// manifest among its parts.
@@ -135,10 +137,16 @@ impl Checkpoint {
             let what = format!("has version {version}; this program reads version {VERSION}");
             return Err(damaged(what));
         }
-        serde_json::from_slice(text).map_err(|error| {
+        let checkpoint: Self = serde_json::from_slice(text).map_err(|error| {
             let reason = excerpt(&error.to_string());
             damaged(format!("is no checkpoint of an export: {reason}"))
-        })
+        })?;
+        let Committed { rows, left_out, .. } = checkpoint.committed;
+        if rows.max(left_out) > MOST_ROWS {
+            let what = format!("says that there are {rows} rows, and {left_out} left out");
+            return Err(damaged(what));
+        }
+        Ok(checkpoint)
     }
 
     /// As it is stored.
@@ -206,7 +214,8 @@ impl Checkpoint {
     /// How many bytes are committed.
     pub fn bytes(&self) -> u64 {
         let parts = self.parts.iter().flatten().map(|part| part.length);
-        self.file.map_or(0, |file| file.length) + parts.sum::<u64>()
+        let file = self.file.map_or(0, |file| file.length);
+        parts.fold(file, u64::saturating_add)
     }
 
     /// Where the walk goes on.

@@ -384,7 +384,8 @@ fn known(recent: &mut Vec<ByteArray>, text: &str) -> ByteArray {
     new
 }
 
-/// The same for texts that differ. They are in one piece: each in a place of its own would be an allocation.
+/// The same for texts that differ. They are in one piece: each in a place of its own would be an
+/// allocation.
 fn texts<'a>(
     rows: &'a VecDeque<RunSummary>,
     levels: &mut Vec<i16>,

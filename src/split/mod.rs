@@ -239,10 +239,10 @@ impl Client {
     /// start of a run, and the one before it ends a millisecond earlier, so that no run is in
     /// two windows and none in between. The first and the last have the query's own bounds, or
     /// none: what starts later is in the last one (the first, if the query is descending). So is
-    /// all that started within a [lookback](crate::Runs::lookback) of 60 s before the list was cut, where
-    /// runs may still appear.
-    /// Where the query has no bounds at all, runs without a start are in that one too, and come
-    /// first, wherever the service lists them; no other window shows them.
+    /// all that started within a [lookback](crate::Runs::lookback) of 60 s before the list was
+    /// cut, where runs may still appear. Where the query has no bounds at all, runs without a
+    /// start are in that one too, and come first, wherever the service lists them; no other
+    /// window shows them.
     ///
     /// A part has 80 to 120 % of an equal one, if the list allows. Where many runs started in
     /// the same millisecond there are fewer parts and less equal ones, but none is empty; and

@@ -144,3 +144,23 @@ async fn what_is_awaited_can_go_to_another_thread() {
     check(output().read_checkpoint());
     check(verify(&output()));
 }
+
+#[tokio::test]
+async fn a_checkpoint_with_a_number_that_no_export_has_written_is_damaged() {
+    let emulator = start(Emulator::builder().runs(10)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("runs.jsonl");
+    let output = || Output::file(&path);
+    export(&emulator, output()).run().await.unwrap();
+    let checkpoint = folder.path().join("runs.jsonl.checkpoint");
+    let text = fs::read_to_string(&checkpoint).unwrap();
+    for (number, absurd) in [
+        (r#""rows":10"#, r#""rows":18446744073709551615"#),
+        (r#""left_out":0"#, r#""left_out":18446744073709551615"#),
+    ] {
+        assert!(text.contains(number), "{text}");
+        fs::write(&checkpoint, text.replacen(number, absurd, 1)).unwrap();
+        let result = export(&emulator, output()).run().await;
+        assert_eq!(kind(result), Some(ErrorKind::Damaged), "{absurd}");
+    }
+}

@@ -24,7 +24,7 @@ use futures::{FutureExt, StreamExt};
 use serde_json::json;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-type Anyhow = Box<dyn Error + Send + Sync>;
+type AnyError = Box<dyn Error + Send + Sync>;
 
 const EMITS: [Emit; 3] = [Emit::Snapshot, Emit::Finished, Emit::Changes];
 
@@ -243,7 +243,7 @@ impl Soak {
         Rng::with_seed(self.seed.wrapping_mul(1000).wrapping_add(task))
     }
 
-    fn client(&self) -> Result<Client, Anyhow> {
+    fn client(&self) -> Result<Client, AnyError> {
         let delay = self.pace.timeout / 20;
         let policy = RetryPolicy::default()
             .max_retries(2)
@@ -370,7 +370,7 @@ impl Soak {
     }
 
     /// Follows the list, with stops.
-    async fn follow(self: Arc<Self>, reader: usize) -> Result<(), Anyhow> {
+    async fn follow(self: Arc<Self>, reader: usize) -> Result<(), AnyError> {
         let mut dice = self.dice(1 + reader as u64);
         let mut cursor = serde_json::to_string(&Cursor::default())?;
         // Life ends before the readers do.
@@ -396,7 +396,7 @@ impl Soak {
     }
 
     /// Reads the whole list again and again.
-    async fn walk(self: Arc<Self>) -> Result<(), Anyhow> {
+    async fn walk(self: Arc<Self>) -> Result<(), AnyError> {
         let mut dice = self.dice(9);
         while !self.is_over() {
             let before: Vec<String> = self.listed();
@@ -552,7 +552,7 @@ fn has_grown(memory: &[u64]) -> bool {
     quarter > 0 && after > before + before / 10
 }
 
-async fn soak(pace: Pace, seed: u64) -> Result<bool, Anyhow> {
+async fn soak(pace: Pace, seed: u64) -> Result<bool, AnyError> {
     let before = (tasks(), sockets());
     let emulator = Emulator::builder().faults(move |request| fault(seed, request));
     let soak = Arc::new(Soak {
@@ -602,7 +602,7 @@ async fn soak(pace: Pace, seed: u64) -> Result<bool, Anyhow> {
     Ok(wrong.is_empty() && before == after && !has_grown)
 }
 
-fn main() -> Result<(), Anyhow> {
+fn main() -> Result<(), AnyError> {
     let mut arguments = std::env::args().skip(1);
     let kind = arguments.next().unwrap_or_else(|| "virtual".into());
     let amount = arguments.next().map(|text| text.parse()).transpose()?;

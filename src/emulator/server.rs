@@ -32,11 +32,16 @@ use crate::timestamp;
 /// The requests that are let through in a second.
 const RATE_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 
+/// How long no connection is accepted after one could not be.
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// Accepts connections until it is dropped, and with it all of them.
 pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
     loop {
         let Ok((stream, _)) = listener.accept().await else {
+            // Usually there are too many open files: that takes time to pass.
+            sleep(PAUSE).await;
             continue;
         };
         let _ = stream.set_nodelay(true);

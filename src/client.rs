@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::fetch::Fetcher;
 use crate::pace::Pacer;
 use crate::pages::RunPage;
+use crate::prefetch::Task;
 use crate::query::RunQuery;
 use crate::retry::{self, RetryPolicy};
 use crate::stats::Counters;
@@ -32,7 +33,7 @@ pub(crate) const RATES: RangeInclusive<f64> = 0.001..=1000.0;
 const DEFAULT_MAX_PAGE_BYTES: usize = 64 << 20;
 const LEAST_MAX_PAGE_BYTES: usize = 1 << 10;
 const MOST_MAX_PAGE_BYTES: usize = 1 << 30;
-/// Redirects on the same host that are followed before one is taken for the answer.
+/// Redirects on the same origin that are followed before one is taken for the answer.
 const MAX_REDIRECTS: usize = 5;
 
 /// Reads lists of runs on behalf of one token.
@@ -73,7 +74,7 @@ impl Client {
     /// # Errors
     ///
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the token is empty or cannot be
-    /// sent in a header.
+    /// sent in a header, and without a feature for TLS, as the address begins with `https`.
     pub fn new(token: impl Into<String>) -> Result<Self> {
         Self::builder().token(token).build()
     }
@@ -158,11 +159,11 @@ impl Client {
 
     /// Fetches one page that is not part of a walk.
     pub(crate) async fn fetch(&self, query: RunQuery, request: PageRequest) -> Result<Page> {
+        query.keep_out(&self.0.token)?;
         query.validate()?;
         let counters = Arc::new(Counters::default());
-        Fetcher::new(self.clone(), query, counters, Arc::default())
-            .page(request)
-            .await
+        let fetcher = Fetcher::new(self.clone(), query, counters, Arc::default());
+        Task::start(Arc::new(fetcher), request).finish().await
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -220,7 +221,9 @@ impl ClientBuilder {
     /// The API token, from *Settings → API & Integrations* in the Apify Console. White
     /// space around it is dropped.
     ///
-    /// It is sent in the `Authorization` header and appears nowhere else.
+    /// It is sent in the `Authorization` header. The crate shows it nowhere: where an answer or a
+    /// setting repeats it, it is taken out, or refused. Only rows that can be read are handed out
+    /// as they came. (A token of less than 8 characters is not looked for.)
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.token = Some(token.into());
         self
@@ -238,9 +241,9 @@ impl ClientBuilder {
     /// A `reqwest` client of your own, for proxies, certificates or connection limits.
     ///
     /// Its redirect policy is then its own; `reqwest` does not pass the token on to another
-    /// host, whatever the policy. Default: one that follows redirects on the same host only,
-    /// unless the token stands in the address, and goes past system proxies to loopback
-    /// addresses.
+    /// host, whatever the policy. Default: one that follows redirects on the same origin only
+    /// (scheme, host and port), unless the token stands in the address, and goes past system
+    /// proxies to loopback addresses.
     pub fn http_client(mut self, http: reqwest::Client) -> Self {
         self.http = Some(http);
         self
@@ -297,7 +300,8 @@ impl ClientBuilder {
     }
 
     /// The longest body that is accepted, in bytes after decompression. Default 64 MiB;
-    /// from 1 KiB to 1 GiB. A full page is about 0.4 MB.
+    /// from 1 KiB to 1 GiB. A full page is about 0.4 MB. Whatever this is, a page has 10,000 rows
+    /// at most.
     pub fn max_page_bytes(mut self, bytes: usize) -> Self {
         self.max_page_bytes = bytes;
         self
@@ -318,6 +322,8 @@ impl ClientBuilder {
     /// (for the token, without its value).
     pub fn build(self) -> Result<Client> {
         let token = Token::new(self.token.as_deref())?;
+        token.keep_out_of("base_url", &self.base_url)?;
+        token.keep_out_of("user_agent", self.user_agent.as_deref().unwrap_or_default())?;
         let base_url = base_url::parse(&self.base_url, self.allow_http)?;
         retry::within("timeout", self.timeout, retry::SHORTEST, LONGEST_TIMEOUT)?;
         self.retry.validate()?;
@@ -403,9 +409,9 @@ fn http_client(base_url: &Url, token: Token) -> Result<reqwest::Client> {
     }
     let mut builder = reqwest::Client::builder().redirect(Policy::custom(move |attempt| {
         let origin = attempt.previous().first().map(Url::origin);
-        let is_same_host = origin == Some(attempt.url().origin());
+        let is_same_origin = origin == Some(attempt.url().origin());
         let shows_token = token.is_in(attempt.url().as_str());
-        if is_same_host && !shows_token && attempt.previous().len() <= MAX_REDIRECTS {
+        if is_same_origin && !shows_token && attempt.previous().len() <= MAX_REDIRECTS {
             attempt.follow()
         } else {
             attempt.stop()

@@ -1,15 +1,15 @@
 //! The body of an answer: a page of runs, or what came instead.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use serde::de::{Deserializer, SeqAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::plain;
-use crate::run::{Id, MOST_ROWS, Rows, RunSummary, too_many_rows};
+use crate::run::{Id, MOST_ROWS, Rows, RunSummary};
 use crate::texts::{self, RowTexts, Spans};
 use crate::timestamp;
 
@@ -18,6 +18,9 @@ const SHOWN_CHARS: usize = 200;
 /// How much of a body is looked at for that, in bytes. A token is taken out before the text
 /// is cut, so that no part of one is left.
 const QUOTED_BYTES: usize = 16 << 10;
+
+/// What is wrong with a page of more rows.
+pub(crate) const TOO_MANY_ROWS: &str = "the page has more than 10000 rows";
 
 /// One answer of the list, as the service gave it.
 #[derive(Debug)]
@@ -65,6 +68,8 @@ pub(crate) struct UnreadableRow {
 pub(crate) enum Unusable {
     /// The service's own error object.
     ApiError(ApiError),
+    /// A page with more rows than any service sends.
+    TooManyRows,
     /// Anything else: what is wrong with it.
     NotAList(String),
 }
@@ -112,12 +117,14 @@ impl<'de> Visitor<'de> for RawRowsVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
         let mut rows = RawRows(Vec::new());
-        while let Some(row) = items.next_element()? {
-            if rows.0.len() == MOST_ROWS {
-                return Err(too_many_rows());
+        while rows.0.len() <= MOST_ROWS {
+            match items.next_element()? {
+                Some(row) => rows.0.push(row),
+                None => return Ok(rows),
             }
-            rows.0.push(row);
         }
+        // There are too many: the others are only passed over.
+        while items.next_element::<IgnoredAny>()?.is_some() {}
         Ok(rows)
     }
 }
@@ -233,10 +240,45 @@ pub(crate) fn page_in_any_form(text: &str) -> Result<Page, Unusable> {
             answered_at: None,
             texts: None,
         }),
-        Err(error) => page_row_by_row(text).ok_or_else(|| match api_error(text.as_bytes()) {
-            Some(error) => Unusable::ApiError(error),
-            None => Unusable::NotAList(error.to_string()),
-        }),
+        Err(error) => {
+            let reason = reason(error);
+            page_row_by_row(text)?.ok_or_else(|| match api_error(text.as_bytes()) {
+                Some(error) => Unusable::ApiError(error),
+                None => Unusable::NotAList(reason),
+            })
+        }
+    }
+}
+
+/// What an error of the parser says, but not much of a long value that it repeats: that takes
+/// several times the memory of the body.
+fn reason(error: serde_json::Error) -> String {
+    let mut beginning = Beginning(String::new());
+    // That there is no more room is no failure.
+    let _ = write!(beginning, "{error}");
+    beginning.0
+}
+
+/// At most so many bytes of a text.
+pub(crate) fn beginning(text: &str, bytes: usize) -> &str {
+    let mut end = bytes.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// The beginning of a text, as it is written.
+struct Beginning(String);
+
+impl fmt::Write for Beginning {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let shown = beginning(text, QUOTED_BYTES - self.0.len());
+        self.0.push_str(shown);
+        if shown.len() < text.len() {
+            return Err(fmt::Error);
+        }
+        Ok(())
     }
 }
 
@@ -280,8 +322,13 @@ pub(crate) fn not_a_list(reason: &str, body: &[u8], redact: &dyn Fn(&str) -> Str
 }
 
 #[cold]
-fn page_row_by_row(text: &str) -> Option<Page> {
-    let ListEnvelope { data } = serde_json::from_str::<ListEnvelope<RawRows>>(text).ok()?;
+fn page_row_by_row(text: &str) -> Result<Option<Page>, Unusable> {
+    let Ok(ListEnvelope { data }) = serde_json::from_str::<ListEnvelope<RawRows>>(text) else {
+        return Ok(None);
+    };
+    if data.items.0.len() > MOST_ROWS {
+        return Err(Unusable::TooManyRows);
+    }
     let mut page = Page {
         total: data.total,
         offset: data.offset,
@@ -295,13 +342,14 @@ fn page_row_by_row(text: &str) -> Option<Page> {
     for (index, item) in data.items.0.into_iter().enumerate() {
         match serde_json::from_str(item.get()) {
             Ok(row) => page.rows.push(row),
-            Err(error) => page.unreadable.push(unreadable(index, item.get(), &error)),
+            Err(error) => page.unreadable.push(unreadable(index, item.get(), error)),
         }
     }
-    Some(page)
+    Ok(Some(page))
 }
 
-fn unreadable(index: usize, item: &str, error: &serde_json::Error) -> UnreadableRow {
+fn unreadable(index: usize, item: &str, error: serde_json::Error) -> UnreadableRow {
+    let reason = reason(error);
     #[derive(Deserialize)]
     struct Identified {
         id: Id,
@@ -320,7 +368,7 @@ fn unreadable(index: usize, item: &str, error: &serde_json::Error) -> Unreadable
         key: id.clone().unwrap_or_else(|| hash(item)),
         id,
         start: dated.and_then(|row| row.started_at),
-        reason: error.to_string(),
+        reason,
         text: item.into(),
     }
 }

@@ -67,8 +67,9 @@ pub enum ErrorKind {
     /// an empty body. Retried.
     Decode,
     /// The answers contradict each other, or exceed a limit of the client: the list moved and
-    /// there is no way to go on, or moved so often that there was none, or a body is larger
-    /// than the client accepts. Not retried. A walk may resume from the error's cursor.
+    /// there is no way to go on, or moved so often that there was none, a body is larger than
+    /// the client accepts or has more than 10,000 rows, or a redirect leads nowhere. Not retried.
+    /// A walk may resume from the error's cursor.
     Protocol,
     /// The cursor to resume from belongs to another walk: the message names what differs.
     /// Nothing was sent. Not retried.
@@ -181,7 +182,8 @@ impl Error {
         self.0.elapsed
     }
 
-    /// How long the service asked to wait in the last answer's `Retry-After`, if it did.
+    /// How long the service asked to wait in the last answer's `Retry-After`, if it did. At most
+    /// 30 days: more is taken for that.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
@@ -209,7 +211,7 @@ impl Error {
             | ErrorKind::Timeout
             | ErrorKind::Transport
             | ErrorKind::Decode => true,
-            ErrorKind::Api => matches!(self.0.status, Some(200..=299 | 408 | 500..)),
+            ErrorKind::Api => matches!(self.0.status, Some(200..=299 | 408 | 500..=599)),
             ErrorKind::Config
             | ErrorKind::Auth
             | ErrorKind::NotFound
@@ -286,7 +288,7 @@ mod tests {
         for status in [200, 408, 500, 502, 503, 599] {
             assert!(with(status).is_transient(), "{status}");
         }
-        for status in [300, 302, 400, 402, 405, 409] {
+        for status in [300, 302, 400, 402, 405, 409, 600, 999] {
             assert!(!with(status).is_transient(), "{status}");
         }
     }

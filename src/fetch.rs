@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, LOCATION, USER_AGENT};
 use reqwest::{Response, StatusCode, Url};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::client::{Client, Settings};
 use crate::decode::{self, ApiError, Page, Unusable, excerpt};
@@ -70,10 +70,6 @@ impl Fetcher {
         let settings = self.client.settings();
         let policy = &settings.retry;
         let url = self.query.url(&settings.base_url, request);
-        if settings.token.is_in(url.as_str()) {
-            let expected = "the address of its requests would hold the token";
-            return Err(Error::config("query", "(not shown)", expected));
-        }
         let mut delays = policy.delays();
         // To wait for one's turn costs nothing of the time that a page may take.
         let (mut attempts, mut spent) = (0, Duration::ZERO);
@@ -87,25 +83,16 @@ impl Fetcher {
             spent += sent_at.elapsed();
             let error = match result {
                 Ok(page) => {
-                    let rows = page.row_count();
-                    debug!(
-                        offset = request.offset,
-                        rows = rows,
-                        attempts = attempts,
-                        "page"
-                    );
-                    if request.anchor.is_none() && request.whole.is_none() {
-                        self.counters.listed(page.total);
-                    }
+                    self.note(request, &page, attempts);
                     return Ok(page);
                 }
-                // An attempt that the end of the budget cut short says less than the one before.
-                Err(error)
-                    if error.kind() == ErrorKind::Timeout && time_left < settings.timeout =>
-                {
-                    before.unwrap_or(error)
-                }
                 Err(error) => error,
+            };
+            // One that the end of the budget cut short says less than the one before.
+            let is_cut_short = error.kind() == ErrorKind::Timeout && spent >= policy.max_elapsed;
+            let error = match before.take() {
+                Some(before) if is_cut_short => before,
+                _ => error,
             };
             let error = error.with_request(named(&url), attempts, spent);
             let delay = delays.next().unwrap_or_default();
@@ -123,6 +110,15 @@ impl Fetcher {
             before = Some(error);
             sleep(delay).await;
             spent += delay;
+        }
+    }
+
+    /// Tells of a page that has come.
+    fn note(&self, request: PageRequest, page: &Page, attempts: u32) {
+        let (offset, rows) = (request.offset, page.row_count());
+        debug!(offset = offset, rows = rows, attempts = attempts, "page");
+        if request.anchor.is_none() && request.whole.is_none() {
+            self.counters.listed(page.total);
         }
     }
 
@@ -144,11 +140,7 @@ impl Fetcher {
         self.counters.sent();
         let mut body = self.bodies.take();
         let limit = settings.timeout.min(time_left);
-        let answer = timeout(limit, exchange(settings, url, &mut body)).await;
-        let answer = answer.unwrap_or_else(|_| {
-            let message = format!("no complete answer within {limit:?}");
-            Err(Error::new(ErrorKind::Timeout, message))
-        })?;
+        let answer = exchange(settings, url, limit, &mut body).await?;
         permits.answered(&answer);
         self.counters.received(body.len());
         let mut spans = self.keeps_texts.then(Spans::new);
@@ -196,7 +188,18 @@ struct Answer {
     redirect: Option<String>,
 }
 
-async fn exchange(settings: &Settings, url: &Url, body: &mut Vec<u8>) -> Result<Answer> {
+/// Sends a request and appends the body of its answer, all of it within `limit`.
+async fn exchange(
+    settings: &Settings,
+    url: &Url,
+    limit: Duration,
+    body: &mut Vec<u8>,
+) -> Result<Answer> {
+    let deadline = Instant::now() + limit;
+    let late = |_| {
+        let message = format!("no complete answer within {limit:?}");
+        Error::new(ErrorKind::Timeout, message)
+    };
     let mut request = settings
         .http
         .get(url.clone())
@@ -208,7 +211,8 @@ async fn exchange(settings: &Settings, url: &Url, body: &mut Vec<u8>) -> Result<
     if !settings.compression {
         request = request.header(ACCEPT_ENCODING, "identity");
     }
-    let response = request.send().await.map_err(transport)?;
+    let response = timeout_at(deadline, request.send()).await.map_err(late)?;
+    let response = response.map_err(transport)?;
     let (status, headers) = (response.status(), response.headers());
     let answer = Answer {
         status,
@@ -221,10 +225,12 @@ async fn exchange(settings: &Settings, url: &Url, body: &mut Vec<u8>) -> Result<
             .map(|location| redirect_origin(url, location.to_str().unwrap_or_default())),
     };
     if status.is_success() {
-        read_body(response, settings.max_page_bytes, body).await?;
+        let read = read_body(response, settings.max_page_bytes, body);
+        timeout_at(deadline, read).await.map_err(late)??;
     } else {
         // The status says enough, even if the rest does not come.
-        let _ = timeout(settings.timeout / 2, read_beginning(response, body)).await;
+        let deadline = deadline.min(Instant::now() + settings.timeout / 2);
+        let _ = timeout_at(deadline, read_beginning(response, body)).await;
     }
     Ok(answer)
 }
@@ -270,7 +276,8 @@ fn transport(error: reqwest::Error) -> Error {
     let (kind, message) = if error.is_timeout() {
         (ErrorKind::Timeout, "the connection timed out")
     } else if error.is_builder() {
-        (ErrorKind::Config, "the request could not be built")
+        // Every setting has been checked: it is where a redirect leads.
+        (ErrorKind::Protocol, "there is no way to send the request")
     } else if error.is_redirect() {
         (ErrorKind::Protocol, "the redirects lead nowhere")
     } else if error.is_connect() {
@@ -296,6 +303,10 @@ fn read(
     if answer.status.is_success() {
         let page = decode::page_in(rows, body, spans).map_err(|unusable| match unusable {
             Unusable::ApiError(error) => reported(settings, &answer, ErrorKind::Api, error),
+            Unusable::TooManyRows => {
+                let message = decode::TOO_MANY_ROWS;
+                Error::new(ErrorKind::Protocol, message).with_status(answer.status.as_u16())
+            }
             Unusable::NotAList(reason) => {
                 let message = decode::not_a_list(&reason, body, &redact);
                 Error::new(ErrorKind::Decode, message).with_status(answer.status.as_u16())

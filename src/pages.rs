@@ -12,6 +12,7 @@ use async_stream::stream;
 use chrono::{DateTime, Utc};
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
+use futures_util::stream::empty;
 use tokio::time::sleep;
 
 use crate::client::Client;
@@ -56,8 +57,8 @@ impl RunPage {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Api`] if the answer is an error object, and [`ErrorKind::Decode`] if it
-    /// is no list of runs. Rows that cannot be read are in [`unreadable`](Self::unreadable).
+    /// [`ErrorKind::Api`] if the answer is an error object, [`ErrorKind::Protocol`] if it has
+    /// more than 10,000 rows, and [`ErrorKind::Decode`] if it is no list of runs. Rows that cannot be read are in [`unreadable`](Self::unreadable).
     ///
     /// # Example: read an answer from a file
     ///
@@ -82,6 +83,9 @@ impl RunPage {
                 let text = excerpt(error.message.as_deref().unwrap_or("without a message"));
                 let message = format!("the answer is an error: {text}");
                 Err(Error::new(ErrorKind::Api, message).with_api_type(error.api_type))
+            }
+            Err(Unusable::TooManyRows) => {
+                Err(Error::new(ErrorKind::Protocol, decode::TOO_MANY_ROWS))
             }
             Err(Unusable::NotAList(reason)) => {
                 let message = decode::not_a_list(&reason, body, &redact);
@@ -289,7 +293,11 @@ impl RunPages {
                 }
                 Err(error) => {
                     self.trail.finish();
-                    self.is_over = error.kind() != ErrorKind::Item;
+                    if error.kind() != ErrorKind::Item {
+                        self.is_over = true;
+                        // What is in flight is given up now, not when the stream is dropped.
+                        self.pieces = Box::pin(empty());
+                    }
                     return Poll::Ready(Some(Err(error.with_cursor(self.trail.cursor()))));
                 }
             }
@@ -410,7 +418,8 @@ fn pieces(
                     note_incidents(&counters, request, before, &walk);
                     // The next pages come while the consumer is busy with this one.
                     pages.go_ahead(&walk);
-                    for piece in split(&client, request, runs.query.descending, page, taken) {
+                    let descending = runs.query.descending;
+                    for piece in into_pieces(&client, request, descending, page, taken) {
                         yield piece;
                     }
                 }
@@ -475,40 +484,64 @@ fn note_incidents(counters: &Counters, request: PageRequest, before: Incidents, 
     }
 }
 
-/// The rows to hand out, in pieces: a row that cannot be read stands between two of them.
-fn split(
-    client: &Client,
+/// What all pieces of a page have in common.
+struct Origin {
+    head: Head,
     request: PageRequest,
-    descending: bool,
-    mut page: Page,
-    mut taken: Taken,
-) -> Vec<Piece> {
-    let head = Head::new(&page, request, descending);
-    let texts = page.texts.take().map(Arc::new);
-    let batch = |from: usize, places: &mut dyn Iterator<Item = usize>, rows| {
+    texts: Option<Arc<RowTexts>>,
+}
+
+impl Origin {
+    /// The rows at these places of the page, of which `from` is the first.
+    fn batch(
+        &self,
+        from: usize,
+        places: impl Iterator<Item = usize>,
+        rows: VecDeque<RunSummary>,
+    ) -> Result<Batch> {
         Ok(Batch {
-            head,
-            offset: request.offset + from as u64,
+            head: self.head,
+            offset: self.request.offset + from as u64,
             rows,
-            texts: texts.as_ref().map(|texts| BatchTexts {
+            texts: self.texts.as_ref().map(|texts| BatchTexts {
                 page: Arc::clone(texts),
                 places: places.collect(),
             }),
         })
-    };
-    if page.unreadable.is_empty() && taken.left_out.is_empty() {
-        let mut rows = page.rows;
-        rows.truncate(taken.rows.end);
-        let mut rows = VecDeque::from(rows);
-        for _ in 0..taken.rows.start {
-            rows.pop_front();
-        }
-        let batch = batch(taken.rows.start, &mut taken.rows.clone(), rows);
-        let steps = taken.steps;
-        return vec![Piece { batch, steps }];
     }
+}
 
+/// The rows to hand out, in pieces: a row that cannot be read stands between two of them.
+fn into_pieces(
+    client: &Client,
+    request: PageRequest,
+    descending: bool,
+    mut page: Page,
+    taken: Taken,
+) -> Vec<Piece> {
+    let origin = Origin {
+        head: Head::new(&page, request, descending),
+        request,
+        texts: page.texts.take().map(Arc::new),
+    };
+    if !page.unreadable.is_empty() || !taken.left_out.is_empty() {
+        return around_others(client, &origin, page, taken);
+    }
+    let mut rows = page.rows;
+    rows.truncate(taken.rows.end);
+    let mut rows = VecDeque::from(rows);
+    for _ in 0..taken.rows.start {
+        rows.pop_front();
+    }
+    let batch = origin.batch(taken.rows.start, taken.rows.clone(), rows);
+    let steps = taken.steps;
+    vec![Piece { batch, steps }]
+}
+
+/// The same where there are rows in between that are left out or cannot be read.
+fn around_others(client: &Client, origin: &Origin, page: Page, mut taken: Taken) -> Vec<Piece> {
     let redact = |text: &str| client.settings().token.redact(text);
+    let PageRequest { offset, anchor, .. } = origin.request;
     let mut pieces = Vec::new();
     let (mut rows, mut places) = (VecDeque::new(), Vec::new());
     let mut ahead = std::mem::take(&mut taken.steps).into_iter();
@@ -526,17 +559,12 @@ fn split(
             Err(row) => {
                 let from = places.first().copied().unwrap_or(index);
                 pieces.push(Piece {
-                    batch: batch(from, &mut places.drain(..), std::mem::take(&mut rows)),
+                    batch: origin.batch(from, places.drain(..), std::mem::take(&mut rows)),
                     steps: std::mem::take(&mut steps),
                 });
                 take_item(&mut ahead, &mut steps);
                 pieces.push(Piece {
-                    batch: Err(unreadable_row(
-                        &row,
-                        request.offset,
-                        request.anchor,
-                        &redact,
-                    )),
+                    batch: Err(unreadable_row(&row, offset, anchor, &redact)),
                     steps: std::mem::take(&mut steps),
                 });
             }
@@ -545,7 +573,7 @@ fn split(
     steps.extend(ahead);
     let from = places.first().copied().unwrap_or(taken.rows.end);
     pieces.push(Piece {
-        batch: batch(from, &mut places.into_iter(), rows),
+        batch: origin.batch(from, places.into_iter(), rows),
         steps,
     });
     pieces

@@ -18,7 +18,7 @@ use crate::walk::{Ahead, PageRequest, Walk};
 /// before the consumer comes back.
 ///
 /// With room for one page only, none is asked for ahead: each is fetched when the consumer
-/// wants it, on the consumer's own task.
+/// wants it.
 pub(crate) struct Prefetch {
     fetcher: Arc<Fetcher>,
     ahead: Option<Ahead<Task>>,
@@ -42,7 +42,10 @@ impl Prefetch {
         self.go_ahead(walk);
         match self.ahead.as_mut().and_then(Ahead::pop) {
             Some((request, task)) => (request, task.finish().await),
-            None => (request, self.fetcher.page(request).await),
+            None => {
+                let task = Task::start(Arc::clone(&self.fetcher), request);
+                (request, task.finish().await)
+            }
         }
     }
 
@@ -58,15 +61,18 @@ impl Prefetch {
 }
 
 /// A page on its way. Dropped, it is given up.
-struct Task(JoinHandle<Result<Page>>);
+///
+/// It goes on whether it is polled or not, as whoever waits for a turn to send a request keeps
+/// others waiting.
+pub(crate) struct Task(JoinHandle<Result<Page>>);
 
 impl Task {
-    fn start(fetcher: Arc<Fetcher>, request: PageRequest) -> Self {
+    pub(crate) fn start(fetcher: Arc<Fetcher>, request: PageRequest) -> Self {
         let page = async move { fetcher.page(request).await };
         Self(spawn(in_current_span(page)))
     }
 
-    async fn finish(mut self) -> Result<Page> {
+    pub(crate) async fn finish(mut self) -> Result<Page> {
         let error = match (&mut self.0).await {
             Ok(page) => return page,
             Err(error) => error,

@@ -11,11 +11,14 @@ use crate::error::{Error, Result};
 use crate::run::RunStatus;
 use crate::split::Share;
 use crate::timestamp;
+use crate::token::Token;
 use crate::walk::{Direction, PageRequest};
 
 /// The most rows the service puts on a page
 /// ([API reference](https://docs.apify.com/api/v2/act-runs-get)).
 pub(crate) const MAX_PAGE_SIZE: u32 = 1000;
+/// More bytes than any name has, and less than an address holds.
+const LONGEST_NAME: usize = 1000;
 
 /// Whose runs a query is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,12 +103,14 @@ fn default_page_size() -> u32 {
 }
 
 impl RunQuery {
-    /// The runs of one Actor: its ID, `username~actor-name` or `username/actor-name`.
+    /// The runs of one Actor: its ID, `username~actor-name` or `username/actor-name`. At most
+    /// 1000 bytes, without control characters.
     pub fn actor(id: impl Into<String>) -> Self {
         Self::new(Scope::Actor(id.into()))
     }
 
-    /// The runs of one task: its ID, `username~task-name` or `username/task-name`.
+    /// The runs of one task: its ID, `username~task-name` or `username/task-name`. At most 1000
+    /// bytes, without control characters.
     ///
     /// The API reference documents no filters by time for this list. Where the service ignores
     /// them, a walk reads the whole list and leaves out what lies outside of
@@ -142,19 +147,21 @@ impl RunQuery {
     }
 
     /// Only runs with one of these statuses. Replaces what was set before. Default, and
-    /// with none given: any status.
+    /// with none given: any status. None may be empty or contain a comma.
     pub fn statuses(mut self, statuses: impl IntoIterator<Item = RunStatus>) -> Self {
         self.statuses = statuses.into_iter().collect();
         self
     }
 
-    /// Only runs that started at this time or later. Sent in milliseconds.
+    /// Only runs that started at this time or later. Sent in milliseconds. Its year must be
+    /// from 0 to 9999, and it may not be later than [`started_before`](Self::started_before).
     pub fn started_after(mut self, time: DateTime<Utc>) -> Self {
         self.started_after = Some(time);
         self
     }
 
-    /// Only runs that started at this time or earlier. Sent in milliseconds.
+    /// Only runs that started at this time or earlier. Sent in milliseconds. Its year must be
+    /// from 0 to 9999.
     pub fn started_before(mut self, time: DateTime<Utc>) -> Self {
         self.started_before = Some(time);
         self
@@ -166,7 +173,7 @@ impl RunQuery {
         self
     }
 
-    /// How many runs at the beginning of the list to leave out. Default 0.
+    /// How many runs at the beginning of the list to leave out, at most 2⁶³ − 1. Default 0.
     ///
     /// Counted when the walk begins. If the list moves later, runs that were left out but
     /// started in the same millisecond as one that was not may come after all. Where the service
@@ -243,6 +250,17 @@ impl RunQuery {
             return Err(Error::config("offset", self.offset, expected));
         }
         Ok(())
+    }
+
+    /// Refuses a query that would show the token: in addresses, errors and cursors.
+    pub(crate) fn keep_out(&self, token: &Token) -> Result<()> {
+        match &self.scope {
+            Scope::Actor(id) => token.keep_out_of("actor", id)?,
+            Scope::Task(id) => token.keep_out_of("task", id)?,
+            Scope::Account => {}
+        }
+        let mut statuses = self.statuses.iter();
+        statuses.try_for_each(|status| token.keep_out_of("status", status.as_str()))
     }
 
     /// What a cursor remembers of a query: all that decides which runs come, and in which
@@ -458,9 +476,17 @@ fn with_tilde(id: &str) -> Cow<'_, str> {
 
 fn validate_name(setting: &str, id: &str) -> Result<()> {
     let expected = "it must be an ID, user~name or user/name";
-    let refuse = || Err(Error::config(setting, format!("{id:?}"), expected));
+    let is_too_long = id.len() > LONGEST_NAME;
+    // Who pastes an address may paste a secret with it.
+    let shown = if is_too_long || id.contains(['@', '?', '#']) {
+        "(not shown)".into()
+    } else {
+        format!("{id:?}")
+    };
+    let refuse = || Err(Error::config(setting, &shown, expected));
     // A path may not contain `.` and `..`, and a URL drops tabs and line ends.
-    if id.trim().is_empty() || id == "." || id == ".." || id.contains(char::is_control) {
+    let is_no_segment = id.trim().is_empty() || id == "." || id == "..";
+    if is_no_segment || is_too_long || id.contains(char::is_control) {
         return refuse();
     }
     match id.split_once('/') {
@@ -576,6 +602,12 @@ mod tests {
             assert_eq!(message(RunQuery::actor(name)), expected);
         }
         assert!(message(RunQuery::task("")).starts_with("invalid task \"\""));
+        let address = "https://api.apify.com/v2/acts/x/runs?token=apify_api_x";
+        for name in [address, &"x".repeat(1001)] {
+            let expected = "invalid actor (not shown): it must be an ID";
+            assert!(message(RunQuery::actor(name)).starts_with(expected));
+        }
+        RunQuery::actor("x".repeat(1000)).validate().unwrap();
         assert_eq!(
             message(query().page_size(0)),
             "invalid page_size 0: it must be from 1 to 1000"

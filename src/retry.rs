@@ -242,16 +242,19 @@ impl fmt::Display for Shown {
 /// How long an answer's `Retry-After` asks to wait: seconds or an HTTP date.
 ///
 /// A date is compared with the answer's own `Date`, so that a client whose clock is wrong
-/// waits as long as it should. A date in the past is no wait.
+/// waits as long as it should. A date in the past is no wait, and one far off a long one, but
+/// not so long that a clock cannot show its end.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         // More seconds than a number holds are as good as for ever.
-        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
+        let wait = Duration::from_secs(text.parse().unwrap_or(u64::MAX));
+        return Some(wait.min(LONGEST_ELAPSED));
     }
     let until = http_date(text)?;
     let now = date(headers).unwrap_or_else(Utc::now);
-    Some((until - now).to_std().unwrap_or(Duration::ZERO))
+    let wait = (until - now).to_std().unwrap_or(Duration::ZERO);
+    Some(wait.min(LONGEST_ELAPSED))
 }
 
 /// What the service's clock showed when it answered, in whole seconds.
@@ -352,7 +355,8 @@ mod tests {
             assert_eq!(wait(old_form), Some(Duration::from_secs(83)), "{old_form}");
         }
         let endless = "99999999999999999999999";
-        assert_eq!(wait(endless), Some(Duration::from_secs(u64::MAX)));
+        assert_eq!(wait(endless), Some(LONGEST_ELAPSED));
+        assert_eq!(wait("Thu, 01 Jan 2099 00:00:00 GMT"), Some(LONGEST_ELAPSED));
         let earlier = "Sun, 06 Nov 1994 08:00:00 GMT";
         assert_eq!(wait(earlier), Some(Duration::ZERO));
         for nonsense in ["soon", "-5", "1.5", ""] {

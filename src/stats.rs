@@ -30,7 +30,8 @@ pub struct WalkStats {
     pub requests: u64,
     /// Requests sent again after one failed.
     pub retries: u64,
-    /// Bytes of all bodies received to their end, after decompression.
+    /// Bytes of all bodies received to their end, and of what was read of those of errors, after
+    /// decompression.
     pub bytes: u64,
     /// How often the list moved while it was read.
     pub drifts: u64,

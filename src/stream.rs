@@ -101,9 +101,9 @@ impl Runs {
     ///
     /// 8 pages in flight reach the 30 requests a second that a client
     /// [sends at most](crate::ClientBuilder::max_requests_per_second) if none takes longer
-    /// than 260 ms. With 1, a page is asked for when the rows before it have been handed out,
-    /// and nothing is spawned: right where only the first rows are wanted, though a
-    /// [`limit`](RunQuery::limit) serves as well.
+    /// than 260 ms. With 1, a page is asked for when the rows before it have been handed out:
+    /// right where only the first rows are wanted, though a [`limit`](RunQuery::limit) serves
+    /// as well.
     pub fn concurrency(mut self, pages: usize) -> Self {
         self.concurrency = pages;
         self
@@ -178,6 +178,7 @@ impl Runs {
 
     /// The cursor at the beginning of the walk, if it can begin.
     pub(crate) fn begin(&self) -> Result<Cursor> {
+        self.query.keep_out(&self.client.settings().token)?;
         self.query.validate()?;
         if !(1..=MOST_CONCURRENCY).contains(&self.concurrency) {
             let expected = format!("it must be from 1 to {MOST_CONCURRENCY}");

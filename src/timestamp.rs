@@ -8,6 +8,11 @@ use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
 use serde::de::{self, DeserializeSeed, Deserializer, Visitor};
 use serde::ser::Serializer;
 
+use crate::decode::beginning;
+
+/// How much of what is no time an error shows, in bytes.
+const LONGEST_SHOWN: usize = 400;
+
 /// Writes a time for a request: milliseconds, UTC, `Z`. Finer digits are cut off.
 pub(crate) fn to_query(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
@@ -95,7 +100,11 @@ impl Visitor<'_> for TimeInto<'_> {
         *self.0 = parse(text);
         match self.0 {
             Some(_) => Ok(()),
-            None => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
+            None => {
+                // The error would take several times the memory of a long text.
+                let shown = beginning(text, LONGEST_SHOWN);
+                Err(E::invalid_value(de::Unexpected::Str(shown), &self))
+            }
         }
     }
 

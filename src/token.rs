@@ -4,6 +4,9 @@ use reqwest::header::HeaderValue;
 
 use crate::error::{Error, ErrorKind, Result};
 
+/// What is shorter than any real token, and so may be a word of everyday texts.
+const SHORTEST: usize = 8;
+
 /// The API token, which nothing prints.
 #[derive(Clone)]
 pub(crate) struct Token {
@@ -33,19 +36,90 @@ impl Token {
         })
     }
 
-    /// Takes the token out of a text that comes from outside: a service may send it back.
+    /// Takes the token out of a text that comes from outside: a service may send it back, in
+    /// part if its answer breaks off.
     pub(crate) fn redact(&self, text: &str) -> String {
-        if !self.is_in(text) {
+        const PLACEHOLDER: &str = "[token]";
+        if self.secret.len() < SHORTEST {
             return text.into();
         }
-        text.replace(&self.secret, "[token]")
+        let (lower, secret) = (text.to_ascii_lowercase(), self.secret.to_ascii_lowercase());
+        let (mut shown, mut end) = (String::new(), 0);
+        for (start, found) in lower.match_indices(&secret) {
+            shown.push_str(&text[end..start]);
+            shown.push_str(PLACEHOLDER);
+            end = start + found.len();
+        }
+        shown.push_str(&text[end..]);
+        let mut broken = (SHORTEST..secret.len()).rev();
+        let broken = broken.find(|length| lower[end..].ends_with(&secret[..*length]));
+        if let Some(length) = broken {
+            shown.truncate(shown.len() - length);
+            shown.push_str(PLACEHOLDER);
+        }
+        shown
     }
 
-    /// Whether a text gives the token away.
+    /// Whether a text gives the token away, in capital letters or small ones: a host is the same
+    /// in both.
     ///
     /// What is shorter than any real token does not count: it is a word of everyday texts.
     pub(crate) fn is_in(&self, text: &str) -> bool {
-        const SHORTEST: usize = 8;
-        self.secret.len() >= SHORTEST && text.contains(&self.secret)
+        let (lower, secret) = (text.to_ascii_lowercase(), self.secret.to_ascii_lowercase());
+        secret.len() >= SHORTEST && lower.contains(&secret)
+    }
+
+    /// Refuses a setting that would show the token to others.
+    pub(crate) fn keep_out_of(&self, setting: &str, value: &str) -> Result<()> {
+        if self.is_in(value) {
+            let expected = "it holds the token";
+            return Err(Error::config(setting, "(not shown)", expected));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token() -> Token {
+        Token::new(Some("apify_api_S3cret0123456789")).unwrap()
+    }
+
+    #[test]
+    fn the_token_is_taken_out_whole_or_broken_off_in_any_letters() {
+        let token = token();
+        for (text, shown) in [
+            ("nothing", "nothing"),
+            ("é apify_api_S3cret0123456789 é", "é [token] é"),
+            ("APIFY_API_S3CRET0123456789.example", "[token].example"),
+            (
+                "apify_api_S3cret0123456789apify_api_S3cret0123456789",
+                "[token][token]",
+            ),
+            ("é apify_api_S3cret01", "é [token]"),
+            ("apify_api_S3cret0123456789 apify_api_S", "[token] [token]"),
+            ("apify_a", "apify_a"),
+            ("", ""),
+        ] {
+            assert_eq!(token.redact(text), shown, "{text}");
+        }
+        // A word of everyday texts.
+        let short = Token::new(Some("run")).unwrap();
+        assert_eq!(short.redact("a run"), "a run");
+    }
+
+    #[test]
+    fn a_setting_that_shows_the_token_is_refused_and_not_shown() {
+        let token = token();
+        let error = token.keep_out_of("actor", "x/apify_api_s3cret0123456789\n");
+        let error = error.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert_eq!(
+            error.to_string(),
+            "invalid actor (not shown): it holds the token"
+        );
+        token.keep_out_of("actor", "apify/web-scraper").unwrap();
     }
 }

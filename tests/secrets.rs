@@ -28,8 +28,8 @@ use tracing_subscriber::fmt::MakeWriter;
 
 const TOKEN: &str = "apify_api_TopSecret0123456789abcdefghij";
 
-/// What of the token may not be seen, so that half of it is not either.
-const SECRET: &str = "TopSecret";
+/// What of the token may not be seen in any letters, so that half of it is not either.
+const SECRET: &str = "topsecret";
 
 /// Everything that was said so far.
 #[derive(Clone, Default)]
@@ -115,7 +115,7 @@ impl Said {
     /// What everything that was said until now has of the token.
     fn assert_silent_about_token(&self, during: &impl Debug) {
         let text = self.text();
-        if let Some(at) = text.find(SECRET) {
+        if let Some(at) = text.to_ascii_lowercase().find(SECRET) {
             let from = text[..at].rfind('\n').map_or(0, |end| end + 1);
             let line = text[from..].lines().next().unwrap_or_default();
             drop(panic::take_hook());
@@ -175,6 +175,7 @@ fn faults() -> Vec<Fault> {
         Fault::Redirect(format!("http://other.example/?token={TOKEN}")),
         Fault::Redirect(format!("/v2/acts/{TOKEN}/runs")),
         Fault::Redirect(format!("not an address {TOKEN}")),
+        Fault::Redirect(format!("http://{TOKEN}.example/")),
         Fault::status_retry_after(429, TOKEN),
         Fault::status_retry_after(503, 0),
     ];
@@ -223,6 +224,30 @@ async fn use_everything(emulator: &Emulator, said: &Said) {
     let cursor = walk(&client, &query, said).await;
     said.debug(&client.runs(query.clone()).resume(cursor));
     export(&client, &query, said).await;
+}
+
+/// Gives a text that holds the token wherever another text belongs.
+async fn mix_up(emulator: &Emulator, text: &str, said: &Said) {
+    let client = emulator.client();
+    said.result(client.count(text).await);
+    let status = RunQuery::account().status(text.into());
+    for query in [RunQuery::actor(text), RunQuery::task(text), status] {
+        said.result(client.page(&query, 0).await);
+        said.result(client.split(&query, 2).await);
+        let mut runs = client.runs(query).stream();
+        said.result(runs.next().await.unwrap());
+        said.cursor(runs.cursor());
+    }
+    for builder in [
+        emulator.client_builder().base_url(text),
+        emulator
+            .client_builder()
+            .base_url(format!("https://proxy.example/{text}")),
+        emulator.client_builder().user_agent(text),
+    ] {
+        said.debug(&builder);
+        said.result(builder.build());
+    }
 }
 
 /// Reads a list to its first error, twice by rows and once by pages, and where it stopped.
@@ -284,9 +309,16 @@ async fn nothing_gives_the_token_away_whatever_the_service_answers() {
 
     // Somebody has mixed up the two texts that a program needs.
     let emulator = builder().start().await.unwrap();
-    for actor in [TOKEN.into(), format!("janedoe/{TOKEN}")] {
-        said.result(emulator.client().count(actor).await);
-        said.assert_silent_about_token(&"an Actor's ID");
+    let address = format!("{}/v2/acts/x/runs?token={TOKEN}", emulator.base_url());
+    for text in [
+        TOKEN.into(),
+        format!("janedoe/{TOKEN}"),
+        format!("{TOKEN}\n"),
+        address.clone(),
+        TOKEN.to_uppercase(),
+    ] {
+        mix_up(&emulator, &text, &said).await;
+        said.assert_silent_about_token(&"a setting");
     }
     assert!(emulator.requests().is_empty());
 

@@ -1,14 +1,20 @@
 //! The emulator as a program.
 
 use std::ops::Bound;
+use std::pin::pin;
 use std::str::FromStr;
+use std::time::Duration;
 
 use apify_runs::emulator::{Emulator, Fault};
+use tokio::time::interval;
 
 use super::arguments::EmulateArguments;
 use super::exit::{Exit, Failure};
 use super::generated::print;
 use super::signals::Stop;
+
+/// How often the requests so far are forgotten.
+const FORGET_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Requests that are answered wrongly, and how.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,8 +64,15 @@ pub(super) async fn run(arguments: EmulateArguments) -> Result<Exit, Failure> {
     let emulator = started.map_err(|error| Failure::from(error).for_good())?;
     let (url, token) = (emulator.base_url(), emulator.token());
     print(format!("APIFY_API_BASE_URL={url}\nAPIFY_TOKEN={token}\n").as_bytes())?;
-    stop.asked().await;
-    Ok(Exit::Complete)
+    let mut forget = interval(FORGET_INTERVAL);
+    let mut asked = pin!(stop.asked());
+    loop {
+        tokio::select! {
+            _ = &mut asked => return Ok(Exit::Complete),
+            // Nobody asks for them, and a program that runs for days may not grow.
+            _ = forget.tick() => drop(emulator.take_requests()),
+        }
+    }
 }
 
 impl FromStr for FaultRule {

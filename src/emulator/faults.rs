@@ -63,7 +63,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// A status, from 100 to 999, without `Retry-After`. Any other number is sent as 500.
+    /// A status, from 200 to 999, without `Retry-After`. Any other number is sent as 500.
     pub fn status(status: u16) -> Self {
         Self::Status {
             status,

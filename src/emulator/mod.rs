@@ -66,6 +66,11 @@ use crate::error::{Error, ErrorKind, Result};
 const DEFAULT_TOKEN: &str = "apify_api_emulator";
 
 /// A running emulator. Stops, with all its connections, when dropped.
+///
+/// # Panics
+///
+/// When dropped, if something that it was given to call has panicked, such as an assertion in
+/// [`EmulatorBuilder::before_each`]: to the client that was only a broken connection.
 pub struct Emulator {
     address: SocketAddr,
     client: Client,
@@ -110,6 +115,7 @@ struct Log {
     in_flight: usize,
     last_second: LastSecond,
     refused: u64,
+    has_panicked: bool,
 }
 
 /// One request as the emulator received it.
@@ -189,6 +195,9 @@ impl Emulator {
 
     /// Changes the list, as the service does while somebody reads it.
     ///
+    /// The list is locked while `change` runs: another method of this emulator that reads it,
+    /// such as [`len`](Self::len), would wait for ever there. [`Store`] has the same.
+    ///
     /// ```
     /// # use apify_runs::emulator::Emulator;
     /// # #[tokio::main(flavor = "current_thread")]
@@ -230,6 +239,10 @@ impl Drop for Emulator {
     fn drop(&mut self) {
         for task in &self.tasks {
             task.abort();
+        }
+        if self.shared.log().has_panicked && !std::thread::panicking() {
+            let message = "what the emulator was given to call has panicked, see above";
+            std::panic::resume_unwind(Box::new(message));
         }
     }
 }
@@ -313,7 +326,8 @@ impl EmulatorBuilder {
     /// A list of this many generated runs, seconds apart, the last few unfinished. Default 0;
     /// at most 2³², more is taken for that.
     ///
-    /// Each is made when it is asked for, so that millions take no memory.
+    /// Each is made when it is asked for, so that millions take no memory, until one is inserted
+    /// or deleted: from then on, the list takes 8 bytes for each.
     pub fn runs(mut self, runs: u64) -> Self {
         self.rows = Rows::Generated(runs.min(1 << 32));
         self
@@ -338,16 +352,17 @@ impl EmulatorBuilder {
         self
     }
 
-    /// The only Actor there is, as it stands in the path; others are answered with 404.
-    /// Default: every Actor has the same runs.
+    /// The only Actor there is, by its ID, `username~name` or `username/name`; others are
+    /// answered with 404. Default: every Actor has the same runs.
     pub fn actor(mut self, actor: impl Into<String>) -> Self {
-        self.plan.actor = Some(actor.into());
+        self.plan.actor = Some(actor.into().replacen('/', "~", 1));
         self
     }
 
-    /// The only token that is accepted. Default `apify_api_emulator`.
+    /// The only token that is accepted. Default `apify_api_emulator`. White space around it is
+    /// removed, as [`ClientBuilder::token`] does.
     pub fn token(mut self, token: impl Into<String>) -> Self {
-        self.plan.token = token.into();
+        self.plan.token = token.into().trim().to_owned();
         self
     }
 

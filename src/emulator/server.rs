@@ -51,6 +51,7 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 async fn connection(stream: TcpStream, shared: Arc<Shared>) {
+    let _witness = PanicWitness(Arc::clone(&shared));
     let reset = Arc::new(AtomicBool::new(false));
     let socket = Socket {
         stream,
@@ -70,6 +71,17 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>) {
     let _ = hyper::server::conn::http1::Builder::new()
         .serve_connection(TokioIo::new(socket), service)
         .await;
+}
+
+/// Notes that a connection's task panicked: the test it belongs to is to fail.
+struct PanicWitness(Arc<Shared>);
+
+impl Drop for PanicWitness {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.log().has_panicked = true;
+        }
+    }
 }
 
 /// A connection that can be made to end with a reset.
@@ -320,7 +332,7 @@ fn page(selection: &Selection, selected: &Selected, total: Option<u64>) -> Strin
     )
 }
 
-/// Checks method, token and path, in the order the service does.
+/// Checks path, method, token and Actor.
 fn admit<B>(plan: &Plan, request: &Request<B>) -> Result<(), Draft> {
     let segments: Vec<_> = request.uri().path().split('/').skip(1).collect();
     let actor = match segments.as_slice() {
@@ -456,7 +468,9 @@ impl Draft {
 
     fn into_answer(self, shared: &Shared, in_flight: InFlight) -> Answer {
         let mut answer = Response::new(AnswerBody::new(self.body, self.then, in_flight));
-        let status = StatusCode::from_u16(self.status);
+        // One below 200 would not be an answer, but an announcement of one.
+        let status = StatusCode::from_u16(self.status).ok();
+        let status = status.filter(|status| !status.is_informational());
         *answer.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut set = |name, value: &str| {
             if let Ok(value) = value.parse() {

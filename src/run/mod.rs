@@ -14,7 +14,7 @@ use serde::Serialize;
 pub use id::Id;
 pub(crate) use meta::MetaDetails;
 pub use meta::RunMeta;
-pub(crate) use row::{MOST_ROWS, Rows, too_many_rows};
+pub(crate) use row::{MOST_ROWS, Rows};
 pub use status::{RunOrigin, RunStatus};
 
 use crate::timestamp;

@@ -145,15 +145,11 @@ impl<'de> Visitor<'de> for RowsVisitor {
         let mut rows = Rows::with_room();
         while items.next_element_seed(NextRow(&mut rows.0))?.is_some() {
             if rows.0.len() > MOST_ROWS {
-                return Err(too_many_rows());
+                return Err(de::Error::invalid_length(rows.0.len(), &self));
             }
         }
         Ok(rows)
     }
-}
-
-pub(crate) fn too_many_rows<E: de::Error>() -> E {
-    E::custom(format_args!("it has more than {MOST_ROWS} rows"))
 }
 
 /// Reads one more row into the list. After an error, the last row is not complete.

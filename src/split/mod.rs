@@ -279,7 +279,10 @@ impl Client {
         if !(1..=MOST_SPLITS).contains(&n) {
             return Err(Error::config("n", n, "it must be from 1 to 10000"));
         }
-        queries.iter().try_for_each(can_be_split)?;
+        for query in queries {
+            query.keep_out(&self.settings().token)?;
+            can_be_split(query)?;
+        }
         // As vectors: a closure in the stream would tie the future to one thread.
         let probes: Vec<_> = queries.iter().map(|query| self.oldest(query)).collect();
         let probes = stream::iter(probes).buffered(CONCURRENCY);

@@ -120,6 +120,29 @@ async fn an_error_comes_when_its_page_is_due() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_error_ends_what_is_in_flight_behind_it() {
+    let builder = Emulator::builder()
+        .runs(100)
+        .fault(2..=2, Fault::status(404))
+        .fault(3..=3, Fault::Hang);
+    let emulator = start(builder).await;
+    let query = RunQuery::actor("a").page_size(10);
+    let mut runs = emulator.client().runs(query).concurrency(2).stream();
+    let error = loop {
+        if let Err(error) = runs.next().await.unwrap() {
+            break error;
+        }
+    };
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    sleep(SECOND).await;
+    assert_eq!(emulator.in_flight(), 0);
+    let before = emulator.requests().len();
+    sleep(20 * SECOND).await;
+    assert_eq!(emulator.requests().len(), before);
+    assert!(runs.next().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_panic_in_a_page_surfaces() {
     for concurrency in [1, 8] {
         let builder = Emulator::builder().runs(100).fault(3.., Fault::Reset);

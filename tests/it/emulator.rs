@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use apify_runs::emulator::{Emulator, Fault};
+use apify_runs::{ErrorKind, RetryPolicy};
 use chrono::{DateTime, Utc};
 use flate2::read::GzDecoder;
 use futures::future::join;
@@ -526,4 +527,34 @@ async fn requests_that_were_taken_are_forgotten_but_count() {
     assert_eq!(third.text().await.unwrap(), "");
     assert_eq!(page(&emulator, "").await.0, 1);
     assert_eq!(emulator.requests().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_actor_may_be_given_by_either_form_of_its_name() {
+    for name in ["janedoe/my-actor", "janedoe~my-actor"] {
+        let emulator = start(Emulator::builder().runs(3).actor(name)).await;
+        for asked in ["janedoe/my-actor", "janedoe~my-actor"] {
+            assert_eq!(emulator.client().count(asked).await.unwrap(), 3);
+        }
+        let error = emulator.client().count("joe/other").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_has_no_white_space_around_it() {
+    let emulator = start(Emulator::builder().runs(3).token(" token\n")).await;
+    assert_eq!(emulator.token(), "token");
+    assert_eq!(emulator.client().count("a").await.unwrap(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_what_it_calls_is_one_of_the_test() {
+    let builder = Emulator::builder().before_each(|_, store| assert!(!store.is_empty()));
+    let emulator = start(builder).await;
+    let client = emulator.client_builder().retry(RetryPolicy::none());
+    let error = client.build().unwrap().count("a").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Transport);
+    let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(emulator)));
+    assert!(dropped.is_err());
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use apify_runs::emulator::{Emulator, Fault};
 use apify_runs::{Client, RetryPolicy, RunQuery};
-use futures::StreamExt;
-use tokio::time::Instant;
+use futures::{FutureExt, StreamExt};
+use tokio::time::{Instant, timeout};
 
 use crate::{drain, ids, start};
 
@@ -87,6 +87,26 @@ async fn after_a_refusal_nobody_asks_until_the_time_it_names() {
         .filter(|at| (refused + SECOND / 10..refused + 7 * SECOND).contains(at))
         .collect();
     assert!(early.is_empty(), "{early:?}, refused at {refused:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_walk_that_nobody_polls_keeps_nobody_waiting() {
+    for concurrency in [1, 8] {
+        let emulator = start(Emulator::builder().runs(100)).await;
+        let builder = emulator.client_builder().max_requests_per_second(0.1);
+        let client = builder.build().unwrap();
+        client.count("a").await.unwrap();
+        // It waits for its turn, and is left alone there: a branch of `select!` does that.
+        let mut runs = client.runs(query()).concurrency(concurrency).stream();
+        assert!(runs.next().now_or_never().is_none());
+        let mut count = Box::pin(client.count("a"));
+        assert!((&mut count).now_or_never().is_none());
+
+        let others = timeout(60 * SECOND, client.count("a")).await;
+        assert_eq!(others.unwrap().unwrap(), 100);
+        assert_eq!(count.await.unwrap(), 100);
+        assert!(runs.next().await.unwrap().is_ok());
+    }
 }
 
 /// Reads for a minute, and says how many requests were let through and refused.

@@ -118,7 +118,7 @@ pub(super) struct SourceArguments {
         value_name = "N",
         num_args = 0..=1,
         default_missing_value = "100000",
-        conflicts_with = "token_file",
+        conflicts_with_all = ["actor", "task", "account", "token_file", "base_url"],
     )]
     pub(super) demo: Option<u64>,
     /// Only runs that started then or later
@@ -148,19 +148,12 @@ pub(super) struct ServiceArguments {
     /// A file that holds the token, instead of APIFY_TOKEN
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) token_file: Option<PathBuf>,
-    /// Where the API is
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "APIFY_API_BASE_URL",
-        hide_env_values = true,
-        default_value = "https://api.apify.com",
-        value_hint = ValueHint::Url
-    )]
-    pub(super) base_url: String,
-    /// Requests a second at most
-    #[arg(long, value_name = "N", default_value = "30")]
-    pub(super) rate: f64,
+    /// Where the API is; APIFY_API_BASE_URL if it is not given, or else https://api.apify.com
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub(super) base_url: Option<String>,
+    /// Requests a second at most; 30 if it is not given, and no limit to generated runs
+    #[arg(long, value_name = "N")]
+    pub(super) rate: Option<f64>,
     /// How often a page is asked for again before it is given up
     #[arg(long, value_name = "N", default_value = "8")]
     pub(super) max_retries: u32,
@@ -180,7 +173,7 @@ pub(super) struct SplitArguments {
         long,
         value_name = "FILE",
         value_hint = ValueHint::FilePath,
-        conflicts_with_all = ["actor", "task", "account"],
+        conflicts_with_all = ["actor", "task", "account", "demo"],
         help_heading = "Which runs"
     )]
     pub(super) actors_file: Option<OsString>,

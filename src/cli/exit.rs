@@ -24,7 +24,7 @@ pub(super) enum Exit {
 /// What the codes mean, for `--help`.
 pub(super) const HELP: &str = "\
 Exit codes:
-  0    complete
+  0    complete, or whoever reads standard output has read enough of it
   1    failed: the message says why
   2    wrong usage
   3    the checkpoint is one of another export

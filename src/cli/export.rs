@@ -80,9 +80,8 @@ struct Job<'a> {
 impl Job<'_> {
     /// Exports the list that the arguments name, or this part of one.
     async fn export(&self, split: Option<Split>) -> Result<Exit, Failure> {
-        let (arguments, format) = (self.arguments, self.format);
-        let destination = &arguments.destination;
-        let output = destination_output(destination, format)?;
+        let destination = &self.arguments.destination;
+        let output = destination_output(destination, self.format)?;
         let name = match name_is_pipe(destination) {
             true => "standard output".into(),
             false => output.to_string(),
@@ -92,51 +91,70 @@ impl Job<'_> {
             Err(_) if destination.restart => None,
             before => before?,
         };
-        let known = before.as_ref().filter(|_| !destination.restart);
-        let query = match split {
-            Some(split) => split.into(),
-            None => {
-                let query = source::query(&arguments.source, known)?;
-                narrow(query, &arguments.walk)
-            }
-        };
-        let query = match arguments.walk.page_size {
-            Some(page_size) => query.page_size(page_size),
-            None => query,
-        };
-        let runs = self.source.client.runs(query);
-        let export = Export::new(walk(runs, &arguments.walk), output);
-        let result = self.run(export).await;
+        let query = self.query(split, before.as_ref().filter(|_| !destination.restart))?;
+        let runs = walk(self.source.client.runs(query), &self.arguments.walk);
+        let result = self.run(Export::new(runs, output)).await;
         let place = Place {
-            destination,
-            format,
+            arguments: self.arguments,
+            format: self.format,
             before,
         };
+        self.end(result, &name, place).await
+    }
+
+    /// What is read: the list that the arguments name, or this part of one.
+    fn query(&self, split: Option<Split>, known: Option<&Checkpoint>) -> Result<RunQuery, Failure> {
+        let walk = &self.arguments.walk;
+        let query = match split {
+            Some(split) => split.into(),
+            None => narrow(source::query(&self.arguments.source, known)?, walk),
+        };
+        Ok(match walk.page_size {
+            Some(page_size) => query.page_size(page_size),
+            None => query,
+        })
+    }
+
+    /// Lets an export run until it is complete or the program is asked to stop.
+    async fn run(&self, export: Export) -> apify_runs::Result<Summary> {
+        let walk = &self.arguments.walk;
+        let meter = Arc::new(Meter::start(self.screen, walk.follow));
+        let most = walk.max_items.unwrap_or(u64::MAX);
+        prepared(export, self.arguments, self.screen)
+            .format(self.format)
+            .on_progress(move |progress| {
+                let mut progress = *progress;
+                progress.total = progress.total.min(most);
+                meter.show(&progress);
+            })
+            .run_until(self.stop.asked())
+            .await
+    }
+
+    /// Says how an export has ended, and how to go on.
+    async fn end(
+        &self,
+        result: apify_runs::Result<Summary>,
+        name: &str,
+        place: Place<'_>,
+    ) -> Result<Exit, Failure> {
         match result {
             Ok(summary) if summary.interrupted => {
-                report(&summary, &name, place.command().await, self.screen);
+                report(&summary, name, place.command().await, self.screen);
                 Ok(Exit::Interrupted(self.stop.signal()))
             }
             Ok(summary) => {
-                report(&summary, &name, None, self.screen);
+                report(&summary, name, None, self.screen);
                 all_rows(&summary)
             }
-            Err(error) if name_is_pipe(destination) && is_broken_pipe(&error) => Ok(Exit::Enough),
+            Err(error) if name_is_pipe(&self.arguments.destination) && is_broken_pipe(&error) => {
+                Ok(Exit::Enough)
+            }
             Err(error) => {
                 let command = place.command_after(&error).await;
                 Err(failure(error).with_command(command))
             }
         }
-    }
-
-    /// Lets an export run until it is complete or the program is asked to stop.
-    async fn run(&self, export: Export) -> apify_runs::Result<Summary> {
-        let meter = Arc::new(Meter::start(self.screen, self.arguments.walk.follow));
-        prepared(export, self.arguments, self.screen)
-            .format(self.format)
-            .on_progress(move |progress| meter.show(progress))
-            .run_until(self.stop.asked())
-            .await
     }
 }
 
@@ -156,7 +174,7 @@ fn prepared(export: Export, arguments: &ExportArguments, screen: &Screen) -> Exp
 
 /// Where an export writes, and what was there before it.
 struct Place<'a> {
-    destination: &'a DestinationArguments,
+    arguments: &'a ExportArguments,
     format: Format,
     before: Option<Checkpoint>,
 }
@@ -164,7 +182,7 @@ struct Place<'a> {
 impl Place<'_> {
     /// The command that goes on from here, if anything can.
     async fn command(&self) -> Option<String> {
-        if !can_go_on(self.destination) {
+        if !can_go_on(self.arguments) {
             return None;
         }
         // As long as the checkpoint is the one that is to be forgotten, it still is.
@@ -172,7 +190,7 @@ impl Place<'_> {
             Ok(now) => now == self.before,
             Err(_) => true,
         };
-        resume::command(self.destination.restart && restarts)
+        resume::command(self.arguments.destination.restart && restarts)
     }
 
     /// The same after an error, if the command would not just fail in the same way.
@@ -191,7 +209,7 @@ impl Place<'_> {
     }
 
     async fn checkpoint(&self) -> apify_runs::Result<Option<Checkpoint>> {
-        match destination_output(self.destination, self.format) {
+        match destination_output(&self.arguments.destination, self.format) {
             Ok(output) => output.read_checkpoint().await,
             Err(_) => Ok(None),
         }
@@ -266,9 +284,12 @@ fn name_is_pipe(arguments: &DestinationArguments) -> bool {
     arguments.out == STANDARD_OUTPUT
 }
 
-/// Whether another start can go on where this one stops.
-fn can_go_on(arguments: &DestinationArguments) -> bool {
-    !name_is_pipe(arguments) || arguments.checkpoint.is_some()
+/// Whether the same command, by itself, can go on where this start stops.
+fn can_go_on(arguments: &ExportArguments) -> bool {
+    let destination = &arguments.destination;
+    // It would wait for a part that does not come again by itself.
+    let waits = arguments.split.as_deref().is_some_and(split::is_pipe);
+    !waits && (!name_is_pipe(destination) || destination.checkpoint.is_some())
 }
 
 fn destination_output(arguments: &DestinationArguments, format: Format) -> Result<Output, Failure> {

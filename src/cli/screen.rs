@@ -156,9 +156,10 @@ impl Screen {
         self.line(&line.to_string());
     }
 
-    /// One line above the bar. That nobody reads it is no failure.
+    /// One line above the bar, written at once: a line of another thread does not come between
+    /// it and its end. That nobody reads it is no failure.
     fn line(&self, text: &str) {
-        let _ = writeln!(Lines(self.clone()), "{text}");
+        let _ = Lines(self.clone()).write_all(format!("{text}\n").as_bytes());
     }
 
     fn colored(&self, text: &str, color: AnsiColor) -> String {

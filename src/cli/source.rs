@@ -1,8 +1,10 @@
 //! The list that the arguments name.
 
+use std::env::{self, VarError};
+
 use apify_runs::emulator::Emulator;
 use apify_runs::export::Checkpoint;
-use apify_runs::{Client, RetryPolicy, RunQuery, RunStatus};
+use apify_runs::{Client, ClientBuilder, RetryPolicy, RunQuery, RunStatus};
 use chrono::{DateTime, Utc};
 
 use super::arguments::{ServiceArguments, SourceArguments};
@@ -26,12 +28,11 @@ impl Source {
                 let builder = emulator.client_builder();
                 (builder, Some(emulator))
             }
-            None => {
-                let token = token::find(service.token_file.as_deref())?;
-                let builder = Client::builder().token(token);
-                let builder = builder.base_url(&service.base_url);
-                (builder.max_requests_per_second(service.rate), None)
-            }
+            None => (builder(service)?, None),
+        };
+        let builder = match service.rate {
+            Some(rate) => builder.max_requests_per_second(rate),
+            None => builder,
         };
         Ok(Self {
             client: builder
@@ -40,6 +41,29 @@ impl Source {
                 .build()?,
             _emulator: emulator,
         })
+    }
+}
+
+/// For the service itself, with a token and perhaps with another address.
+fn builder(service: &ServiceArguments) -> Result<ClientBuilder, Failure> {
+    let builder = Client::builder().token(token::find(service.token_file.as_deref())?);
+    let base_url = match &service.base_url {
+        Some(base_url) => Some(base_url.clone()),
+        None => base_url_of_environment()?,
+    };
+    Ok(match base_url {
+        Some(base_url) => builder.base_url(base_url),
+        None => builder,
+    })
+}
+
+/// The address in the environment. One that is blank is none, as for the library.
+fn base_url_of_environment() -> Result<Option<String>, Failure> {
+    const VARIABLE: &str = "APIFY_API_BASE_URL";
+    match env::var(VARIABLE) {
+        Ok(base_url) => Ok(Some(base_url).filter(|base_url| !base_url.trim().is_empty())),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(Failure::usage(format!("{VARIABLE} is no text"))),
     }
 }
 

@@ -89,9 +89,14 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
         .map(|(index, line)| (index + 1, line))
 }
 
+/// Whether this name means standard input.
+pub(super) fn is_pipe(file: &OsStr) -> bool {
+    file == STANDARD_INPUT
+}
+
 fn text(file: &OsStr) -> Result<String, Failure> {
     let mut text = String::new();
-    let read = match file == STANDARD_INPUT {
+    let read = match is_pipe(file) {
         true => io::stdin().read_to_string(&mut text).map(|_| text),
         false => fs::read_to_string(file),
     };

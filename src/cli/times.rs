@@ -32,7 +32,7 @@ impl When {
 
 /// Reads a date, a time, or a duration before now.
 pub(super) fn when(text: &str) -> Result<When, String> {
-    if let Ok(date) = text.parse::<NaiveDate>() {
+    if let Some(date) = date(text) {
         return Ok(When::At(date.and_time(Default::default()).and_utc()));
     }
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
@@ -46,6 +46,12 @@ pub(super) fn when(text: &str) -> Result<When, String> {
          before now such as 30d or 12h"
             .into()
     })
+}
+
+/// Reads a date whose year, month and day have all their digits: 25-09-01 is no day of the year 25.
+fn date(text: &str) -> Option<NaiveDate> {
+    let date = text.parse::<NaiveDate>().ok();
+    date.filter(|date| date.to_string() == text)
 }
 
 /// Reads a duration.
@@ -79,7 +85,10 @@ mod tests {
         for text in [
             "",
             "yesterday",
+            "25-09-01",
+            "2025-9-1",
             "2025-13-01",
+            "02025-09-01",
             "2025-09-01 10:00",
             "-3h",
             "400000y",

@@ -38,7 +38,7 @@ fn export(service: &Service, out: &Path, clock: &str) -> Option<std::process::Ou
     export.args(["--page-size=10", "--concurrency=1", "--max-retries=0"]);
     let output = export.args(["--since=7d", "--out"]).arg(out).output();
     if output.is_err() {
-        println!("skipped: there is no program `faketime`");
+        skip("there is no faketime");
     }
     output.ok()
 }

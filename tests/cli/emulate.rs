@@ -15,19 +15,29 @@ struct Emulated {
 
 impl Emulated {
     fn start(arguments: &[&str]) -> Self {
+        Self::try_start(arguments).expect("it says where it is")
+    }
+
+    /// `None` if it ends before it says where it is.
+    fn try_start(arguments: &[&str]) -> Option<Self> {
         let mut command = process();
         command.arg("emulate").args(arguments);
         let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let mut value = |name: &str| {
-            let line = lines.next().unwrap().unwrap();
-            line.strip_prefix(name).expect(&line).to_owned()
-        };
-        Self {
-            url: value("APIFY_API_BASE_URL="),
-            token: value("APIFY_TOKEN="),
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        // Dropped on the way out, it ends the process.
+        let mut emulated = Self {
             process,
-        }
+            url: String::new(),
+            token: String::new(),
+        };
+        let mut lines = lines.map(|line| line.unwrap());
+        let mut value = |name: &str| {
+            let line = lines.next()?;
+            Some(line.strip_prefix(name).expect(&line).to_owned())
+        };
+        emulated.url = value("APIFY_API_BASE_URL=")?;
+        emulated.token = value("APIFY_TOKEN=")?;
+        Some(emulated)
     }
 
     fn program(&self, arguments: &[&str]) -> Command {
@@ -95,17 +105,29 @@ fn runs_and_seed_make_the_list() {
     assert_ne!(other.export(), lines);
 }
 
+/// An emulator on a port that was free just now. Somebody else may take it meanwhile: then
+/// another one is tried.
+fn on_free_port() -> (u16, Emulated) {
+    let start = |_| {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let emulated = Emulated::try_start(&["--port", &port.to_string()]);
+        emulated.map(|emulated| (port, emulated))
+    };
+    (0..10).find_map(start).expect("a free port")
+}
+
 #[test]
 fn the_port_may_be_chosen() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port().to_string();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
     // One that is taken is no reason to wait.
-    let mut taken = program();
-    let taken = taken.args(["emulate", "--port", &port]).assert().code(1);
-    let message = stderr(&taken);
+    let mut emulate = program();
+    let refused = emulate.args(["emulate", "--port", &port]).assert().code(1);
+    let message = stderr(&refused);
     assert!(message.contains(&format!("port {port}")), "{message}");
-    drop(free);
-    let emulated = Emulated::start(&["--port", &port]);
+    let (port, emulated) = on_free_port();
     assert_eq!(emulated.url, format!("http://127.0.0.1:{port}"));
     assert_eq!(emulated.counted(), 100_000);
 }

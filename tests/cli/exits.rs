@@ -21,6 +21,13 @@ fn wrong_usage_is_2() {
         "export a --out runs.jsonl --quiet --verbose",
         "export a --out runs.jsonl --progress loud",
         "export --demo --token-file t --out runs.jsonl",
+        "export --demo --base-url http://127.0.0.1:9 --out runs.jsonl",
+        "export --demo=5 --account --out runs.jsonl",
+        "export --demo=5 --task a --out runs.jsonl",
+        "export a --demo=5 --out runs.jsonl",
+        "count a --demo",
+        "split a --demo --into 2",
+        "split --actors-file - --demo --into 2",
         "frobnicate",
         "count",
         "verify",
@@ -221,17 +228,6 @@ fn a_service_that_does_not_answer_is_5_and_the_command_it_offers_completes() {
         assert_goes_on(&service, &message);
         assert_exact(&service, &out);
     }
-}
-
-/// Runs the command that a message offers, in a shell.
-#[track_caller]
-fn assert_goes_on(service: &Service, message: &str) {
-    let command = offered(message).expect("a command");
-    let mut shell = std::process::Command::new("sh");
-    clean(&mut shell);
-    at(&mut shell, service);
-    let output = shell.args(["-c", command]).output().unwrap();
-    assert!(output.status.success(), "{command}: {output:?}");
 }
 
 #[test]

@@ -72,6 +72,32 @@ fn a_demo_needs_no_account_and_no_network() {
 }
 
 #[test]
+fn generated_runs_never_go_into_the_export_of_a_list() {
+    let service = Service::with_runs(20);
+    let (_folder, out) = place("runs.jsonl");
+    service.export(&out, &["--demo=5"]).code(2);
+    assert!(!out.exists());
+    service.export(&out, &[]).success();
+    service.export(&out, &["--demo=5"]).code(2);
+    assert_exact(&service, &out);
+}
+
+#[test]
+fn generated_runs_come_whatever_address_is_in_the_environment() {
+    let mut count = program();
+    let count = count.env("APIFY_API_BASE_URL", "http://127.0.0.1:9");
+    let counted = count.args(["count", "--demo=7"]).assert().success();
+    assert_eq!(stdout(&counted), "7\n");
+}
+
+#[test]
+fn a_demo_keeps_to_a_rate_that_is_given() {
+    let wrong = program().args(["count", "--demo=7", "--rate=0"]).assert();
+    let message = stderr(&wrong.code(2));
+    assert!(message.contains("invalid --rate 0"), "{message}");
+}
+
+#[test]
 fn a_demo_has_many_runs_if_nobody_says_how_many() {
     let count = program().args(["count", "--demo"]).assert().success();
     assert_eq!(stdout(&count), "100000\n");
@@ -247,6 +273,27 @@ fn the_address_on_the_command_line_comes_before_the_environment() {
     let url = service.base_url();
     export.args(["--base-url", &url]).assert().success();
     assert_exact(&service, &out);
+}
+
+#[test]
+fn a_blank_address_in_the_environment_is_none() {
+    for blank in ["", " "] {
+        let mut count = program();
+        let count = count.env("APIFY_API_BASE_URL", blank);
+        // Nothing is sent: another setting is wrong, which is looked at later.
+        let count = count.args(["count", ACTOR, "--timeout=0s"]);
+        let refused = count.env("APIFY_TOKEN", "secret").assert().code(2);
+        let message = stderr(&refused);
+        assert!(message.contains("invalid --timeout"), "{message}");
+    }
+    // One that was given is meant.
+    let mut count = program();
+    let count = count.args(["count", ACTOR, "--base-url", ""]);
+    let refused = count.env("APIFY_TOKEN", "secret").assert().code(2);
+    assert!(
+        stderr(&refused).contains("invalid --base-url \"\""),
+        "{refused}"
+    );
 }
 
 #[test]

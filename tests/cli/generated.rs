@@ -1,5 +1,6 @@
 //! `completions` and `man`.
 
+#[cfg(unix)]
 use std::process::Stdio;
 
 use super::*;
@@ -30,6 +31,7 @@ fn each_shell_gets_a_script_that_knows_commands_and_flags() {
 }
 
 /// Lets a program read a script, if there is that program.
+#[cfg(unix)]
 #[track_caller]
 fn understands(program: &str, arguments: &[&str], script: &str) {
     let (_folder, path) = place("script");
@@ -37,10 +39,11 @@ fn understands(program: &str, arguments: &[&str], script: &str) {
     let mut command = std::process::Command::new(program);
     match command.args(arguments).arg(&path).output() {
         Ok(output) => assert!(output.status.success(), "{program}: {output:?}"),
-        Err(_) => println!("skipped: there is no {program}"),
+        Err(_) => skip(&format!("there is no {program}")),
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn the_shells_understand_their_scripts() {
     for shell in ["bash", "zsh", "fish"] {
@@ -48,6 +51,7 @@ fn the_shells_understand_their_scripts() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn bash_completes_commands_and_flags() {
     let (_folder, path) = place("script");
@@ -57,7 +61,7 @@ fn bash_completes_commands_and_flags() {
     let mut bash = std::process::Command::new("bash");
     let bash = bash.args(["-c", complete, "bash"]).arg(&path);
     let Ok(output) = bash.stderr(Stdio::inherit()).output() else {
-        return println!("skipped: there is no bash");
+        return skip("there is no bash");
     };
     let found = String::from_utf8(output.stdout).unwrap();
     assert_eq!(found, "--part-rows --part-interval\n");
@@ -74,5 +78,6 @@ fn the_manual_page_has_all_commands() {
         assert!(page.contains(&heading), "{command}");
     }
     assert!(page.contains("Exit codes"), "{page}");
+    #[cfg(unix)]
     understands("groff", &["-man", "-Tutf8", "-ww", "-z"], &page);
 }

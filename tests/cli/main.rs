@@ -214,6 +214,44 @@ fn offered(stderr: &str) -> Option<&str> {
         .find_map(|line| line.strip_prefix("to go on: "))
 }
 
+/// Runs the command that a message offers to go on with, as it is typed into a shell.
+#[track_caller]
+fn assert_goes_on(service: &Service, message: &str) {
+    let command = offered(message).expect(message);
+    let mut shell = shell(command);
+    clean(&mut shell);
+    at(&mut shell, service);
+    let output = shell.output().unwrap();
+    assert!(output.status.success(), "{command}: {output:?}");
+}
+
+#[cfg(not(windows))]
+fn shell(command: &str) -> std::process::Command {
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", command]);
+    shell
+}
+
+#[cfg(windows)]
+fn shell(command: &str) -> std::process::Command {
+    use std::os::windows::process::CommandExt;
+    let mut shell = std::process::Command::new("cmd");
+    // With /S, all between the outer quotes is the command.
+    shell.raw_arg(format!("/S /C \"{command}\""));
+    shell
+}
+
+/// Leaves out a test, or a part of one, for want of something; but not where nothing may be
+/// missing: with this variable, `.ci/run` asks for that.
+#[cfg(unix)]
+#[track_caller]
+fn skip(missing: &str) {
+    let is_set = |value: std::ffi::OsString| !value.is_empty();
+    let may_skip = !std::env::var_os("APIFY_RUNS_TESTS_SKIP_NOTHING").is_some_and(is_set);
+    assert!(may_skip, "{missing}, and no test may be skipped");
+    println!("skipped: {missing}");
+}
+
 /// Where the checkpoint of a file is.
 fn checkpoint_of(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();

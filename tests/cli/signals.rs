@@ -1,6 +1,6 @@
 //! An export that is told to stop.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::process::{Child, Output, Stdio};
 
 use apify_runs::emulator::{Emulator, Fault};
@@ -9,9 +9,10 @@ use super::*;
 
 /// Sends a signal to a process.
 pub(crate) fn send(name: &str, process: &Child) {
-    let mut kill = std::process::Command::new("kill");
-    let status = kill.args([format!("-{name}"), process.id().to_string()]);
-    assert!(status.status().unwrap().success());
+    // Every shell knows `kill`; the program of that name is not everywhere.
+    let kill = format!("kill -{name} {}", process.id());
+    let mut shell = std::process::Command::new("sh");
+    assert!(shell.args(["-c", &kill]).status().unwrap().success());
 }
 
 /// Pages of ten, one after the other.
@@ -37,15 +38,6 @@ fn end(name: &str, process: Child) -> (Option<i32>, String) {
     (status.code(), String::from_utf8(stderr).unwrap())
 }
 
-fn go_on(service: &Service, message: &str) {
-    let mut shell = std::process::Command::new("sh");
-    clean(&mut shell);
-    at(&mut shell, service);
-    let command = offered(message).expect(message);
-    let output = shell.args(["-c", command]).output().unwrap();
-    assert!(output.status.success(), "{command}: {output:?}");
-}
-
 #[test]
 fn a_signal_ends_it_after_a_commit_and_the_command_it_offers_completes() {
     for (name, code) in [("INT", 130), ("TERM", 143)] {
@@ -60,7 +52,7 @@ fn a_signal_ends_it_after_a_commit_and_the_command_it_offers_completes() {
         assert!(rows > 10 && rows < 50, "{rows}");
         assert_eq!(ids(&out), service.ids()[..rows as usize]);
         assert_whole(&out);
-        go_on(&service, &message);
+        assert_goes_on(&service, &message);
         assert_exact(&service, &out);
     }
 }
@@ -76,7 +68,7 @@ fn rows_that_wait_for_their_part_are_committed() {
     assert_eq!(ended, Some(130), "{message}");
     assert!(committed(&manifest) > 10);
     assert_whole(&out);
-    go_on(&service, &message);
+    assert_goes_on(&service, &message);
     let parts = outputs::parts(&out);
     let written: Vec<_> = parts.iter().flat_map(|part| ids(part)).collect();
     assert_eq!(written, service.ids());
@@ -111,7 +103,7 @@ fn before_anything_was_asked_the_rows_of_earlier_starts_are_told() {
     assert_eq!(ended, Some(130));
     assert!(message.starts_with("interrupted: 20 runs in"), "{message}");
     assert!(message.contains("this time     0 runs"), "{message}");
-    go_on(&service, &message);
+    assert_goes_on(&service, &message);
     assert_exact(&service, &out);
 }
 
@@ -127,7 +119,7 @@ fn a_restart_that_has_not_begun_is_in_the_command_that_is_offered() {
         offered(&message).unwrap().contains("--restart"),
         "{message}"
     );
-    go_on(&service, &message);
+    assert_goes_on(&service, &message);
     assert_exact(&service, &out);
 }
 
@@ -141,7 +133,7 @@ fn a_restart_that_has_begun_is_not_made_again() {
         !offered(&message).unwrap().contains("--restart"),
         "{message}"
     );
-    go_on(&service, &message);
+    assert_goes_on(&service, &message);
     assert_exact(&service, &out);
 }
 
@@ -152,6 +144,33 @@ fn a_pipe_without_a_checkpoint_offers_nothing() {
     let (ended, message) = end("INT", export);
     assert_eq!(ended, Some(130));
     assert_eq!(offered(&message), None, "{message}");
+}
+
+#[test]
+fn a_part_that_came_through_a_pipe_offers_nothing() {
+    // The first request is for the split.
+    let builder = Emulator::builder().runs(50);
+    let service = Service::start(builder.fault(5..=5, Fault::Hang));
+    let mut split = service.program(&["split", ACTOR, "--into", "1"]);
+    let line = stdout(&split.assert().success());
+    let (_folder, out) = place("part.jsonl");
+    let mut export = service.process(&["export", "--split", "-", "--out"]);
+    let export = export.arg(&out).args(SLOWLY).stdin(Stdio::piped());
+    let mut export = export.stderr(Stdio::piped()).spawn().unwrap();
+    let mut input = export.stdin.take().unwrap();
+    input.write_all(line.as_bytes()).unwrap();
+    drop(input);
+    wait_until("it hangs", || service.requests().len() == 5);
+    let (ended, message) = end("INT", export);
+    assert_eq!(ended, Some(130), "{message}");
+    assert!(message.starts_with("interrupted: "), "{message}");
+    // By itself, the same command would wait for the part.
+    assert_eq!(offered(&message), None, "{message}");
+
+    let mut export = service.program(&["export", "--split", "-", "--out"]);
+    let export = export.arg(&out).write_stdin(line);
+    export.assert().success();
+    assert_exact(&service, &out);
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn on_terminal(service: &Service, arguments: &str, variables: &[(&str, &str)]) -
     script.envs(variables.iter().copied());
     script.args(["-qec", &command, "/dev/null"]);
     let Ok(output) = script.stdin(Stdio::null()).output() else {
-        println!("skipped: there is no program `script` of util-linux");
+        skip("there is no script, of util-linux");
         return None;
     };
     let shown = String::from_utf8(output.stdout).unwrap();
@@ -53,6 +53,16 @@ fn a_bar_is_drawn_on_a_terminal() {
     let (_, end) = shown.rsplit_once("complete:").unwrap();
     assert!(end.contains("1,000 runs in"), "{shown}");
     assert!(!end.contains("of 1,000 runs"), "{shown}");
+}
+
+#[test]
+fn a_bar_ends_where_the_export_does() {
+    let arguments = format!("{SLOWLY} --max-items=700");
+    let Some(shown) = on_terminal(&Service::start(slow()), &arguments, &[]) else {
+        return;
+    };
+    assert!(shown.contains("of 700 runs"), "{shown}");
+    assert!(!shown.contains("of 1,000 runs"), "{shown}");
 }
 
 #[test]

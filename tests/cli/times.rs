@@ -111,7 +111,14 @@ fn another_relative_time_is_another_export() {
 fn what_is_no_time_is_refused_with_examples() {
     let service = service();
     let (_folder, out) = place("runs.jsonl");
-    for text in ["yesterday", "2025-13-01", "01/09/2025", "-1h", "900000y"] {
+    for text in [
+        "yesterday",
+        "25-09-01",
+        "2025-13-01",
+        "01/09/2025",
+        "-1h",
+        "900000y",
+    ] {
         let flag = format!("--since={text}");
         let wrong = service.export(&out, &[&flag]).code(2);
         let message = stderr(&wrong);

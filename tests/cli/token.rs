@@ -121,7 +121,7 @@ fn help_tells_which_token_it_would_be() {
 
 #[test]
 fn no_flag_takes_a_token() {
-    for command in ["export", "count", "verify", "status", "emulate"] {
+    for command in ["export", "split", "count", "verify", "status", "emulate"] {
         let help = program().args([command, "--help"]).assert().success();
         for line in stdout(&help).lines() {
             let line = line.trim_start();

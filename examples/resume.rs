@@ -95,8 +95,10 @@ fn save(cursor: &Cursor, file: &mut BufWriter<File>) -> Result<(), Box<dyn Error
     };
     // The new checkpoint takes the place of the old one whole, or not at all.
     let part = format!("{CHECKPOINT}.part");
-    fs::write(&part, serde_json::to_vec(&checkpoint)?)?;
-    File::open(&part)?.sync_all()?;
+    let mut new = File::create(&part)?;
+    new.write_all(&serde_json::to_vec(&checkpoint)?)?;
+    new.sync_all()?;
+    drop(new);
     fs::rename(part, CHECKPOINT)?;
     Ok(())
 }

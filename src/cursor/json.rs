@@ -5,6 +5,7 @@ use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::undated::Undated;
 use super::{Cursor, OpenRun, Origin, Recent};
 use crate::decode::excerpt;
 use crate::emit::{Emit, Open};
@@ -96,8 +97,7 @@ impl Form {
         let mut recent: Vec<_> = cursor.recent.iter().map(StoredRecent::of).collect();
         recent
             .sort_unstable_by(|one, other| (one.started, &one.id).cmp(&(other.started, &other.id)));
-        let mut undated: Vec<_> = cursor.undated.iter().map(StoredUndated::of).collect();
-        undated.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+        let undated = cursor.undated.by_age().map(StoredUndated::of).collect();
         let mut open: Vec<_> = cursor.open.iter().map(StoredOpen::of).collect();
         open.sort_unstable_by(|one, other| (one.started, &one.id).cmp(&(other.started, &other.id)));
         Self {
@@ -134,14 +134,17 @@ impl Form {
             let start = run.started;
             (run.id, OpenRun { start, open })
         });
-        let undated = self.undated.into_iter().map(|run| (run.id, run.finished));
+        let mut undated = Undated::default();
+        for run in self.undated {
+            undated.insert(run.id, run.finished);
+        }
         Cursor {
             walk: self.query.map(|query| Origin { query, emit }),
             rows: self.rows,
             watermark: self.watermark,
             complete_from: self.complete_from,
             recent: recent.collect(),
-            undated: undated.collect(),
+            undated,
             open: open.collect(),
         }
     }
@@ -155,10 +158,19 @@ fn check(cursor: &Cursor) -> Result<(), String> {
         return is_start.then_some(()).ok_or_else(|| damage.into());
     };
     query.validate().map_err(|error| error.to_string())?;
-    if cursor.rows > u64::MAX / 2 {
+    // With the query's offset, which is as large at most, there is room for a page behind it.
+    if cursor.rows > u64::MAX / 4 {
         return Err(format!("no walk has handed out {} rows", cursor.rows));
     }
     let direction = Direction::new(query.descending);
+    if let Some(from) = cursor.complete_from
+        && cursor
+            .watermark
+            .is_none_or(|mark| direction.side(from, mark) == Side::Beyond)
+    {
+        // A walk would begin there, and lose what lies between.
+        return Err("it says to begin beyond its watermark".into());
+    }
     let recent = cursor.recent.iter().map(|(id, run)| (id, run.start));
     for (id, start) in recent.chain(cursor.open()) {
         let Some(watermark) = cursor.watermark else {
@@ -182,7 +194,7 @@ impl StoredRecent {
 }
 
 impl StoredUndated {
-    fn of((id, finished): (&Id, &Option<DateTime<Utc>>)) -> Self {
+    fn of((id, finished): &(Id, Option<DateTime<Utc>>)) -> Self {
         Self {
             id: id.clone(),
             finished: *finished,

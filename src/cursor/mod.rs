@@ -2,6 +2,7 @@
 
 mod json;
 mod trail;
+mod undated;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,6 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub(crate) use trail::Trail;
+use undated::Undated;
 
 use crate::emit::{Emit, Known, Open};
 use crate::error::{Error, ErrorKind, Result};
@@ -18,19 +20,17 @@ use crate::query::RunQuery;
 use crate::run::Id;
 use crate::walk::{Direction, Side};
 
-/// How many runs without a start are remembered, so that none is handed out again.
-const MOST_UNDATED: usize = 10_000;
-
 /// How far a walk has come: [`RunStream::cursor`](crate::RunStream::cursor). A walk that
 /// [resumes](crate::Runs::resume) from it goes on with exactly the next item, in this process
 /// or another.
 ///
-/// It is opaque, and made to be stored: with `serde` in any self-describing format, or as one
-/// line of JSON with `Display` and `FromStr`. It holds the query it belongs to, the start of
-/// the last run (the watermark), the IDs of the runs that started within the
-/// [lookback](crate::Runs::lookback) before it, and the runs that are to be read again. So
-/// its size depends on how many runs start in a minute and how many are unfinished, not on
-/// the length of the walk. It holds no token.
+/// It is opaque, and made to be stored: with `serde` in any self-describing format that keeps
+/// the names of fields, or as one line of JSON with `Display` and `FromStr`. It holds the query
+/// it belongs to, the start of the last run (the watermark), the IDs of the runs that started
+/// within the [lookback](crate::Runs::lookback) before it, the runs that are to be read again,
+/// and those that came without a start and have none yet: of these the last 10,000, or 400 KB,
+/// at most. So its size depends on how many runs start in a minute and how many are unfinished,
+/// not on the length of the walk. It holds no token.
 ///
 /// [`Cursor::default`] is the start of any walk.
 ///
@@ -56,14 +56,14 @@ pub struct Cursor {
     walk: Option<Origin>,
     rows: u64,
     watermark: Option<DateTime<Utc>>,
-    /// All runs dealt with that started then or beyond are in `recent`. If `None`, all are.
+    /// All runs dealt with that started then or beyond are known, but for those that nobody
+    /// wanted. If `None`, all are.
     complete_from: Option<DateTime<Utc>>,
-    /// Runs handed out or to be read again, by when they started: those at the watermark and
-    /// in the lookback.
+    /// Runs handed out or to be read again that started at the watermark or in the lookback.
     recent: HashMap<Id, Recent>,
     /// Runs handed out that had no start, and the finish they had then. Each will get a start,
     /// and then come again.
-    undated: HashMap<Id, Option<DateTime<Utc>>>,
+    undated: Undated,
     /// Runs to be read again.
     open: HashMap<Id, OpenRun>,
 }
@@ -190,7 +190,7 @@ impl Cursor {
         })
     }
 
-    /// What is known of a run with this ID, of which there is a row with this start.
+    /// What is known of a run with this ID.
     pub(crate) fn known(&self, id: &Id) -> Known {
         if let Some(run) = self.open.get(id) {
             return Known::Open(run.open);
@@ -201,7 +201,7 @@ impl Cursor {
             };
         }
         match self.undated.get(id) {
-            Some(&finished_at) => Known::Closed { finished_at },
+            Some(finished_at) => Known::Closed { finished_at },
             None => Known::New,
         }
     }
@@ -213,7 +213,7 @@ impl Cursor {
 
     /// Whether a run without a start has been handed out.
     pub(crate) fn knows_undated(&self, id: &Id) -> bool {
-        self.undated.contains_key(id)
+        self.undated.get(id).is_some()
     }
 
     /// Where a walk that goes on from here has to begin: this long before the watermark, but
@@ -293,14 +293,11 @@ impl Cursor {
             return self.miss(&step.id);
         }
         let Some(start) = step.start else {
-            if self.undated.len() < MOST_UNDATED {
-                self.undated.insert(step.id.clone(), step.finished_at);
-            }
-            return;
+            return self.undated.insert(step.id.clone(), step.finished_at);
         };
         let mut was_handed_out = step.hand_out;
         if !self.undated.is_empty() {
-            was_handed_out |= self.undated.remove(&step.id).is_some();
+            was_handed_out |= self.undated.remove(&step.id);
         }
         if let Then::Open(open) = step.then {
             self.open.insert(step.id.clone(), OpenRun { start, open });

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
 
 /// Which way a walk goes through time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,13 +48,14 @@ impl Direction {
         }
     }
 
-    /// A time that the walk has passed this long before it comes to `start`.
+    /// A time that the walk has passed this long before it comes to `start`. Where there is no
+    /// such time, `start` itself.
     pub(crate) fn back(self, start: DateTime<Utc>, by: TimeDelta) -> DateTime<Utc> {
         let time = match self {
             Self::Ascending => start.checked_sub_signed(by),
             Self::Descending => start.checked_add_signed(by),
         };
-        time.unwrap_or(start)
+        time.filter(can_be_told).unwrap_or(start)
     }
 
     /// The bound in whole milliseconds that the rows at a start and beyond it are within: a
@@ -75,6 +76,11 @@ impl Direction {
     }
 }
 
+/// Whether a time can be in a request and in a stored cursor: other years have no four digits.
+fn can_be_told(time: &DateTime<Utc>) -> bool {
+    (0..=9999).contains(&time.year())
+}
+
 fn finer_than_millis(time: DateTime<Utc>) -> i64 {
     i64::from(time.timestamp_subsec_nanos() % 1_000_000)
 }
@@ -89,7 +95,8 @@ fn round_up(time: DateTime<Utc>) -> DateTime<Utc> {
         0 => time,
         finer => {
             let by = TimeDelta::nanoseconds(1_000_000 - finer);
-            time.checked_add_signed(by).unwrap_or(time)
+            let next = time.checked_add_signed(by);
+            next.filter(can_be_told).unwrap_or(time)
         }
     }
 }
@@ -111,5 +118,19 @@ mod tests {
         }
         let whole = DateTime::from_timestamp_nanos(1_234_000_000);
         assert_eq!(Direction::Descending.bound_before(whole), whole);
+    }
+
+    #[test]
+    fn no_time_is_made_that_cannot_be_told() {
+        for (direction, start) in [
+            (Direction::Ascending, "0000-01-01T00:00:00.000Z"),
+            (Direction::Descending, "9999-12-31T23:59:59.999900000Z"),
+        ] {
+            let start: DateTime<Utc> = start.parse().unwrap();
+            assert_eq!(direction.back(start, TimeDelta::seconds(60)), start);
+            for bound in [direction.bound_before(start), direction.bound_behind(start)] {
+                assert!(can_be_told(&bound), "{bound}");
+            }
+        }
     }
 }

@@ -309,6 +309,15 @@ fn damaged_cursors_and_other_versions_are_clear_errors() {
     let beyond =
         json!({"version": 1, "query": query, "rows": 1, "watermark": time, "recent": [run]});
     assert!(message(&beyond.to_string()).contains("run x lies beyond its watermark"));
+    let later = "2025-01-02T00:00:00.000Z";
+    for lossy in [
+        json!({"version": 1, "query": query, "rows": 1, "watermark": time, "complete_from": later}),
+        json!({"version": 1, "query": query, "rows": 1, "complete_from": later}),
+    ] {
+        assert!(message(&lossy.to_string()).contains("begin beyond its watermark"));
+    }
+    let endless = json!({"version": 1, "query": query, "rows": u64::MAX / 4 + 1});
+    assert!(message(&endless.to_string()).contains("no walk has handed out"));
     let nowhere = json!({"version": 1, "query": query, "rows": 1, "recent": [run]});
     assert!(message(&nowhere.to_string()).contains("no watermark"));
     let bad_query = json!({"version": 1, "query": {"scope": {"actor": ""}}, "rows": 0});

@@ -266,3 +266,49 @@ fn a_row_that_cannot_be_read_any_more_does_not_come_again() {
         walk.poll();
     }
 }
+
+/// Nobody can say where in the list they are: the cursor knows the last of them.
+#[test]
+fn rows_whose_start_cannot_be_read_come_once_though_there_are_many() {
+    let query = RunQuery::actor("a");
+    let rules = Rules {
+        emit: Emit::Snapshot,
+        lookback: TimeDelta::seconds(1),
+        follow: true,
+    };
+    let mut rows: Vec<_> = (0..12_000)
+        .map(|n| format!(r#"{{"id":"bad{n}","startedAt":"yesterday"}}"#))
+        .collect();
+    rows.push(r#"{"id":"good","startedAt":"1970-01-01T00:00:09.000Z"}"#.into());
+    let mut walk = Walk::new(&query, rules, Cursor::default());
+    for expected in [12_001, 0, 0] {
+        let mut items = 0;
+        while let Next::Fetch(request) = walk.next() {
+            // For the service they have starts, and these are in the lookback.
+            let rows = &rows[request.anchor.map_or(0, |_| 11_500)..];
+            let on_page = rows.iter().skip(request.offset as usize);
+            let on_page: Vec<_> = on_page.take(request.limit as usize).cloned().collect();
+            let page = page(&on_page, rows.len(), request.limit);
+            items += walk.take(request, &page).unwrap().count();
+        }
+        assert_eq!(items, expected);
+        walk.poll();
+    }
+}
+
+#[test]
+fn what_a_walk_of_the_first_or_the_last_second_there_is_writes_can_be_read() {
+    for (start, descending) in [
+        ("0000-01-01T00:00:00.000Z", false),
+        ("9999-12-31T23:59:59.999900000Z", true),
+    ] {
+        let query = RunQuery::actor("a").descending(descending);
+        let cursor = Cursor::default().of_walk(&query, Emit::Snapshot).unwrap();
+        let mut walk = Walk::new(&query, walk(&query).rules, cursor);
+        let request = next_request(&walk);
+        let row = format!(r#"{{"id":"a","startedAt":"{start}"}}"#);
+        walk.take(request, &page(&[row], 1, 1000)).unwrap();
+        let stored = walk.cursor.to_string();
+        assert_eq!(stored.parse::<Cursor>().unwrap(), walk.cursor);
+    }
+}

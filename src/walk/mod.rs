@@ -19,6 +19,7 @@
 mod ahead;
 mod broken;
 mod direction;
+mod progress;
 mod reread;
 mod rows;
 mod undated;
@@ -31,6 +32,7 @@ pub(crate) use ahead::Ahead;
 use ahead::Nearer;
 pub(crate) use broken::Broken;
 pub(crate) use direction::{Direction, Side};
+use progress::Progress;
 use reread::Reread;
 pub(crate) use rows::Taken;
 use undated::Undated;
@@ -43,6 +45,10 @@ use crate::run::Id;
 
 /// How often in a row the list may move without a new run in between.
 const MOST_FRUITLESS_DRIFTS: u32 = 20;
+/// How many pages in a row may bring neither a new run nor a later start. Where a service reads
+/// in circles, each page follows the one before; where a million runs started at once, or a page
+/// is small, there may be many of them.
+const MOST_FRUITLESS_PAGES: u32 = 1000;
 /// How often in a row there may be something behind the last row that does not come.
 const MOST_FRUITLESS_PROBES: u32 = 3;
 /// The offset from which on the walk counts from a new anchor. The service has to pass over
@@ -137,8 +143,12 @@ pub(crate) struct Walk {
     unseen: HashSet<Id>,
     /// Whether the unfinished runs have been read again at the end.
     has_reread_at_end: bool,
-    /// How often the list has moved since the last new row.
+    /// How far the walk had come when it last came further.
+    progress: Progress,
+    /// How often the list has moved since then.
     fruitless_drifts: u32,
+    /// How many pages have been taken since then, or since one showed a later start.
+    fruitless_pages: u32,
     incidents: Incidents,
 }
 
@@ -157,7 +167,7 @@ enum State {
         behind: Option<Behind>,
     },
     /// The walk goes on from a start it has come to before: the next request begins there.
-    Anchored { anchor: DateTime<Utc> },
+    Anchored { target: DateTime<Utc> },
     /// The same where the service ignores anchors: the next request begins at `offset`, and
     /// if that is not before `target`, the one after it `step` rows earlier.
     SteppingBack {
@@ -187,8 +197,11 @@ enum State {
 struct Behind {
     /// The watermark when it began: what lies beyond is new.
     watermark: DateTime<Utc>,
-    /// The start that it has come to so far.
-    reached: DateTime<Utc>,
+    /// The start that it set out for.
+    target: DateTime<Utc>,
+    /// The latest start that its pages have shown. Where the service ignores bounds, they may
+    /// begin long before the target.
+    shown: Option<DateTime<Utc>>,
 }
 
 /// What a look behind the last row has shown, where nothing new came but was promised.
@@ -228,12 +241,14 @@ impl Walk {
             position: query.offset.saturating_add(cursor.rows()),
             nearer: None,
             most_rows: u64::MAX,
+            progress: Progress::of(&cursor),
             cursor,
             probe: Probe::NotSent,
             ignores_anchors: false,
             unseen: HashSet::new(),
             has_reread_at_end: false,
             fruitless_drifts: 0,
+            fruitless_pages: 0,
             incidents: Incidents::default(),
         };
         if walk.remaining() == 0 {
@@ -263,7 +278,8 @@ impl Walk {
             &State::Start { offset } => (None, offset, self.wanted(0)),
             &State::Reading { anchor, offset, .. } => (anchor, offset, self.wanted(0) + 1),
             // Rows that were dealt with before come first.
-            &State::Anchored { anchor } => {
+            &State::Anchored { target } => {
+                let anchor = self.memory.direction.bound_before(target);
                 let known = self.cursor.known_from(anchor, self.memory.direction);
                 (Some(anchor), 0, self.wanted(0) + known as u64)
             }
@@ -317,7 +333,7 @@ impl Walk {
                 }
                 self.accept(request, page, 1, behind)
             }
-            &State::Anchored { anchor } => self.accept(request, page, 0, self.behind(anchor)),
+            &State::Anchored { target } => self.accept(request, page, 0, self.behind(target)),
             &State::SteppingBack {
                 offset,
                 step,
@@ -355,9 +371,13 @@ impl Walk {
     }
 
     /// A pass begins at this start.
-    fn behind(&self, reached: DateTime<Utc>) -> Option<Behind> {
+    fn behind(&self, target: DateTime<Utc>) -> Option<Behind> {
         let watermark = self.cursor.watermark()?;
-        Some(Behind { watermark, reached })
+        Some(Behind {
+            watermark,
+            target,
+            shown: None,
+        })
     }
 
     /// How many rows may still be handed out.
@@ -384,7 +404,7 @@ impl Walk {
     /// unfinished runs before that are read again first.
     fn begin(&mut self) {
         self.probe = Probe::NotSent;
-        self.fruitless_drifts = 0;
+        self.come_further();
         let Some(floor) = self.cursor.floor(&self.memory) else {
             let offset = self.query.offset;
             self.state = State::Start { offset };
@@ -445,9 +465,7 @@ impl Walk {
                 target,
             }
         } else {
-            State::Anchored {
-                anchor: self.memory.direction.bound_before(target),
-            }
+            State::Anchored { target }
         };
     }
 
@@ -495,6 +513,10 @@ impl Walk {
         behind: Option<Behind>,
     ) -> Result<Taken, Broken> {
         let rows = page.row_count();
+        if self.fruitless_pages == MOST_FRUITLESS_PAGES {
+            let offset = request.offset;
+            return Err(Broken::Stalled { offset });
+        }
         let more = match (judge(request, page, rows - overlap), self.probe) {
             (After::Doubtful, Probe::FoundMore { times }) if times == MOST_FRUITLESS_PROBES => {
                 let offset = request.offset;
@@ -514,6 +536,7 @@ impl Walk {
         let mut taken = self.select(page, overlap, |entry| self.what_is_known(entry, behind));
         taken.steps.extend(self.see(page, !more));
         self.note(&taken);
+        self.measure_progress();
         if rows > overlap {
             self.probe = Probe::NotSent;
         }
@@ -593,19 +616,6 @@ impl Walk {
         }
     }
 
-    /// How far a pass has come with this page, if it is not beyond the watermark that it began
-    /// behind of.
-    fn still_behind(&mut self, behind: Behind, page: &Page) -> Option<Behind> {
-        let direction = self.memory.direction;
-        let starts = page.entries().filter_map(|entry| entry.start);
-        let reached = starts.fold(behind.reached, |one, other| direction.later(one, other));
-        if reached != behind.reached {
-            self.fruitless_drifts = 0;
-        }
-        let is_beyond = direction.side(reached, behind.watermark) == Side::Beyond;
-        (!is_beyond).then_some(Behind { reached, ..behind })
-    }
-
     /// The last row's own start as an anchor, and the row's offset from there: how many rows
     /// before it started then too. `None` if the page does not show all of them.
     fn nearer_anchor(&self, page: &Page) -> Option<(DateTime<Utc>, u64)> {
@@ -637,7 +647,7 @@ impl Walk {
             State::Reading {
                 behind: Some(behind),
                 ..
-            } => behind.reached,
+            } => behind.reached(self.memory.direction),
             _ => watermark,
         };
         self.go_to(target);

@@ -1,5 +1,6 @@
 //! Which rows of a page are handed out, and what each does to the cursor.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use chrono::{DateTime, Utc};
@@ -39,16 +40,18 @@ impl Taken {
 
 impl Walk {
     /// Whether a row that was dealt with comes again behind the overlap: rows that started
-    /// in the same millisecond have changed places, and one of them may have been missed.
+    /// in the same millisecond have changed places, and one of them may have been missed; or
+    /// the service reads in circles.
     pub(super) fn is_out_of_order(&self, page: &Page) -> bool {
         let Some(watermark) = self.cursor.watermark() else {
             return false;
         };
-        let mut ties = page
+        let is_passed = |start| self.memory.direction.side(start, watermark) != Side::Beyond;
+        let mut passed = page
             .entries()
             .skip(1)
-            .take_while(|entry| entry.start == Some(watermark));
-        ties.any(|entry| self.cursor.known(entry.id) != Known::New)
+            .filter(|entry| entry.start.is_some_and(is_passed));
+        passed.any(|entry| self.cursor.known(entry.id) != Known::New)
     }
 
     /// Decides what to do with the rows of a page. `known` says what is known of a run, and
@@ -66,12 +69,20 @@ impl Walk {
             steps: Vec::with_capacity(page.row_count() - overlap),
             ..Taken::default()
         };
+        // Those of this page without a start, and the finish they were handed out with: while
+        // the service looks its list through, one may get its start and come behind it again.
+        let mut undated = HashMap::new();
         for (index, entry) in page.entries().enumerate().skip(overlap) {
             if left == 0 {
                 break;
             }
             taken.rows.end = index + 1;
-            let known = known(&entry);
+            let mut known = known(&entry);
+            if !undated.is_empty()
+                && let Some(&finished_at) = undated.get(entry.id)
+            {
+                known = entry.start.map(|_| Known::Closed { finished_at });
+            }
             let is_new = known == Some(Known::New) && entry.start.is_some();
             if takes_all && is_new && self.query.spans(entry.start) {
                 // What is below comes to the same for nearly every row there is, and takes
@@ -82,7 +93,10 @@ impl Walk {
                 continue;
             }
             let step = known.and_then(|known| self.step(&entry, known, page.answered_at));
-            if step.as_ref().is_some_and(|step| step.hand_out) {
+            if let Some(step) = step.as_ref().filter(|step| step.hand_out) {
+                if step.start.is_none() {
+                    undated.insert(entry.id, step.finished_at);
+                }
                 left -= 1;
                 taken.late += u64::from(known == Some(Known::New) && self.is_late(&entry));
             } else {
@@ -167,8 +181,5 @@ impl Walk {
         self.cursor.advance(&taken.steps, &self.memory);
         self.incidents.duplicates += taken.duplicates;
         self.incidents.late += taken.late;
-        if !taken.steps.is_empty() {
-            self.fruitless_drifts = 0;
-        }
     }
 }

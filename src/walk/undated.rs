@@ -4,7 +4,10 @@
 //! walk reads from one end to the first run that has a start, and if there was none without,
 //! from the other.
 
-use super::{Broken, Direction, MOST_FRUITLESS_DRIFTS, PageRequest, State, Taken, Walk, is_full};
+use super::{
+    Broken, Direction, MOST_FRUITLESS_DRIFTS, MOST_FRUITLESS_PAGES, PageRequest, State, Taken,
+    Walk, is_full,
+};
 use crate::decode::{Entry, Page};
 use crate::emit::Known;
 use crate::query::MAX_PAGE_SIZE;
@@ -56,7 +59,8 @@ impl Walk {
     ///
     /// # Errors
     ///
-    /// [`Broken::Restless`] if the list moves again and again.
+    /// [`Broken::Restless`] if the list moves again and again, [`Broken::Stalled`] if it goes on
+    /// and on with runs that are known.
     pub(super) fn take_undated(
         &mut self,
         request: PageRequest,
@@ -70,11 +74,18 @@ impl Walk {
         if expected.is_some() && page.first_key() != expected {
             return self.look_again(direction);
         }
-        let taken = self.select(page, overlap, |entry| {
+        if self.fruitless_pages == MOST_FRUITLESS_PAGES {
+            let offset = request.offset;
+            return Err(Broken::Stalled { offset });
+        }
+        let mut taken = self.select(page, overlap, |entry| {
             let is_new = is_undated(entry) && self.cursor.known(entry.id) == Known::New;
             is_new.then_some(Known::New)
         });
+        // The others are of no interest here: nobody has dealt with them.
+        taken.duplicates = 0;
         self.note(&taken);
+        self.measure_progress();
         let shows_start = page.entries().any(|entry| entry.start.is_some());
         let goes_on = !shows_start && is_full(request, page) && page.row_count() > overlap;
         let found_some = page.entries().any(|entry| is_undated(&entry));

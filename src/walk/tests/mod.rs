@@ -1,4 +1,5 @@
 mod ahead;
+mod circles;
 mod history;
 mod trouble;
 mod undated;

@@ -32,12 +32,12 @@ impl List {
     }
 }
 
-/// The IDs and the requests of a walk of a part.
+/// The IDs, the requests and the incidents of a walk of a part.
 fn read_part(
     list: &mut List,
     from: i64,
     mut change: impl FnMut(usize, &mut List),
-) -> (Vec<String>, usize) {
+) -> (Vec<String>, usize, Incidents) {
     let query = part(from);
     let mut walk = walk(&query);
     let (mut ids, mut requests) = (Vec::new(), 0);
@@ -48,14 +48,15 @@ fn read_part(
         let page = list.answer_part(&query, request);
         ids.extend(ids_of(&page, &walk.take(request, &page).unwrap()));
     }
-    (ids, requests)
+    (ids, requests, walk.incidents())
 }
 
 #[test]
 fn they_come_first_wherever_they_are_listed() {
     for is_at_end in [true, false] {
         for undated in [0, 1, 4, 5, 6, 12, 30] {
-            let (ids, _) = read_part(&mut list(undated, is_at_end), 15, |_, _| {});
+            let (ids, _, incidents) = read_part(&mut list(undated, is_at_end), 15, |_, _| {});
+            assert_eq!(incidents, Incidents::default());
             let (first, rest) = ids.split_at(undated);
             assert!(first.iter().all(|id| id.starts_with("undated")), "{ids:?}");
             assert_eq!(first.iter().collect::<HashSet<_>>().len(), undated);
@@ -66,7 +67,7 @@ fn they_come_first_wherever_they_are_listed() {
 
 #[test]
 fn where_there_is_none_the_look_takes_two_requests() {
-    let (_, requests) = read_part(&mut list(0, true), 18, |_, _| {});
+    let (_, requests, _) = read_part(&mut list(0, true), 18, |_, _| {});
     assert_eq!(requests, 3);
 }
 
@@ -78,7 +79,7 @@ fn one_that_gets_its_start_does_not_come_again() {
         list.rows.push((id, Some(100_000)));
     };
     for at in 0..4 {
-        let (mut ids, _) = read_part(&mut list(1, true), 15, |request, list| {
+        let (mut ids, _, _) = read_part(&mut list(1, true), 15, |request, list| {
             if request == at {
                 start(list);
             }
@@ -92,7 +93,7 @@ fn one_that_gets_its_start_does_not_come_again() {
 #[test]
 fn a_list_that_moves_meanwhile_is_read_from_its_end_again() {
     let mut list = list(12, true);
-    let (ids, _) = read_part(&mut list, 15, |request, list| {
+    let (ids, _, _) = read_part(&mut list, 15, |request, list| {
         if request == 1 {
             list.rows.push(("undated_new".into(), None));
         }
@@ -133,4 +134,33 @@ fn a_walk_that_resumes_looks_again_and_repeats_nothing() {
     }
     let expected = ["undated_new", "run15", "run16", "run17", "run18", "run19"];
     assert_eq!(ids, expected);
+}
+
+/// While the service looked its list through, it got its start.
+#[test]
+fn one_that_is_on_a_page_with_and_without_a_start_comes_once() {
+    for emit in [Emit::Snapshot, Emit::Changes] {
+        let rules = Rules {
+            emit,
+            lookback: TimeDelta::seconds(60),
+            follow: false,
+        };
+        let mut walk = Walk::new(&query(), rules, Cursor::default());
+        let row = |id: &str, start: Option<i64>| {
+            let start = start.and_then(DateTime::from_timestamp_millis);
+            serde_json::from_value(json!({"id": id, "startedAt": start, "status": "RUNNING"}))
+                .unwrap()
+        };
+        let rows = [("x", None), ("x", None), ("y", Some(1)), ("x", Some(2))];
+        let request = next_request(&walk);
+        let page = Page {
+            rows: rows.map(|(id, start)| row(id, start)).into(),
+            ..List::of(0).answer(request)
+        };
+        let taken = walk.take(request, &page).unwrap();
+        assert_eq!(ids_of(&page, &taken), ["x", "y"]);
+        assert_eq!(walk.incidents().duplicates, 2);
+        let watched = if emit == Emit::Changes { 2 } else { 0 };
+        assert_eq!(walk.unfinished(), watched, "{emit:?}");
+    }
 }

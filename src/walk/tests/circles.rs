@@ -1,0 +1,149 @@
+//! Services whose answers go on and on, and bring nothing.
+
+use super::*;
+
+/// A row: its ID, its start in microseconds, its status.
+type Row<'a> = (&'a str, Option<i64>, &'a str);
+
+/// A page of a list that is said to be endless.
+fn page(rows: &[Row<'_>]) -> Page {
+    let row = |&(id, start, status): &Row<'_>| {
+        let start = start.and_then(DateTime::from_timestamp_micros);
+        serde_json::from_value(json!({"id": id, "startedAt": start, "status": status})).unwrap()
+    };
+    Page {
+        total: 1 << 40,
+        limit: None,
+        rows: rows.iter().map(row).collect(),
+        ..List::of(0).answer(PageRequest::rows(0, 1))
+    }
+}
+
+/// Walks until it is over, and says how, after how many requests, and what came.
+fn outcome(query: &RunQuery, mut answer: impl FnMut(usize) -> Page) -> Outcome {
+    let mut walk = walk(query);
+    let (mut ids, mut requests, mut end) = (Vec::new(), 0, Ok(()));
+    while let (Next::Fetch(request), Ok(())) = (walk.next(), &end) {
+        let page = answer(requests);
+        requests += 1;
+        assert!(requests < 5000, "the walk does not end");
+        match walk.take(request, &page) {
+            Ok(taken) => ids.extend(ids_of(&page, &taken)),
+            Err(broken) => end = Err(broken),
+        }
+    }
+    Outcome {
+        ids,
+        requests,
+        incidents: walk.incidents(),
+        end,
+    }
+}
+
+/// Answers in turn with rows from the anchor on, and with a page that does not follow.
+fn that_moves<'a>(first: &'a [Row<'a>], again: &'a [Row<'a>]) -> impl FnMut(usize) -> Page + 'a {
+    move |request| match request {
+        0 => page(first),
+        _ if request % 2 == 0 => page(again),
+        _ => page(&[("stranger", first[0].1, "SUCCEEDED")]),
+    }
+}
+
+/// The request has room for milliseconds only, and so begins before the last row each time.
+#[test]
+fn a_list_that_moves_behind_a_start_finer_than_a_millisecond_is_an_error() {
+    let last = ("b", Some(9_000_500), "SUCCEEDED");
+    let first = [("a", Some(0), "SUCCEEDED"), last];
+    let outcome = outcome(&query(), that_moves(&first, &[last]));
+    assert_eq!(outcome.end, Err(Broken::Restless));
+    assert!(outcome.requests < 50, "{} requests", outcome.requests);
+}
+
+/// They are of no interest, and so nobody remembers them.
+#[test]
+fn rows_that_a_filter_should_have_left_out_are_not_new_each_time_the_list_moves() {
+    let last = ("b", Some(9_000_000), "SUCCEEDED");
+    let unwanted = ("c", Some(9_000_000), "FAILED");
+    let query = query().status(crate::RunStatus::Succeeded);
+    let outcome = outcome(&query, that_moves(&[last], &[last, unwanted]));
+    assert_eq!(outcome.end, Err(Broken::Restless));
+    assert!(outcome.requests < 50, "{} requests", outcome.requests);
+}
+
+/// Each page begins with the last row of the one before, and goes on with the other of two.
+fn in_circles(start: Option<i64>, status: &'static str) -> impl FnMut(usize) -> Page {
+    let ids = ["a", "c"];
+    move |request| match request {
+        0 => page(&[("b", Some(2_000_000), "SUCCEEDED")]),
+        1 => page(&[("b", Some(2_000_000), "SUCCEEDED"), ("a", start, status)]),
+        _ => page(&[
+            (ids[request % 2], start, status),
+            (ids[(request + 1) % 2], start, status),
+        ]),
+    }
+}
+
+#[test]
+fn pages_that_follow_each_other_in_circles_are_an_error() {
+    for start in [Some(1_000_000), Some(2_000_000), None] {
+        let outcome = outcome(&query(), in_circles(start, "SUCCEEDED"));
+        let is_over = matches!(outcome.end, Err(Broken::Stalled { .. } | Broken::Restless));
+        assert!(is_over, "{:?}", outcome.end);
+        assert_eq!(outcome.ids, ["b", "a", "c"]);
+        assert!(outcome.requests < 1100, "{} requests", outcome.requests);
+        // Where rows have a start, it is seen at once that they are out of order.
+        assert_eq!(outcome.incidents.drifts > 0, start.is_some());
+    }
+}
+
+#[test]
+fn rows_in_circles_that_nobody_wants_are_an_error() {
+    let query = query().status(crate::RunStatus::Succeeded);
+    let outcome = outcome(&query, in_circles(Some(2_000_000), "FAILED"));
+    assert!(matches!(outcome.end, Err(Broken::Stalled { .. })));
+    assert_eq!(outcome.ids, ["b"]);
+}
+
+#[test]
+fn runs_without_a_start_in_circles_are_an_error() {
+    let mut query = query().page_size(1);
+    query.undated_first = true;
+    let ids = ["a", "b"];
+    let outcome = outcome(&query, |request| match request {
+        0 => page(&[("b", None, "READY")]),
+        _ => page(&[
+            (ids[request % 2], None, "READY"),
+            (ids[(request + 1) % 2], None, "READY"),
+        ]),
+    });
+    assert!(
+        matches!(outcome.end, Err(Broken::Stalled { .. })),
+        "{:?}",
+        outcome.end
+    );
+    assert_eq!(outcome.ids, ["b", "a"]);
+}
+
+/// Where bounds are ignored and many runs are gone, a walk steps back much too far.
+#[test]
+fn a_long_way_to_the_place_is_no_circle() {
+    let mut list = List::of(5000);
+    list.ignores_bounds = true;
+    let query = query().page_size(1);
+    let rules = Rules {
+        follow: true,
+        ..walk(&query).rules
+    };
+    let mut walk = Walk::new(&query, rules, Cursor::default());
+    for (deleted, expected) in [(2400, 5000), (0, 0)] {
+        let (mut items, mut requests) = (0, 0);
+        while let Next::Fetch(request) = walk.next() {
+            requests += 1;
+            items += walk.take(request, &list.answer(request)).unwrap().count();
+        }
+        assert_eq!(items, expected);
+        assert!(requests > MOST_FRUITLESS_PAGES, "{requests} requests");
+        list.rows.truncate(list.rows.len() - deleted);
+        walk.poll();
+    }
+}

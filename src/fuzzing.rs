@@ -13,7 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::{DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use serde_json::{Value, json};
 
-use crate::cursor::Cursor;
+use crate::cursor::{Cursor, Trail};
 use crate::decode::{self, Page, Unusable};
 use crate::emit::Emit;
 use crate::query::RunQuery;
@@ -23,8 +23,13 @@ use crate::texts::Spans;
 use crate::walk::{Next, Rules, Walk};
 use crate::{pace, plain, retry, timestamp};
 
-/// More requests than any walk sends that is given nothing new any more.
-const MOST_REQUESTS_IN_VAIN: usize = 500;
+/// More requests than any walk sends that is given nothing to hand out: a thousand pages in
+/// vain, twenty times as many starts to come to as there are, and some to look around.
+const MOST_REQUESTS_IN_VAIN: usize = 30_000;
+
+/// More items than the rows of an input make, unless they come in an order that lets a walk
+/// forget them and take them for new again: that ends with the list only.
+const MOST_ITEMS: usize = 5000;
 
 /// The body of an answer. What is read without a general parser is what that would read.
 pub fn page(body: &[u8]) {
@@ -154,7 +159,7 @@ pub fn checkpoint(text: &[u8]) {
 }
 
 /// A walk over pages that follow no rule: it ends, or fails, and never panics or goes on for
-/// ever when nothing new comes.
+/// ever when nothing new comes. What it leaves can be stored.
 pub fn walk(data: &[u8]) {
     let Some((&[options, size], pages)) = data.split_first_chunk() else {
         return;
@@ -176,28 +181,46 @@ pub fn walk(data: &[u8]) {
     walk_through(&query, emit, Cursor::default(), pages);
 }
 
-/// Walks over the pages that the bytes make, and then over empty ones.
-fn walk_through(query: &RunQuery, emit: Emit, cursor: Cursor, mut bytes: &[u8]) {
+/// Walks over the pages that the bytes make, again and again.
+fn walk_through(query: &RunQuery, emit: Emit, cursor: Cursor, pages: &[u8]) {
     let rules = Rules {
         emit,
         lookback: TimeDelta::seconds(5),
         follow: false,
     };
+    let memory = rules.memory(query);
+    let mut trail = Trail::new(cursor.clone(), memory);
     let mut walk = Walk::new(query, rules, cursor);
-    let mut in_vain = 0;
+    let (mut bytes, mut in_vain, mut items) = (pages, 0, 0);
     while let Next::Fetch(request) = walk.next() {
         assert!(request.limit <= 1000);
-        in_vain += usize::from(bytes.is_empty());
+        in_vain += 1;
         assert!(
             in_vain < MOST_REQUESTS_IN_VAIN,
             "it does not end: {request:?}"
         );
+        if bytes.is_empty() {
+            bytes = pages;
+        }
         let page = made_page(&mut bytes);
         let Ok(taken) = walk.take(request, &page) else {
             break;
         };
         assert!(taken.rows.end <= page.row_count());
+        let new = taken.steps.iter().filter(|step| step.hand_out).count();
+        trail.extend(taken.steps);
+        if new > 0 {
+            in_vain = 0;
+        }
+        items += new;
+        if items > MOST_ITEMS {
+            break;
+        }
     }
+    trail.finish();
+    let written = trail.cursor().to_string();
+    let again: Cursor = written.parse().unwrap();
+    assert_eq!(&again, trail.cursor(), "{written}");
 }
 
 /// A page of up to seven rows. Each is one byte of ID and status, and one of start.
@@ -236,7 +259,10 @@ fn made_row(id: u8, start: u8) -> Value {
     }
 }
 
+/// One in four has more digits than milliseconds.
 fn time_of(byte: u8) -> String {
-    let time: Option<DateTime<Utc>> = DateTime::from_timestamp_millis(i64::from(byte) * 500);
+    let finer = if byte & 3 == 3 { 250 } else { 0 };
+    let micros = i64::from(byte) * 500_000 + finer;
+    let time: Option<DateTime<Utc>> = DateTime::from_timestamp_micros(micros);
     timestamp::to_text(time.unwrap())
 }

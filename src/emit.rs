@@ -15,8 +15,10 @@ const SETTLING: TimeDelta = TimeDelta::seconds(10);
 /// in the [`Cursor`](crate::Cursor) and read them again: before and after a walk, and on each
 /// poll of one that [follows](crate::Runs::follow) the list.
 ///
-/// A run counts as finished ten seconds after its `finishedAt`, by the service's own clock
-/// (the answer's `Date`): only then has its cost settled.
+/// A run counts as finished ten seconds after its `finishedAt`, by the service's own clock (the
+/// answer's `Date`; if there is none, by this machine's): only then has its cost settled. There
+/// is nothing to wait for, and it counts at once, if it has a finished status and no `finishedAt`,
+/// or one that is more than ten seconds ahead of that clock.
 ///
 /// ```
 /// use apify_runs::Emit;

@@ -126,7 +126,8 @@ impl Runs {
     ///
     /// Otherwise it ends when the query's [`limit`](RunQuery::limit) is reached, and when its
     /// [`started_before`](RunQuery::started_before) has passed by more than the lookback, by
-    /// the service's clock, and no run is left to be read again. A descending walk cannot
+    /// the service's clock (the answer's `Date`; this machine's, if there is none), and no run
+    /// is left to be read again. A descending walk cannot
     /// follow.
     ///
     /// While nothing comes, the cursor may still move, over runs that are not handed out. To
@@ -243,8 +244,10 @@ impl Runs {
 /// that started there or beyond it, and leaves out those it has dealt with. What is guaranteed
 /// then, and what is not: [front page](crate#what-exactly-once-means-here).
 ///
-/// Only where no run handed out has a start at all, a list that moved is an error of kind
-/// [`Protocol`](crate::ErrorKind::Protocol).
+/// It is an error of kind [`Protocol`](crate::ErrorKind::Protocol) where there is no way on: if
+/// no run handed out has a start to go on from, if the list moves 20 times before the walk comes
+/// any further, and if the service says that there is more, and it does not come, or 1000 pages
+/// bring neither a new run nor a later start.
 ///
 /// # Cancel safety
 ///

@@ -28,9 +28,9 @@ use crate::walk::{Direction, Side};
 /// the names of fields, or as one line of JSON with `Display` and `FromStr`. It holds the query
 /// it belongs to, the start of the last run (the watermark), the IDs of the runs that started
 /// within the [lookback](crate::Runs::lookback) before it, the runs that are to be read again,
-/// and those that came without a start and have none yet: of these the last 10,000, or 400 KB,
-/// at most. So its size depends on how many runs start in a minute and how many are unfinished,
-/// not on the length of the walk. It holds no token.
+/// and those that came without a start and have none yet: the last 10,000 of them, at 30 to 70
+/// bytes each. So its size depends on how many runs start in a minute and how many are
+/// unfinished, not on the length of the walk. It holds no token.
 ///
 /// [`Cursor::default`] is the start of any walk.
 ///

@@ -15,7 +15,8 @@ pub(crate) enum Broken {
         expected: Id,
         found: Option<Id>,
     },
-    /// The same request brought nothing new again and again, though there is more.
+    /// The same request brought nothing new again and again, though there is more, or page
+    /// after page did.
     Stalled { offset: u64 },
     /// The list moved again and again before a single new row could be read.
     Restless,

@@ -170,7 +170,7 @@ pub fn walk(data: &[u8]) {
         query = query.status(RunStatus::Succeeded);
     }
     if options & 4 != 0 {
-        query = query.limit(u64::from(size));
+        query = query.limit(u64::from(size) + 1);
     }
     query.undated_first = options & 8 != 0;
     let emit = match options >> 4 & 3 {
@@ -178,7 +178,8 @@ pub fn walk(data: &[u8]) {
         1 => Emit::Finished,
         _ => Emit::Changes,
     };
-    walk_through(&query, emit, Cursor::default(), pages);
+    let cursor = Cursor::default().of_walk(&query, emit).unwrap();
+    walk_through(&query, emit, cursor, pages);
 }
 
 /// Walks over the pages that the bytes make, again and again.

@@ -29,7 +29,7 @@ const MOST_REQUESTS_IN_VAIN: usize = 30_000;
 
 /// More items than the rows of an input make, unless they come in an order that lets a walk
 /// forget them and take them for new again: that ends with the list only.
-const MOST_ITEMS: usize = 5000;
+const MOST_ITEMS: usize = 500;
 
 /// The body of an answer. What is read without a general parser is what that would read.
 pub fn page(body: &[u8]) {

@@ -94,7 +94,8 @@ impl Walk {
             }
             let step = known.and_then(|known| self.step(&entry, known, page.answered_at));
             if let Some(step) = step.as_ref().filter(|step| step.hand_out) {
-                if step.start.is_none() {
+                // Rows that cannot be read may look alike, and are each an error of their own.
+                if step.start.is_none() && entry.run.is_some() {
                     undated.insert(entry.id, step.finished_at);
                 }
                 left -= 1;

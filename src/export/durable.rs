@@ -4,9 +4,14 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
 
 /// How the name of a file ends that is being written.
 pub(super) const UNFINISHED: &str = ".unfinished";
+/// How often a file is given its name, where somebody may be looking at it: for about a second.
+const RENAMES: u32 = 20;
+const BETWEEN_RENAMES: Duration = Duration::from_millis(50);
 
 /// Puts a file in place of another of its name, or in a place that is free. Whenever it is
 /// interrupted, either the old one or the new one is there.
@@ -15,7 +20,7 @@ pub(super) const UNFINISHED: &str = ".unfinished";
 /// the next call writes over.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let new = unfinished(path);
-    let written = write(&new, bytes).and_then(|()| fs::rename(&new, path));
+    let written = write(&new, bytes).and_then(|()| rename(&new, path));
     if let Err(error) = written {
         // It may be what fills the disk.
         let _ = fs::remove_file(&new);
@@ -38,6 +43,21 @@ pub(super) fn create_folder(path: &Path) -> io::Result<()> {
         // It is there, perhaps by somebody else.
         _ => sync_folder(parent),
     }
+}
+
+/// On Windows, whoever reads either file at that moment, such as a virus scanner, stands in the
+/// way.
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    // ERROR_ACCESS_DENIED and ERROR_SHARING_VIOLATION.
+    let may_pass =
+        |error: &io::Error| cfg!(windows) && matches!(error.raw_os_error(), Some(5 | 32));
+    for _ in 1..RENAMES {
+        match fs::rename(from, to) {
+            Err(error) if may_pass(&error) => sleep(BETWEEN_RENAMES),
+            result => return result,
+        }
+    }
+    fs::rename(from, to)
 }
 
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -16,8 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 const ZSTD_LEVEL: i32 = 1;
 
 /// What the rows of an export are written as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Encoding {
     /// One line for each run: the API's own object as it was received, with fields that this
@@ -25,7 +24,8 @@ pub enum Encoding {
     Jsonl,
     /// One line for each run as [RFC 4180](https://www.rfc-editor.org/rfc/rfc4180) has it, with
     /// flat columns such as `meta.origin`, behind a header. What a run does not have is empty.
-    /// Needs the feature `csv`.
+    /// Values are as they came: one that begins with `=`, as a `meta.userAgent` may, is a formula
+    /// for a spreadsheet. Needs the feature `csv`.
     Csv,
     /// Typed columns in parts of their own, compressed with zstd: times in UTC milliseconds,
     /// `meta` as a struct. Needs the feature `parquet`.
@@ -33,8 +33,7 @@ pub enum Encoding {
 }
 
 /// What the files of an export are compressed with. Parquet compresses its own columns.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Compression {
     /// Nothing. The default.

@@ -32,12 +32,17 @@ impl Job {
             }
         };
         compare("format", &self.format.to_string(), &now.format.to_string());
-        compare("fields", &self.fields.join(","), &now.fields.join(","));
         compare("emit", name(self.emit), name(now.emit));
         let labels = self.labels.keys().chain(now.labels.keys());
         for label in labels.collect::<BTreeSet<_>>() {
             let of = |job: &Self| job.labels.get(label).cloned().unwrap_or_default();
             compare(label, &of(self), &of(now));
+        }
+        // Names may have commas in them.
+        if self.fields != now.fields {
+            let (theirs, ours) = (self.fields.join(", "), now.fields.join(", "));
+            let (theirs, ours) = (or_none(&theirs), or_none(&ours));
+            differences.push(format!("fields {theirs} (now {ours})"));
         }
         let (theirs, ours) = (self.query.identity(), now.query.identity());
         differences.extend(theirs.differences(&ours));
@@ -56,4 +61,26 @@ pub(super) fn name(emit: Emit) -> &'static str {
 
 fn or_none(value: &str) -> &str {
     if value.is_empty() { "none" } else { value }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_with_a_comma_is_not_two_fields() {
+        let with = |fields: &[&str]| Job {
+            query: RunQuery::actor("a"),
+            emit: Emit::Snapshot,
+            format: Format::JSONL,
+            fields: fields.iter().copied().map(String::from).collect(),
+            labels: BTreeMap::new(),
+        };
+        let one = with(&["a,b"]);
+        assert_eq!(
+            one.differences(&with(&["a", "b"])),
+            ["fields a,b (now a, b)"]
+        );
+        assert!(one.differences(&one).is_empty());
+    }
 }

@@ -27,7 +27,8 @@ impl Jsonl {
     pub(super) fn new(fields: &[String]) -> Result<Self> {
         let mut tree = Vec::new();
         for field in fields {
-            insert(&mut tree, field)?;
+            insert(&mut tree, field)
+                .map_err(|expected| Error::config("field", format!("{field:?}"), expected))?;
         }
         Ok(Self {
             lines: Vec::new(),
@@ -94,25 +95,33 @@ fn extend_without_breaks(out: &mut Vec<u8>, mut text: &[u8]) {
     out.extend_from_slice(text);
 }
 
-/// Adds a field, given as `a` or `a.b`, to those that are written.
-fn insert(tree: &mut Vec<Field>, path: &str) -> Result<()> {
+/// Adds a field, given as `a` or `a.b`, to those that are written. The error is what is expected
+/// of it.
+fn insert(tree: &mut Vec<Field>, path: &str) -> Result<(), &'static str> {
     let (name, rest) = match path.split_once('.') {
         Some((name, rest)) => (name, Some(rest)),
         None => (path, None),
     };
-    if name.is_empty() || rest == Some("") {
-        let expected = "it must be a name, or names with dots between them";
-        return Err(Error::config("field", format!("{path:?}"), expected));
+    if name.is_empty() {
+        return Err("it must be a name, or names with dots between them");
     }
-    let place = tree.iter().position(|field| field.name == name);
-    let place = place.unwrap_or_else(|| {
-        tree.push(Field {
-            name: name.into(),
-            fields: Vec::new(),
-        });
-        tree.len() - 1
+    if let Some(field) = tree.iter_mut().find(|field| field.name == name) {
+        return match rest {
+            Some(rest) if !field.fields.is_empty() => insert(&mut field.fields, rest),
+            None if field.fields.is_empty() => Ok(()),
+            // An object has each name once: one of the two would be left out without a word.
+            _ => Err("a field cannot be named both as a whole and by what is in it"),
+        };
+    }
+    let mut fields = Vec::new();
+    if let Some(rest) = rest {
+        insert(&mut fields, rest)?;
+    }
+    tree.push(Field {
+        name: name.into(),
+        fields,
     });
-    rest.map_or(Ok(()), |rest| insert(&mut tree[place].fields, rest))
+    Ok(())
 }
 
 /// Writes an object with these fields of another, as far as it has them. `None`, and nothing is
@@ -181,7 +190,23 @@ mod tests {
     fn a_field_without_a_name_is_refused() {
         for field in ["", ".", "a.", ".a", "a..b"] {
             let error = Jsonl::new(&[field.into()]).err().unwrap();
-            assert!(error.to_string().contains("invalid field"), "{error}");
+            let expected = format!("invalid field {field:?}: it must be a name");
+            assert!(error.to_string().contains(&expected), "{error}");
         }
+    }
+
+    #[test]
+    fn a_field_is_written_as_a_whole_or_what_is_in_it() {
+        for fields in [
+            ["meta", "meta.origin"],
+            ["meta.origin", "meta"],
+            ["a.b.c", "a.b"],
+        ] {
+            let error = Jsonl::new(&fields.map(String::from)).err().unwrap();
+            let expected = format!("invalid field {:?}: a field cannot", fields[1]);
+            assert!(error.to_string().contains(&expected), "{error}");
+        }
+        let row = r#"{"id":"a","meta":{"origin":"API"}}"#;
+        assert_eq!(written(&["id", "id"], &[row]), "{\"id\":\"a\"}\n");
     }
 }

@@ -92,9 +92,11 @@ pub use format::{Compression, Encoding, Format};
 pub use output::Output;
 pub use verify::{Verification, verify};
 
+use crate::client::Client;
 use crate::cursor::Cursor;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pages::{Batch, RunPages};
+use crate::query::RunQuery;
 use crate::retry;
 use crate::stats::WalkStats;
 use crate::stream::Runs;
@@ -134,7 +136,7 @@ type OnUnreadable = dyn Fn(&Error) + Send + Sync;
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// Rows that have come, those of earlier starts included.
+    /// Rows that have come for the output, those of earlier starts included.
     pub rows: u64,
     /// Rows of these that are committed.
     pub committed_rows: u64,
@@ -155,8 +157,10 @@ pub struct Summary {
     /// Rows in the output, those of earlier starts included.
     pub output_rows: u64,
     /// How many different IDs the rows of this start have. Under
-    /// [`Emit::Changes`](crate::Emit::Changes) there may be fewer than rows. `None` after more
-    /// than 16,777,216 rows, which are too many to compare.
+    /// [`Emit::Changes`](crate::Emit::Changes) there may be fewer than rows, and under
+    /// [`Emit::Finished`](crate::Emit::Finished) if a run was resurrected and has finished again.
+    /// A row without an ID counts as one of its own. `None` after more than 16,777,216 rows,
+    /// which are too many to compare.
     pub distinct_ids: Option<u64>,
     /// Rows that could not be read and that the format cannot hold, those of earlier starts
     /// included.
@@ -165,7 +169,8 @@ pub struct Summary {
     pub first_started_at: Option<DateTime<Utc>>,
     /// The latest start of a run in the output.
     pub last_started_at: Option<DateTime<Utc>>,
-    /// How many runs the list had before, by the service's count.
+    /// How many runs the list had before, by the service's count. 0 if the export was stopped
+    /// before the service had said so.
     pub total_before: u64,
     /// How many it had after. `None` if the export was interrupted, or the service did not say.
     pub total_after: Option<u64>,
@@ -210,8 +215,8 @@ impl Export {
     /// Which fields of a run are written, in this order, by their names in the API, with a dot
     /// before a field of `meta`. Default: all.
     ///
-    /// JSON lines take any name, and leave out what a run does not have. CSV and Parquet know
-    /// those of [`RunSummary`](crate::RunSummary), and take each once.
+    /// JSON lines take any name, though not a field together with one that is in it (`meta` and
+    /// `meta.origin`), and leave out what a run does not have. CSV and Parquet know those of [`RunSummary`](crate::RunSummary), and take each once.
     pub fn fields<T: Into<String>>(mut self, fields: impl IntoIterator<Item = T>) -> Self {
         self.fields = fields.into_iter().map(Into::into).collect();
         self
@@ -245,7 +250,8 @@ impl Export {
         self
     }
 
-    /// Calls a function after each page.
+    /// Calls a function after each page and each row that cannot be read, and every 5 s in which
+    /// nothing comes.
     pub fn on_progress(mut self, call: impl Fn(&Progress) + Send + Sync + 'static) -> Self {
         self.on_progress = Some(Box::new(call));
         self
@@ -271,8 +277,8 @@ impl Export {
     /// # Cancel safety
     ///
     /// Dropping the future stops the walk; rows that have come are committed by a thread that
-    /// ends soon after, on S3 as long as the runtime goes on. [`run_until`](Self::run_until)
-    /// waits for that.
+    /// ends soon after: on S3 as long as the runtime goes on, into a stream when that has taken
+    /// them. [`run_until`](Self::run_until) waits for that.
     ///
     /// # Panics
     ///
@@ -304,6 +310,27 @@ impl Export {
             Either::Left(_) => return Ok(self.not_begun(begun).await),
             Either::Right((total, _)) => total?,
         };
+        let (mut walk, checkpoint) = self.begin(total_before).await?;
+        let end = walk.run(stop.as_mut()).await;
+        let stats = walk.pages.stats();
+        // A walk that is given up must not go on asking while the rest is written.
+        drop(walk.pages);
+        let written = walk.writer.finish().await?;
+        let interrupted = end? == End::Stopped;
+        // The reader of a split may have to wait long for its turn.
+        let total_after = match interrupted || query.share.is_some() {
+            true => None,
+            false => last_count(&client, query, stop).await,
+        };
+        Ok(Summary {
+            interrupted,
+            total_after,
+            ..Summary::new(&checkpoint, written, total_before, stats, begun)
+        })
+    }
+
+    /// Opens the output, and the walk where that goes on.
+    async fn begin(self, total_before: u64) -> Result<(Walk, Checkpoint)> {
         let pool = PoolCell::default();
         let job = self.job();
         let opened = Writer::open(
@@ -319,38 +346,17 @@ impl Export {
         if checkpoint.cursor != Cursor::default() {
             runs.resume = checkpoint.cursor.clone();
         }
-        let mut walk = Walk {
+        let walk = Walk {
+            holds_unreadable: runs.keeps_texts,
             pages: runs.pages(),
             writer,
-            rows_before: checkpoint.rows(),
+            rows: checkpoint.rows(),
             total_before,
             on_progress: self.on_progress,
             on_unreadable: self.on_unreadable,
         };
         let _ = pool.set(walk.pages.pool());
-        let end = walk.run(stop.as_mut()).await;
-        let stats = walk.pages.stats();
-        // A walk that is given up must not go on asking while the rest is written.
-        drop(walk.pages);
-        let written = walk.writer.finish().await?;
-        let interrupted = end? == End::Stopped;
-        // The reader of a split may have to wait long for its turn.
-        let total_after = match interrupted || query.share.is_some() {
-            true => None,
-            // The export is complete: nobody has to wait long for this number.
-            false => {
-                let count = pin!(timeout(LAST_COUNT, client.count(query)));
-                match select(stop, count).await {
-                    Either::Right((Ok(total), _)) => total.ok(),
-                    _ => None,
-                }
-            }
-        };
-        Ok(Summary {
-            interrupted,
-            total_after,
-            ..Summary::new(&checkpoint, written, total_before, stats, begun)
-        })
+        Ok((walk, checkpoint))
     }
 
     /// What is there, if the export was stopped before it opened its output.
@@ -397,11 +403,27 @@ impl fmt::Debug for Export {
     }
 }
 
+/// How many runs there are at the end. The export is complete: nobody has to wait long for that.
+async fn last_count(
+    client: &Client,
+    query: RunQuery,
+    stop: Pin<&mut impl Future<Output = ()>>,
+) -> Option<u64> {
+    let count = pin!(timeout(LAST_COUNT, client.count(query)));
+    match select(stop, count).await {
+        Either::Right((Ok(total), _)) => total.ok(),
+        _ => None,
+    }
+}
+
 /// A walk on its way into an output.
 struct Walk {
     pages: RunPages,
     writer: Writer,
-    rows_before: u64,
+    /// Those of earlier starts, and what has come since.
+    rows: u64,
+    /// Whether rows that cannot be read are among them.
+    holds_unreadable: bool,
     total_before: u64,
     on_progress: Option<Box<OnProgress>>,
     on_unreadable: Option<Box<OnUnreadable>>,
@@ -419,14 +441,15 @@ impl Walk {
     async fn run(&mut self, mut stop: Pin<&mut impl Future<Output = ()>>) -> Result<End> {
         loop {
             let content = match next_batch(&mut self.pages, stop.as_mut()).await {
-                Next::Batch(batch) => Content::Rows {
-                    rows: batch.rows,
-                    texts: batch.texts,
-                },
+                Next::Batch(Batch { rows, texts, .. }) => {
+                    self.rows += rows.len() as u64;
+                    Content::Rows { rows, texts }
+                }
                 Next::Unreadable(error) => {
                     if let Some(call) = &self.on_unreadable {
                         call(&error);
                     }
+                    self.rows += u64::from(self.holds_unreadable);
                     Content::Unreadable(error.row().unwrap_or_default().into())
                 }
                 // The cursor may have moved, and the writer may have something to say.
@@ -454,12 +477,11 @@ impl Walk {
     }
 
     fn progress(&self) -> Progress {
-        let stats = self.pages.stats();
         Progress {
-            rows: self.rows_before + stats.rows,
+            rows: self.rows,
             committed_rows: self.writer.committed_rows(),
             total: self.total_before,
-            stats,
+            stats: self.pages.stats(),
         }
     }
 }

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use super::checkpoint::{Checkpoint, Committed};
 use super::committer::{Commit, Committer, broken, spawn};
 use super::encoder::{Encoder, encoder};
+use super::ids;
 use super::job::Job;
 use super::output::{Output, Target};
 use crate::cursor::Cursor;
@@ -239,6 +240,7 @@ impl Thread {
                 self.since.get_or_insert_with(Instant::now);
                 if self.encoder.add_unreadable(&text) {
                     self.next.rows += 1;
+                    self.count_ids([ids::of_unreadable(&text)]);
                 } else {
                     self.next.left_out += 1;
                 }
@@ -261,8 +263,12 @@ impl Thread {
             let last = self.next.last_started_at.get_or_insert(start);
             *last = start.max(*last);
         }
+        self.count_ids(rows.iter().map(|run| ids::hash(&run.id)));
+    }
+
+    fn count_ids(&mut self, more: impl IntoIterator<Item = u64>) {
         if let Some(ids) = &mut self.ids {
-            ids.extend(rows.iter().map(|run| super::ids::hash(&run.id)));
+            ids.extend(more);
             if ids.len() > MOST_IDS {
                 self.ids = None;
             }
@@ -313,7 +319,7 @@ impl Thread {
             self.commit_without_rows()?;
         }
         // While the last chunk is committed.
-        let distinct_ids = self.ids.map(super::ids::distinct);
+        let distinct_ids = self.ids.map(ids::distinct);
         Ok(Written {
             bytes: self.committer.finish()?,
             committed: self.next,

@@ -79,10 +79,12 @@ pub enum ErrorKind {
     /// An export cannot write or read its output: a full disk, a folder that is gone or may not
     /// be written to, object storage that does not answer. What was committed is as it was.
     Output,
-    /// An output is not what its checkpoint says: something else has changed or removed it.
-    /// Nothing of it was touched.
+    /// An output is not what its checkpoint says: something else has changed or removed it, or
+    /// what is where its checkpoint should be is none. Nothing is written to it any more: only
+    /// if that came in the middle of a commit, its rows may be behind what was committed.
     Damaged,
-    /// Another export writes to the same output.
+    /// Another export writes to the same output, or has taken it over; or
+    /// `export::verify` reads it.
     Locked,
 }
 

@@ -7,13 +7,14 @@ use std::time::Duration;
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::path::Path;
 use object_store::{
-    BackoffConfig, ClientConfigKey, ObjectStore, ObjectStoreExt, PutMode, PutOptions, RetryConfig,
-    UpdateVersion,
+    BackoffConfig, ClientConfigKey, GetResult, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
+    RetryConfig, UpdateVersion,
 };
 use tokio::runtime::Handle;
 
-use super::checkpoint::Checkpoint;
-use super::parts::{MANIFEST, Store};
+use super::checkpoint::{Checkpoint, Part};
+use super::parts::{MANIFEST, Store, not_replaced};
+use super::verify::Found;
 use crate::decode::excerpt;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -135,14 +136,24 @@ struct Reason(String);
 
 impl Reason {
     fn of(error: &object_store::Error) -> Self {
-        let text = error.to_string();
-        let Some((before, answer)) = text.split_once('<') else {
-            return Self(with_cause(excerpt(&without_secrets(text)), error));
-        };
-        let before = before.trim_end_matches([':', ' ', '\n']);
-        let said = ["Code", "Message"].map(|name| element(answer, name));
-        let said: Vec<_> = said.into_iter().flatten().collect();
-        Self(format!("{before}: {}", said.join(": ")))
+        let secrets = SECRETS.iter().filter_map(|name| std::env::var(name).ok());
+        let secrets: Vec<_> = secrets.filter(|secret| !secret.is_empty()).collect();
+        Self::without(&secrets, error)
+    }
+
+    /// The same, where these secrets are known: what is before S3 may repeat anything.
+    fn without(secrets: &[String], error: &object_store::Error) -> Self {
+        let text = without_secrets(error, secrets);
+        let mut shown = before_markup(&text);
+        let cause = before_markup(&without_secrets(bottom(error), secrets));
+        let said = ["Code", "Message"].map(|name| element(&text, name).map(excerpt));
+        let more = [Some(cause)].into_iter().chain(said).flatten();
+        for more in more.filter(|more| !more.is_empty()) {
+            if !shown.contains(&more) {
+                shown = format!("{shown}: {more}");
+            }
+        }
+        Self(shown)
     }
 }
 
@@ -153,14 +164,6 @@ impl fmt::Display for Reason {
 }
 
 impl StdError for Reason {}
-
-/// What is no XML does not come from S3, but from something before it, which may repeat
-/// anything.
-fn without_secrets(text: String) -> String {
-    let secrets = SECRETS.iter().filter_map(|name| std::env::var(name).ok());
-    let secrets = secrets.filter(|secret| !secret.is_empty());
-    secrets.fold(text, |text, secret| text.replace(&secret, "[secret]"))
-}
 
 /// Errors name the address of a request.
 fn check_endpoint() -> Result<()> {
@@ -173,18 +176,26 @@ fn check_endpoint() -> Result<()> {
     Ok(())
 }
 
-/// Adds what is at the bottom of an error, such as that the connection was refused.
-fn with_cause(mut text: String, error: &object_store::Error) -> String {
-    let mut cause: &dyn StdError = error;
+/// What an error says, without what nobody is to read.
+fn without_secrets(error: &dyn StdError, secrets: &[String]) -> String {
+    let text = error.to_string();
+    let replace = |text: String, secret: &String| text.replace(secret, "[secret]");
+    secrets.iter().fold(text, replace)
+}
+
+/// What is at the bottom of an error, such as that the connection was refused.
+fn bottom<'a>(error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'static) {
+    let mut cause = error;
     while let Some(next) = cause.source() {
         cause = next;
     }
-    let cause = cause.to_string();
-    if !text.contains(&cause) {
-        text.push_str(": ");
-        text.push_str(&cause);
-    }
-    text
+    cause
+}
+
+/// The beginning of a text, up to the body of an answer in XML or HTML.
+fn before_markup(text: &str) -> String {
+    let before = text.split('<').next().unwrap_or_default();
+    excerpt(before.trim_end_matches([':', ' ', '\n']))
 }
 
 /// The text of an element of an XML document.
@@ -215,36 +226,49 @@ impl Bucket {
         self.address.prefix.clone().join(name)
     }
 
+    /// What is there of a part.
+    pub(super) async fn find_part(&self, part: &Part) -> Result<Found> {
+        let Some(found) = self.find(&self.part_store, &part.name).await? else {
+            return Ok(Found::Nothing);
+        };
+        if found.meta.size != part.length {
+            return Ok(Found::OtherLength);
+        }
+        let bytes = found.bytes().await;
+        let bytes = bytes.map_err(|error| self.cannot_read(&part.name, &error))?;
+        Ok(Found::Part(bytes.into()))
+    }
+
     /// The manifest and its version, if it is there.
     async fn get_manifest(&self) -> Result<Option<(Vec<u8>, UpdateVersion)>> {
-        self.get(&self.store, MANIFEST).await
-    }
-
-    /// A part, if it is there.
-    pub(super) async fn get_part(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        let found = self.get(&self.part_store, name).await?;
-        Ok(found.map(|(part, _)| part))
-    }
-
-    async fn get(&self, store: &AmazonS3, name: &str) -> Result<Option<(Vec<u8>, UpdateVersion)>> {
-        let failed = |error| failed(&self.address.full_name(name), "cannot be read", &error);
-        let found = match store.get(&self.path(name)).await {
-            Ok(found) => found,
-            Err(error @ object_store::Error::NotFound { .. }) => {
-                // The same status as that of an object, but nothing can be said of the object.
-                if error.to_string().contains("NoSuchBucket") {
-                    return Err(failed(error));
-                }
-                return Ok(None);
-            }
-            Err(error) => return Err(failed(error)),
+        let Some(found) = self.find(&self.store, MANIFEST).await? else {
+            return Ok(None);
         };
         let version = UpdateVersion {
             e_tag: found.meta.e_tag.clone(),
             version: found.meta.version.clone(),
         };
-        let bytes = found.bytes().await.map_err(failed)?;
+        let bytes = found.bytes().await;
+        let bytes = bytes.map_err(|error| self.cannot_read(MANIFEST, &error))?;
         Ok(Some((bytes.into(), version)))
+    }
+
+    /// An object that is not read yet, if it is there.
+    async fn find(&self, store: &AmazonS3, name: &str) -> Result<Option<GetResult>> {
+        match store.get(&self.path(name)).await {
+            Ok(found) => Ok(Some(found)),
+            // The same status as that of an object, but nothing can be said of the object.
+            Err(error @ object_store::Error::NotFound { .. })
+                if !error.to_string().contains("NoSuchBucket") =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(self.cannot_read(name, &error)),
+        }
+    }
+
+    fn cannot_read(&self, name: &str, error: &object_store::Error) -> Error {
+        failed(&self.address.full_name(name), "cannot be read", error)
     }
 
     /// Puts a manifest in the place of the one that is known, if that is still there: its
@@ -284,8 +308,8 @@ impl Bucket {
                     return Ok(());
                 }
                 found if !self.is_known(found.as_ref().map(|(_, version)| version)) => {
-                    let message = format!("another export has taken over {}", self.address);
-                    return Err(Error::new(ErrorKind::Locked, message));
+                    let place = self.address.to_string();
+                    return Err(not_replaced(&place, &name, found.is_some()));
                 }
                 // If one that was sent before comes later, the next one meets it.
                 _ if puts < MANIFEST_PUTS => {}
@@ -348,5 +372,52 @@ impl Store for Bucket {
     fn delete(&self, name: &str) -> Result<()> {
         let deleted = self.runtime.block_on(self.store.delete(&self.path(name)));
         deleted.map_err(|error| failed(&self.full_name(name), "cannot be removed", &error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said of an answer.
+    fn said_of(answer: &str) -> String {
+        let error = object_store::Error::Generic {
+            store: "S3",
+            source: format!("403 Forbidden: {answer}").into(),
+        };
+        Reason::without(&["SECRET".into(), "KEY".into()], &error).to_string()
+    }
+
+    #[test]
+    fn no_secret_is_in_what_is_said_of_any_answer() {
+        for answer in [
+            "bad header x-amz-security-token: SECRET",
+            "bad header x-amz-security-token: SECRET <id 7>",
+            "<html><body>SECRET</body></html>",
+            "<Error><Code>A</Code><Message>SECRET of KEY</Message><Token>SECRET</Token></Error>",
+            "KEY<Code>SECRET</Code>",
+        ] {
+            let said = said_of(answer);
+            assert!(!said.contains("SECRET") && !said.contains("KEY"), "{said}");
+            assert!(said.contains("403 Forbidden"), "{said}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_ends_with_a_reason() {
+        assert_eq!(
+            said_of("<html>no</html>"),
+            "Generic S3 error: 403 Forbidden"
+        );
+        assert_eq!(
+            said_of("<Error><Code>Expired</Code><Message>too old</Message></Error>"),
+            "Generic S3 error: 403 Forbidden: Expired: too old"
+        );
+        assert_eq!(
+            said_of("wrong <id 7>"),
+            "Generic S3 error: 403 Forbidden: wrong"
+        );
+        let long = format!("{} refused", "a".repeat(1000));
+        assert!(said_of(&long).len() < 500);
     }
 }

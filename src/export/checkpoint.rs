@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::format::Format;
 use super::job::{self, Job};
+use super::parts::is_part;
 use crate::cursor::Cursor;
 use crate::decode::excerpt;
 use crate::emit::Emit;
@@ -17,6 +18,8 @@ use crate::timestamp;
 /// The version of the form below. A change that older versions of the crate would misread
 /// needs another.
 const VERSION: u32 = 1;
+/// How every version begins, as far as it is stored.
+const BEGINNING: &[u8] = b"{\"version\":";
 /// No export has written so many.
 const MOST_ROWS: u64 = u64::MAX / 2;
 
@@ -50,7 +53,8 @@ const MOST_ROWS: u64 = u64::MAX / 2;
 #[serde(deny_unknown_fields)]
 pub struct Checkpoint {
     pub(super) version: u32,
-    /// Which start of the export wrote it: no two have the same.
+    /// Which start of an export in parts wrote it: no two have the same. Empty for files and
+    /// streams, which are locked.
     pub(super) writer: String,
     pub(super) job: Job,
     pub(super) committed: Committed,
@@ -146,7 +150,30 @@ impl Checkpoint {
             let what = format!("says that there are {rows} rows, and {left_out} left out");
             return Err(damaged(what));
         }
+        // Names are read in the folder that they are listed for, and nowhere else.
+        if let Some(part) = checkpoint.parts().iter().find(|part| !is_part(&part.name)) {
+            let part = excerpt(&part.name);
+            return Err(damaged(format!(
+                "lists {part:?}, which is no name of a part"
+            )));
+        }
         Ok(checkpoint)
+    }
+
+    /// Looks whether what begins like this may be replaced by a checkpoint: it is one, perhaps a
+    /// damaged one, or nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Damaged`] if it is something else.
+    pub(super) fn check_replaced(bytes: &[u8], name: &str) -> Result<()> {
+        let length = bytes.len().min(BEGINNING.len());
+        if bytes[..length] == BEGINNING[..length] {
+            return Ok(());
+        }
+        let what = "is no checkpoint of an export, and would be replaced by one: remove it, or \
+                    name another place";
+        Err(Error::new(ErrorKind::Damaged, format!("{name} {what}")))
     }
 
     /// As it is stored.

@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write;
-use std::io::{self, Read};
+use std::io::{self, Read, Take};
 
 use csv::{Terminator, Writer, WriterBuilder};
 
 use super::columns::{Column, Get, chosen};
 use super::encoder::Encoder;
-use super::verify::Rows;
+use super::verify::{Rows, next_row};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pages::BatchTexts;
 use crate::run::RunSummary;
@@ -75,13 +75,15 @@ impl Encoder for Csv {
 }
 
 /// Reads the records of a file again.
-pub(super) fn read(reader: impl Read, rows: &mut Rows) -> io::Result<()> {
+pub(super) fn read(reader: Take<impl Read>, rows: &mut Rows) -> io::Result<()> {
+    let longest = reader.limit();
     let mut records = csv::Reader::from_reader(reader);
     let headers = records.headers()?.clone();
     let place = |name: &str| headers.iter().position(|header| header == name);
     let (id, finished_at) = (place("id"), place("finishedAt"));
     let mut record = csv::StringRecord::new();
     while records.read_record(&mut record)? {
+        next_row(records.get_mut(), longest)?;
         let value = |place: Option<usize>| place.and_then(|place| record.get(place));
         rows.row(value(id), value(finished_at));
     }

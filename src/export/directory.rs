@@ -3,10 +3,9 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use super::checkpoint::Checkpoint;
-use super::durable::{self, UNFINISHED};
-use super::file::{failed, open_locked, read_checkpoint, read_if_there};
-use super::parts::{MANIFEST, Store, is_part};
+use super::durable;
+use super::file::{cannot_read, failed, open_locked, read_if_there};
+use super::parts::{MANIFEST, Store, not_replaced};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The file that is locked while an export writes to the folder.
@@ -25,7 +24,7 @@ impl Directory {
     /// Opens it, or makes it if it is not there.
     pub(super) fn open(path: PathBuf) -> Result<Self> {
         durable::create_folder(&path).map_err(|error| failed(&path, error))?;
-        let lock = open_locked(&path.join(LOCK))?;
+        let lock = open_locked(&path.join(LOCK), &path)?;
         Ok(Self {
             path,
             last_manifest: None,
@@ -33,9 +32,9 @@ impl Directory {
         })
     }
 
-    /// The manifest of a folder that may be in use, if there is one.
-    pub(super) fn read_manifest(path: &Path) -> Result<Option<Checkpoint>> {
-        read_checkpoint(&path.join(MANIFEST))
+    /// Where the manifest of a folder is.
+    pub(super) fn manifest_path(path: &Path) -> PathBuf {
+        path.join(MANIFEST)
     }
 }
 
@@ -56,9 +55,10 @@ impl Store for Directory {
     fn replace_manifest(&mut self, manifest: Vec<u8>) -> Result<()> {
         // The lock keeps others away, but not where the file system has none, nor when somebody
         // has removed the folder with it and started again.
-        if self.current_manifest()? != self.last_manifest {
-            let message = format!("another export has taken over {}", self.path.display());
-            return Err(Error::new(ErrorKind::Locked, message));
+        let found = self.current_manifest()?;
+        if found != self.last_manifest {
+            let (place, name) = (self.path.display().to_string(), self.full_name(MANIFEST));
+            return Err(not_replaced(&place, &name, found.is_some()));
         }
         let path = self.path.join(MANIFEST);
         durable::replace(&path, &manifest).map_err(|error| failed(&path, error))?;
@@ -76,18 +76,7 @@ impl Store for Directory {
             let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
             entries.map(|entry| entry.map(name)).collect()
         });
-        let mut names: Vec<String> = listed.map_err(|error| {
-            let message = format!("{} cannot be read", self.path.display());
-            Error::new(ErrorKind::Output, message).with_source(error)
-        })?;
-        // What a crash has left of a file that was being written.
-        let is_unfinished = |name: &String| {
-            let name = name.strip_prefix('.');
-            let name = name.and_then(|name| name.strip_suffix(UNFINISHED));
-            name.is_some_and(|name| name == MANIFEST || is_part(name))
-        };
-        let (unfinished, mut names): (Vec<_>, Vec<_>) = names.drain(..).partition(is_unfinished);
-        unfinished.iter().try_for_each(|name| self.delete(name))?;
+        let mut names: Vec<String> = listed.map_err(|error| cannot_read(&self.path, error))?;
         names.sort_unstable();
         Ok(names)
     }

@@ -44,18 +44,12 @@ impl FileTarget {
         }
         let lock = (checkpoint_path != own_checkpoint(&path)).then_some(&checkpoint_path);
         let lock = lock.map(|path| lock_checkpoint(path)).transpose()?;
-        let file = open_locked(&path)?;
+        let file = open_locked(&path, &path)?;
         // The name of a new file. Its checkpoint may be in another folder.
         durable::sync_folder(durable::folder(&path)).map_err(|error| failed(&path, error))?;
         // Another export may have come to its end meanwhile.
         let stored = stored(&checkpoint_path, job, restart)?;
         let is_new = stored.is_none();
-        let length = file.metadata().map_err(|error| failed(&path, error))?.len();
-        if is_new && !restart && length > 0 {
-            let what = "has content, but no checkpoint: name another file, or start again \
-                        with restart, which empties it";
-            return Err(damaged(&path, what));
-        }
         let checkpoint = stored.unwrap_or_else(|| Checkpoint::new(job.clone(), Cursor::default()));
         let Some(state) = checkpoint.file.or(is_new.then(FileState::default)) else {
             let what = "has a checkpoint of an output of another kind";
@@ -69,16 +63,27 @@ impl FileTarget {
             checkpoint,
             state,
         };
+        target.begin(is_new, restart)?;
+        Ok(target)
+    }
+
+    /// Looks whether the file may be written to, and cuts off what is not committed.
+    fn begin(&mut self, is_new: bool, restart: bool) -> Result<()> {
+        let length = self.file.metadata().map(|file| file.len());
+        let length = length.map_err(|error| failed(&self.path, error))?;
+        if is_new && !restart && length > 0 {
+            let what = "has content, but no checkpoint: name another file, or start again \
+                        with restart, which empties it";
+            return Err(damaged(&self.path, what));
+        }
         if is_new {
             // From here on the file is ours to cut.
-            target.save(target.checkpoint.clone(), state)?;
+            self.save(self.checkpoint.clone(), self.state)?;
         } else {
-            target.check_tail(length)?;
+            self.check_tail(length)?;
         }
-        target
-            .cut(&target.file)
-            .map_err(|error| failed(&target.path, error))?;
-        Ok(target)
+        self.cut(&self.file)
+            .map_err(|error| failed(&self.path, error))
     }
 
     /// Looks whether the file ends as it was left, but for what came behind that.
@@ -113,7 +118,8 @@ impl FileTarget {
         self.file.sync_data()
     }
 
-    /// Looks whether the file that has been written is the one that has the name.
+    /// Looks whether the file that is written is the one that has the name, and nobody else has
+    /// written to it.
     fn check_length(&self, length: u64) -> Result<()> {
         let found = fs::metadata(&self.path).map(|file| file.len());
         match found {
@@ -166,6 +172,7 @@ impl Target for FileTarget {
     fn commit(&mut self, chunks: Vec<Vec<u8>>, next: Checkpoint) -> Result<()> {
         let mut state = self.state;
         if !chunks.is_empty() {
+            self.check_length(state.length)?;
             state = behind(state, &chunks);
             if let Err(error) = self.append(&chunks) {
                 // It may be what fills the disk. If it cannot be cut, the next start does.
@@ -236,8 +243,10 @@ impl<R: Read> Read for Summed<R> {
 }
 
 /// Opens a file to write to it, makes it if it is not there, and keeps others away from it.
-pub(super) fn open_locked(path: &Path) -> Result<File> {
-    let message = format!("another export writes to {}", path.display());
+/// `output` is what it belongs to.
+pub(super) fn open_locked(path: &Path, output: &Path) -> Result<File> {
+    let output = output.display();
+    let message = format!("another export writes to {output}, or verify reads it");
     lock(path, path, message)
 }
 
@@ -271,8 +280,14 @@ pub(super) fn own_checkpoint(path: &Path) -> PathBuf {
 }
 
 /// The checkpoint to go on from, if there is one.
+///
+/// # Errors
+///
+/// With `restart`, `ErrorKind::Damaged` if what is there is none and must not be replaced.
 pub(super) fn stored(path: &Path, job: &Job, restart: bool) -> Result<Option<Checkpoint>> {
     if restart {
+        let first = first_bytes(path).map_err(|error| cannot_read(path, error))?;
+        Checkpoint::check_replaced(&first, &path.display().to_string())?;
         return Ok(None);
     }
     let stored = read_checkpoint(path)?;
@@ -294,16 +309,30 @@ pub(super) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => {
-            let message = format!("{} cannot be read", path.display());
-            Err(Error::new(ErrorKind::Output, message).with_source(error))
-        }
+        Err(error) => Err(cannot_read(path, error)),
     }
+}
+
+/// How a file begins. Nothing if there is none.
+fn first_bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let mut first = Vec::new();
+    match File::open(path) {
+        Ok(file) => file.take(64).read_to_end(&mut first)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+        Err(error) => return Err(error),
+    };
+    Ok(first)
 }
 
 /// Puts a checkpoint in the place of the one before.
 pub(super) fn save_checkpoint(path: &Path, checkpoint: &Checkpoint) -> Result<()> {
     durable::replace(path, &checkpoint.to_json()?).map_err(|error| failed(path, error))
+}
+
+/// A file or folder that cannot be read.
+pub(super) fn cannot_read(path: &Path, error: io::Error) -> Error {
+    let message = format!("{} cannot be read", path.display());
+    Error::new(ErrorKind::Output, message).with_source(error)
 }
 
 /// A file that cannot be written.

@@ -5,13 +5,15 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use tokio::task::spawn_blocking;
+
 use super::checkpoint::Checkpoint;
 use super::directory::Directory;
 use super::file::{FileTarget, own_checkpoint};
 use super::job::Job;
 use super::parts::Parts;
 use super::pipe::Pipe;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Where an export goes, and where its checkpoint is.
 ///
@@ -76,7 +78,7 @@ impl Output {
     /// [`object_store`](https://docs.rs/object_store) reads them: `AWS_ACCESS_KEY_ID`,
     /// `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, `AWS_ENDPOINT_URL`, `AWS_ALLOW_HTTP` and others,
     /// or from the machine's role. The service must know conditional writes (`If-Match`), as
-    /// S3 does.
+    /// S3 does: where it takes no notice of them, two exports at once spoil what they write.
     ///
     /// # Errors
     ///
@@ -89,6 +91,8 @@ impl Output {
     /// Any stream. Without a checkpoint nothing can go on where it stopped; with one, rows
     /// that were written between the last commit and a crash come again: nobody can take back
     /// what has gone down a pipe.
+    ///
+    /// CSV begins with its header at each start, also where that goes on and if no row follows.
     pub fn writer(writer: impl Write + Send + 'static) -> Self {
         Self(Place::Writer {
             writer: Mutex::new(Box::new(writer)),
@@ -106,7 +110,7 @@ impl Output {
     pub fn checkpoint(mut self, path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
         match &mut self.0 {
-            Place::File { path: file, .. } if *file == path => {
+            Place::File { path: file, .. } if is_same(file, &path) => {
                 let expected = "it must be another file than the output";
                 return Err(Error::config("checkpoint", path.display(), expected));
             }
@@ -136,23 +140,26 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Damaged`](crate::ErrorKind::Damaged) if what is there is no checkpoint, and
-    /// [`ErrorKind::Output`](crate::ErrorKind::Output) if it cannot be read.
+    /// [`ErrorKind::Damaged`](crate::ErrorKind::Damaged) if what is there is no checkpoint,
+    /// [`ErrorKind::Output`](crate::ErrorKind::Output) if it cannot be read, and
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the address of a service for S3 has a
+    /// password in it.
     ///
     /// # Panics
     ///
-    /// For an output on S3, outside of a tokio runtime with I/O and time enabled.
+    /// Outside of a tokio runtime with I/O and time enabled.
     pub async fn read_checkpoint(&self) -> Result<Option<Checkpoint>> {
-        match &self.0 {
-            Place::File { checkpoint, .. } => super::file::read_checkpoint(checkpoint),
-            Place::Directory(path) => Directory::read_manifest(path),
+        let path = match &self.0 {
+            Place::File { checkpoint, .. } => checkpoint.clone(),
+            Place::Directory(path) => Directory::manifest_path(path),
             #[cfg(feature = "object-store")]
-            Place::Bucket(address) => address.read_manifest().await,
+            Place::Bucket(address) => return address.read_manifest().await,
             Place::Writer { checkpoint, .. } => match checkpoint {
-                Some(path) => super::file::read_checkpoint(path),
-                None => Ok(None),
+                Some(path) => path.clone(),
+                None => return Ok(None),
             },
-        }
+        };
+        blocking(move || super::file::read_checkpoint(&path)).await
     }
 
     /// Opens it for this job, with nobody else at it: to go on, or to start again.
@@ -183,6 +190,22 @@ impl Output {
             Place::Writer { .. } => Stored::Nowhere,
         }
     }
+}
+
+/// Whether two paths are written differently at most: `runs.jsonl` and `./runs.jsonl`.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let whole = |path: &Path| std::path::absolute(path).ok();
+    one == other || whole(one).is_some_and(|one| whole(other) == Some(one))
+}
+
+/// Does what keeps a thread busy where no task waits for it.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    spawn_blocking(work).await.unwrap_or_else(|error| {
+        let message = "the thread that reads has broken off";
+        Err(Error::new(ErrorKind::Output, message).with_source(error))
+    })
 }
 
 /// Where what has been written is.

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::checkpoint::{Checkpoint, Part};
+use super::durable::UNFINISHED;
 use super::format::Format;
 use super::job::Job;
 use super::output::Target;
@@ -31,7 +32,7 @@ pub(super) trait Store: Send {
     ///
     /// # Errors
     ///
-    /// `ErrorKind::Locked` if another one is there.
+    /// `ErrorKind::Locked` if another one is there, and `ErrorKind::Damaged` if none is.
     fn replace_manifest(&mut self, manifest: Vec<u8>) -> Result<()>;
 
     /// Stores a part, which is permanent when this returns.
@@ -90,8 +91,8 @@ impl<S: Store> Parts<S> {
         }
     }
 
-    /// A name that no other part has, nor ever had. In the order of the names, parts are in
-    /// the order of the walk.
+    /// A name that no other part has, nor ever had. In the order of the names, the first million
+    /// parts are in the order of the walk; the manifest has all of them in that order.
     fn new_name(&self) -> String {
         let (number, noise) = (self.checkpoint.parts().len(), fastrand::u32(..));
         format!("{PART}{number:06}-{noise:08x}.{}", self.format)
@@ -158,7 +159,11 @@ fn take_over(store: &mut impl Store, job: &Job, restart: bool) -> Result<Checkpo
     let stored = store.manifest()?;
     let stored = match &stored {
         Some(text) if !restart => Some(Checkpoint::parse(text, &name)?),
-        _ => None,
+        Some(text) => {
+            Checkpoint::check_replaced(text, &name)?;
+            None
+        }
+        None => None,
     };
     if let Some(stored) = &stored {
         stored.check(job, &name)?;
@@ -180,9 +185,21 @@ fn take_over(store: &mut impl Store, job: &Job, restart: bool) -> Result<Checkpo
         ..checkpoint
     };
     check_is_whole(store, &checkpoint, &listed)?;
+    remove_unfinished(store, &listed)?;
     store.replace_manifest(checkpoint.to_json()?)?;
     remove_orphans(store, &checkpoint, &listed)?;
     Ok(checkpoint)
+}
+
+/// Why a manifest is not replaced that is not the last one: another one is there, or none.
+pub(super) fn not_replaced(place: &str, manifest: &str, is_there: bool) -> Error {
+    match is_there {
+        true => {
+            let message = format!("another export has taken over {place}");
+            Error::new(ErrorKind::Locked, message)
+        }
+        false => Error::new(ErrorKind::Damaged, format!("{manifest} is gone")),
+    }
 }
 
 /// All parts of a manifest must be there.
@@ -194,6 +211,19 @@ fn check_is_whole(store: &impl Store, checkpoint: &Checkpoint, listed: &[String]
     };
     let message = format!("{} is gone", store.full_name(&gone.name));
     Err(Error::new(ErrorKind::Damaged, message))
+}
+
+/// Removes what a crash has left of files that were being written, which may be what fills the
+/// disk.
+fn remove_unfinished(store: &impl Store, listed: &[String]) -> Result<()> {
+    let mut unfinished = listed.iter().filter(|name| is_unfinished(name));
+    unfinished.try_for_each(|name| store.delete(name))
+}
+
+fn is_unfinished(name: &str) -> bool {
+    let name = name.strip_prefix('.');
+    let name = name.and_then(|name| name.strip_suffix(UNFINISHED));
+    name.is_some_and(|name| name == MANIFEST || is_part(name))
 }
 
 /// Removes the parts that do not count.
@@ -221,10 +251,16 @@ pub(super) fn is_part(name: &str) -> bool {
     let is_number = |text: &str| text.len() >= 6 && text.bytes().all(|byte| byte.is_ascii_digit());
     let is_noise =
         |text: &str| text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    name.strip_prefix(PART)
+    let Some((place, format)) = name
+        .strip_prefix(PART)
         .and_then(|rest| rest.split_once('.'))
-        .and_then(|(rest, _)| rest.split_once('-'))
-        .is_some_and(|(number, noise)| is_number(number) && is_noise(noise))
+    else {
+        return false;
+    };
+    format.parse::<Format>().is_ok()
+        && place
+            .split_once('-')
+            .is_some_and(|(number, noise)| is_number(number) && is_noise(noise))
 }
 
 /// A place without a manifest must not hold anybody's parts.
@@ -239,4 +275,37 @@ fn check_is_free(store: &impl Store, listed: &[String]) -> Result<()> {
          which removes all parts of exports"
     );
     Err(Error::new(ErrorKind::Damaged, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_an_export_names_like_that_is_a_part() {
+        for name in [
+            "part-000000-0badc0de.jsonl",
+            "part-1000000-0badc0de.csv.zst",
+            "part-000007-0badc0de.parquet",
+        ] {
+            assert!(is_part(name), "{name}");
+            assert!(is_unfinished(&format!(".{name}.unfinished")), "{name}");
+        }
+        for name in [
+            "",
+            "/dev/zero",
+            "part-list.txt",
+            "part-00000-c000.snappy.parquet",
+            "part-000000-0badc0de.txt",
+            "part-000000-0badc0de",
+            "part-000000-0badc0de.jsonl/../../secret",
+            "part-000000-0badc0de./../jsonl",
+            "../part-000000-0badc0de.jsonl",
+        ] {
+            assert!(!is_part(name), "{name}");
+            assert!(!is_unfinished(&format!(".{name}.unfinished")), "{name}");
+        }
+        assert!(is_unfinished("._manifest.json.unfinished"));
+        assert!(!is_unfinished("part-000000-0badc0de.jsonl"));
+    }
 }

@@ -1,14 +1,13 @@
 //! Whether an output is what its checkpoint says.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read, Take};
 use std::path::Path;
 
 use fs4::{FileExt, TryLockError};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tokio::task::spawn_blocking;
 
 use super::checkpoint::{Checkpoint, Part};
 use super::directory::{Directory, LOCK};
@@ -16,9 +15,12 @@ use super::file::{Summed, damaged, read_checkpoint};
 #[cfg(any(feature = "csv", feature = "parquet"))]
 use super::format::Encoding;
 use super::ids;
-use super::output::{Output, Stored};
+use super::output::{Output, Stored, blocking};
 use crate::emit::Emit;
 use crate::error::{Error, ErrorKind, Result};
+
+/// The longest row that is read: no page has so many bytes.
+const LONGEST_ROW: u64 = 1 << 30;
 
 /// What was found in an output: [`verify`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,15 +41,18 @@ pub struct Verification {
 /// Reads a whole output again, and compares it with its checkpoint: length, checksum, number of
 /// rows, whether each row can be read, whether all parts are there, and whether each ID comes
 /// once (under [`Emit::Finished`], once for each `finishedAt`; under [`Emit::Changes`] it may come
-/// more often).
+/// more often). Rows that were written without the [fields](super::Export::fields) for that, `id`
+/// and `finishedAt`, are not compared.
 ///
-/// It takes eight bytes of memory for each row, and a part for parts.
+/// It takes eight bytes of memory for each row, 16 under [`Emit::Finished`], and a part for parts.
+/// No export can write to a file or folder meanwhile.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Damaged`] if there is no checkpoint, or none that can be read,
-/// [`ErrorKind::Locked`] if an export is writing to a file or folder, and
-/// [`ErrorKind::Output`] if it cannot be read. What is wrong with the output itself is in
+/// [`ErrorKind::Damaged`] if there is no checkpoint, or none that can be read, or if there is
+/// one, but not its file, [`ErrorKind::Locked`] if an export is writing to a file or folder,
+/// [`ErrorKind::Output`] if it cannot be read, and [`ErrorKind::Config`] for a stream, or if the
+/// address of a service for S3 has a password in it. What is wrong with the output itself is in
 /// [`Verification::problems`].
 ///
 /// # Panics
@@ -97,15 +102,6 @@ pub async fn verify(output: &Output) -> Result<Verification> {
     }
 }
 
-async fn blocking(
-    work: impl FnOnce() -> Result<Verification> + Send + 'static,
-) -> Result<Verification> {
-    spawn_blocking(work).await.unwrap_or_else(|error| {
-        let message = "the verification has broken off";
-        Err(Error::new(ErrorKind::Output, message).with_source(error))
-    })
-}
-
 fn verify_file(path: &Path, checkpoint_path: &Path) -> Result<Verification> {
     let file = File::open(path);
     // Before the checkpoint is read, which an export would replace.
@@ -150,19 +146,30 @@ fn verify_directory(path: &Path) -> Result<Verification> {
     if let Ok(lock) = &lock {
         lock_shared(lock, path)?;
     }
-    let checkpoint = Directory::read_manifest(path)?;
+    let checkpoint = read_checkpoint(&Directory::manifest_path(path))?;
     let checkpoint = checkpoint.ok_or_else(|| damaged(path, "has no manifest"))?;
-    let mut parts = Parts::new(&checkpoint);
-    for part in checkpoint.parts() {
+    let listed = checkpoint.parts().to_vec();
+    let mut parts = Parts::new(checkpoint);
+    for part in &listed {
         let path = path.join(&part.name);
-        let bytes = match std::fs::read(&path) {
-            Ok(bytes) => Some(bytes),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(unreadable(&path, error)),
-        };
-        parts.read(part, bytes);
+        let found = find(&path, part).map_err(|error| unreadable(&path, error))?;
+        parts.read(part, found);
     }
     Ok(parts.verification())
+}
+
+/// What is there of a part in a folder.
+fn find(path: &Path, part: &Part) -> io::Result<Found> {
+    let found = match fs::metadata(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+        Err(error) => return Err(error),
+    };
+    // What is no file may have no end.
+    if !found.is_file() || found.len() != part.length {
+        return Ok(Found::OtherLength);
+    }
+    fs::read(path).map(Found::Part)
 }
 
 #[cfg(feature = "object-store")]
@@ -173,50 +180,66 @@ async fn verify_bucket(address: &super::bucket::Address) -> Result<Verification>
         Error::new(ErrorKind::Damaged, message)
     })?;
     let bucket = address.clone().open()?;
-    let mut parts = Parts::new(&checkpoint);
-    for part in checkpoint.parts() {
-        parts.read(part, bucket.get_part(&part.name).await?);
+    let listed = checkpoint.parts().to_vec();
+    let mut parts = Parts::new(checkpoint);
+    for part in listed {
+        let found = bucket.find_part(&part).await?;
+        // To read 64 MiB of it takes a while, in which the runtime has other things to do.
+        let read = blocking(move || {
+            parts.read(&part, found);
+            Ok(parts)
+        });
+        parts = read.await?;
     }
-    Ok(parts.verification())
+    blocking(move || Ok(parts.verification())).await
+}
+
+/// What is there of a part.
+pub(super) enum Found {
+    Nothing,
+    /// Something that is longer or shorter than the part. It is not read.
+    OtherLength,
+    Part(Vec<u8>),
 }
 
 /// The parts of an output, as they are read one after the other.
-struct Parts<'a> {
-    checkpoint: &'a Checkpoint,
+struct Parts {
+    checkpoint: Checkpoint,
     rows: Rows,
     bytes: u64,
     parts: u64,
     problems: Vec<String>,
 }
 
-impl<'a> Parts<'a> {
-    fn new(checkpoint: &'a Checkpoint) -> Self {
+impl Parts {
+    fn new(checkpoint: Checkpoint) -> Self {
         Self {
+            rows: Rows::new(&checkpoint),
             checkpoint,
-            rows: Rows::new(checkpoint),
             bytes: 0,
             parts: 0,
             problems: Vec::new(),
         }
     }
 
-    fn read(&mut self, part: &Part, bytes: Option<Vec<u8>>) {
+    fn read(&mut self, part: &Part, found: Found) {
         let name = &part.name;
-        let Some(bytes) = bytes else {
-            return self.problems.push(format!("{name} is missing"));
+        let changed = format!("{name} was changed by something else");
+        let bytes = match found {
+            Found::Nothing => return self.problems.push(format!("{name} is missing")),
+            Found::OtherLength => return self.problems.push(changed),
+            Found::Part(bytes) => bytes,
         };
         self.parts += 1;
         self.bytes += bytes.len() as u64;
         if bytes.len() as u64 != part.length || crc32fast::hash(&bytes) != part.crc32 {
-            return self
-                .problems
-                .push(format!("{name} was changed by something else"));
+            return self.problems.push(changed);
         }
         let before = self.rows.rows;
         let problem = match self.checkpoint.format().encoding {
             #[cfg(feature = "parquet")]
             Encoding::Parquet => super::parquet::read(bytes, &mut self.rows).err(),
-            _ => read(&mut self.rows, self.checkpoint, &bytes[..])
+            _ => read(&mut self.rows, &self.checkpoint, &bytes[..])
                 .err()
                 .map(|error| error.to_string()),
         };
@@ -236,7 +259,7 @@ impl<'a> Parts<'a> {
 
     fn verification(self) -> Verification {
         self.rows
-            .verification(self.checkpoint, self.bytes, self.parts, self.problems)
+            .verification(&self.checkpoint, self.bytes, self.parts, self.problems)
     }
 }
 
@@ -245,7 +268,7 @@ impl<'a> Parts<'a> {
 fn read(rows: &mut Rows, checkpoint: &Checkpoint, file: impl Read + Send) -> io::Result<u32> {
     let mut file = Summed::new(file);
     let format = checkpoint.format();
-    let reader = format.compression.reader(&mut file)?;
+    let reader = format.compression.reader(&mut file)?.take(LONGEST_ROW);
     let result = match format.encoding {
         #[cfg(feature = "csv")]
         Encoding::Csv => super::csv::read(reader, rows),
@@ -261,7 +284,18 @@ fn read(rows: &mut Rows, checkpoint: &Checkpoint, file: impl Read + Send) -> io:
     file.finish()
 }
 
-fn read_lines(reader: impl Read, rows: &mut Rows) -> io::Result<()> {
+/// Lets a reader go on to the next row, which may be as long as any. What is compressed in a few
+/// bytes may have a row without end.
+pub(super) fn next_row<R: Read>(reader: &mut Take<R>, longest: u64) -> io::Result<()> {
+    if reader.limit() == 0 {
+        let message = format!("a row has more than {longest} bytes");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+    }
+    reader.set_limit(longest);
+    Ok(())
+}
+
+fn read_lines(reader: Take<impl Read>, rows: &mut Rows) -> io::Result<()> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Line<'a> {
@@ -270,9 +304,11 @@ fn read_lines(reader: impl Read, rows: &mut Rows) -> io::Result<()> {
         #[serde(borrow, default)]
         finished_at: Option<&'a RawValue>,
     }
+    let longest = reader.limit();
     let mut reader = BufReader::with_capacity(1 << 16, reader);
     let mut line = Vec::new();
     while reader.read_until(b'\n', &mut line)? > 0 {
+        next_row(reader.get_mut(), longest)?;
         match serde_json::from_slice::<Line<'_>>(&line) {
             Ok(run) if line.last() == Some(&b'\n') => {
                 let id = run.id.map(RawValue::get);
@@ -393,4 +429,50 @@ fn unreadable(path: &Path, error: io::Error) -> Error {
         _ => ErrorKind::Output,
     };
     Error::new(kind, message).with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::RunQuery;
+    use crate::cursor::Cursor;
+    use crate::export::format::Format;
+    use crate::export::job::Job;
+
+    fn rows(format: Format) -> Rows {
+        let job = Job {
+            query: RunQuery::actor("a"),
+            emit: Emit::Snapshot,
+            format,
+            fields: Vec::new(),
+            labels: std::collections::BTreeMap::new(),
+        };
+        Rows::new(&Checkpoint::new(job, Cursor::default()))
+    }
+
+    #[test]
+    fn a_row_without_an_end_is_not_read_to_its_end() {
+        let lines = b"{\"id\":\"a\"}\n".repeat(10_000);
+        let lines = &lines[..];
+        let mut found = rows(Format::JSONL);
+        read_lines(lines.take(100_000), &mut found).unwrap();
+        assert_eq!(found.rows, 10_000);
+        let endless = lines.chain(io::repeat(b' ')).take(100_000);
+        let error = read_lines(endless, &mut rows(Format::JSONL)).unwrap_err();
+        assert_eq!(error.to_string(), "a row has more than 100000 bytes");
+    }
+
+    #[cfg(feature = "csv")]
+    #[test]
+    fn a_record_without_an_end_is_not_read_to_its_end() {
+        use crate::export::csv::read;
+        let records = [&b"id\r\n"[..], &b"abcdefg\r\n".repeat(10_000)].concat();
+        let mut found = rows(Format::CSV);
+        read((&records[..]).take(50_000), &mut found).unwrap();
+        assert_eq!(found.rows, 10_000);
+        let quoted = [&records[..], b"\""].concat();
+        let endless = (&quoted[..]).chain(io::repeat(b'\n')).take(50_000);
+        let error = read(endless, &mut rows(Format::CSV)).unwrap_err();
+        assert_eq!(error.to_string(), "a row has more than 50000 bytes");
+    }
 }

@@ -2,11 +2,14 @@
 
 use std::fs;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use apify_runs::emulator::{Emulator, EmulatorBuilder, Fault};
 use apify_runs::export::{Export, Output, verify};
 use apify_runs::{Error, ErrorKind, RunQuery, RunStatus};
+use serde_json::json;
 use tokio::time::{sleep, timeout};
 
 async fn start(builder: EmulatorBuilder) -> Emulator {
@@ -65,6 +68,91 @@ async fn a_checkpoint_belongs_to_one_export_at_a_time() {
     let path = folder.path().join("runs.jsonl");
     let itself = Output::file(&path).checkpoint(&path);
     assert_eq!(kind(itself), Some(ErrorKind::Config));
+    let itself = Output::file("runs.jsonl").checkpoint("./runs.jsonl");
+    assert_eq!(kind(itself), Some(ErrorKind::Config));
+}
+
+#[tokio::test]
+async fn a_restart_replaces_no_file_that_is_no_checkpoint() {
+    let emulator = start(Emulator::builder().runs(10)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("runs.jsonl");
+    export(&emulator, Output::file(&path)).run().await.unwrap();
+    let before = fs::read(&path).unwrap();
+
+    let stream = Output::writer(io::sink()).checkpoint(&path).unwrap();
+    let file = Output::file(folder.path().join("others.jsonl"));
+    for output in [stream, file.checkpoint(&path).unwrap()] {
+        let result = export(&emulator, output).restart(true).run().await;
+        assert_eq!(kind(result), Some(ErrorKind::Damaged));
+        assert_eq!(fs::read(&path).unwrap(), before);
+    }
+    // The same place is free for a checkpoint when nothing is there.
+    fs::write(&path, "").unwrap();
+    let stream = Output::writer(io::sink()).checkpoint(&path).unwrap();
+    let restarted = export(&emulator, stream).restart(true).run().await;
+    assert_eq!(restarted.unwrap().rows, 10);
+}
+
+#[tokio::test]
+async fn what_somebody_else_appends_is_not_written_over() {
+    let emulator = start(Emulator::builder().runs(10)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("runs.jsonl");
+    let follow = Duration::from_millis(100);
+    let runs = emulator.client().runs("a").follow(follow);
+    let export = tokio::spawn(Export::new(runs, Output::file(&path)).run());
+    let committed = async || {
+        let checkpoint = Output::file(&path).read_checkpoint().await.unwrap();
+        checkpoint.map_or(0, |checkpoint| checkpoint.rows())
+    };
+    while committed().await < 10 {
+        sleep(Duration::from_millis(5)).await;
+    }
+    let text = fs::read_to_string(&path).unwrap() + "mine\n";
+    fs::write(&path, &text).unwrap();
+    emulator.change(|store| store.start_run("new"));
+    let result = timeout(Duration::from_secs(60), export).await.unwrap();
+    assert_eq!(kind(result.unwrap()), Some(ErrorKind::Damaged));
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+}
+
+#[tokio::test]
+async fn rows_that_cannot_be_read_count_where_they_are_written() {
+    let (a, b) = (json!({"id": "a"}), json!({"id": "b", "startedAt": "never"}));
+    let rows = [a, b, json!({"id": 3}), json!({"id": 4})];
+    for (name, expected) in [("a.jsonl", 4), ("a.csv", 1)] {
+        let emulator = start(Emulator::builder().rows(rows.to_vec())).await;
+        let folder = tempfile::tempdir().unwrap();
+        let output = Output::file(folder.path().join(name));
+        let most = Arc::new(AtomicU64::new(0));
+        let seen = Arc::clone(&most);
+        let export = export(&emulator, output).on_progress(move |progress| {
+            assert!(progress.committed_rows <= progress.rows, "{progress:?}");
+            seen.store(progress.rows, Ordering::Relaxed);
+        });
+        let summary = export.run().await.unwrap();
+        assert_eq!(most.load(Ordering::Relaxed), expected, "{name}");
+        assert_eq!((summary.rows, summary.left_out), (expected, 4 - expected));
+        assert_eq!(summary.distinct_ids, Some(expected));
+    }
+}
+
+#[tokio::test]
+async fn who_keeps_an_export_from_a_file_may_be_verify() {
+    let emulator = start(Emulator::builder().runs(10)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("runs.jsonl");
+    export(&emulator, Output::file(&path)).run().await.unwrap();
+    let read = fs::File::open(&path).unwrap();
+    fs4::FileExt::try_lock_shared(&read).unwrap();
+    let error = export(&emulator, Output::file(&path)).run().await;
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Locked);
+    assert!(
+        error.to_string().ends_with(", or verify reads it"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -121,16 +209,6 @@ async fn a_complete_export_does_not_wait_for_the_last_count_when_it_is_to_stop()
     let summary = export(&emulator, output).run_until(stop).await.unwrap();
     assert!(!summary.interrupted);
     assert_eq!((summary.output_rows, summary.total_after), (10, None));
-}
-
-#[test]
-fn an_export_can_be_spawned() {
-    fn is_send<T: Send>(_: &T) {}
-    let client = apify_runs::Client::new("token").unwrap();
-    let output = Output::writer(io::sink());
-    is_send(&output.read_checkpoint());
-    is_send(&verify(&output));
-    is_send(&Export::new(client.runs("a"), Output::writer(io::sink())).run());
 }
 
 /// Asserted when this is compiled: nothing is written.

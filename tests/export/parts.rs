@@ -60,6 +60,51 @@ async fn a_folder_that_was_made_anew_is_left_to_the_export_that_has_made_it() {
 }
 
 #[tokio::test]
+async fn a_manifest_that_is_gone_is_no_other_export() {
+    let emulator = emulator().await;
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = folder.path().join("_manifest.json");
+    let gone = manifest.clone();
+    let export = export(&emulator, folder.path()).part_rows(u64::MAX);
+    let export = export.on_progress(move |progress| {
+        if progress.rows == 100 {
+            fs::remove_file(&gone).unwrap();
+        }
+    });
+    let error = export.run().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Damaged, "{error}");
+    assert_eq!(error.to_string(), format!("{} is gone", manifest.display()));
+}
+
+#[tokio::test]
+async fn what_is_no_part_is_not_read() {
+    let emulator = emulator().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    export(&emulator, path).run().await.unwrap();
+    let manifest = fs::read_to_string(path.join("_manifest.json")).unwrap();
+    let part = names(path)
+        .into_iter()
+        .find(|name| name.starts_with("part-"));
+    let part = part.unwrap();
+
+    let longer = fs::read(path.join(&part)).unwrap().repeat(2);
+    let others = verify(&Output::directory(path)).await.unwrap().bytes - longer.len() as u64 / 2;
+    fs::write(path.join(&part), &longer).unwrap();
+    let found = verify(&Output::directory(path)).await.unwrap();
+    let expected = format!("{part} was changed by something else");
+    assert_eq!((&found.problems[0], found.bytes), (&expected, others));
+
+    for name in ["/dev/zero", "../secret", "_manifest.json"] {
+        let manifest = manifest.replacen(&part, name, 1);
+        fs::write(path.join("_manifest.json"), manifest).unwrap();
+        let error = verify(&Output::directory(path)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Damaged, "{error}");
+        assert!(error.to_string().contains("no name of a part"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn only_what_an_export_has_left_is_removed() {
     let emulator = emulator().await;
     let folder = tempfile::tempdir().unwrap();
@@ -98,6 +143,7 @@ async fn parts_without_a_manifest_are_refused_and_not_touched() {
     let path = folder.path();
     export(&emulator, path).run().await.unwrap();
     fs::remove_file(path.join("_manifest.json")).unwrap();
+    fs::write(path.join(".part-000009-0badc0de.jsonl.unfinished"), "{").unwrap();
     let before = names(path);
     let error = export(&emulator, path).run().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Damaged, "{error}");

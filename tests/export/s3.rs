@@ -376,12 +376,24 @@ async fn credentials_are_in_no_error() {
         token = secrets[2],
         key = secrets[0],
     );
-    for (method, path, skip) in [
-        ("GET", "/expired/_manifest.json ", 0),
-        ("GET", "?", 0),
-        ("PUT", "/expired/_manifest.json ", 0),
-        ("PUT", "/expired/part-", 0),
-        ("PUT", "/expired/_manifest.json ", 1),
+    let said = "ExpiredToken: The provided token has expired.";
+    // What stands before S3 may answer in words or in HTML.
+    let words = format!("bad header x-amz-security-token: {} <id 7>", secrets[2]);
+    let html = format!("<html><body>{} is wrong</body></html>", secrets[2]);
+    for (method, path, skip, body, said) in [
+        ("GET", "/expired/_manifest.json ", 0, &body, said),
+        ("GET", "?", 0, &body, said),
+        ("PUT", "/expired/_manifest.json ", 0, &body, said),
+        ("PUT", "/expired/part-", 0, &body, said),
+        ("PUT", "/expired/_manifest.json ", 1, &body, said),
+        (
+            "PUT",
+            "/expired/_manifest.json ",
+            2,
+            &words,
+            "bad header x-amz-security-token: [secret]",
+        ),
+        ("PUT", "/expired/_manifest.json ", 3, &html, "403 Forbidden"),
     ] {
         let bucket = format!("expired-{}-{skip}-{}", method.to_lowercase(), path.len());
         let place = Place::in_bucket(&bucket, "expired").await;
@@ -402,10 +414,7 @@ async fn credentials_are_in_no_error() {
                 .contains(&format!("s3://{bucket}/expired")),
             "{text}"
         );
-        assert!(
-            text.contains("ExpiredToken: The provided token has expired."),
-            "{text}"
-        );
+        assert!(text.contains(said), "{text}");
         for secret in &secrets {
             assert!(!text.contains(secret), "{text}");
             assert!(!format!("{:?}", place.output()).contains(secret));

@@ -5,19 +5,22 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use apify_runs::emulator::{Emulator, Fault, Store};
+use apify_runs::emulator::{Emulator, EmulatorBuilder, Fault, Store};
+use apify_runs::export::Output;
 use fastrand::Rng;
 use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::SerializedFileReader;
 use parquet::record::RowAccessor;
+use tokio::time::sleep;
 
-use super::{at, process};
+use super::{PATIENCE, at, process};
 
 /// Every kind of output: in files that grow, and in parts.
 const OUTPUTS: [&str; 7] = [
@@ -31,6 +34,9 @@ const OUTPUTS: [&str; 7] = [
 ];
 const RUNS: u64 = 40_000;
 const PAGE: u64 = 500;
+/// From this request on, the service does not answer before the first kill: in the middle of the
+/// list, and behind the first part.
+const FIRST_HANG: u64 = 60;
 
 #[test]
 fn every_run_is_there_once_after_any_number_of_kills() {
@@ -74,19 +80,14 @@ fn survives(out: &str, kills: u64, mut dice: Rng) {
         .build()
         .unwrap();
     let gone = Arc::new(Mutex::new(HashSet::new()));
-    let emulator = emulator(dice.fork(), Arc::clone(&gone));
+    let hangs = Arc::new(AtomicBool::new(true));
+    let emulator = emulator(dice.fork(), Arc::clone(&gone), Arc::clone(&hangs));
     let emulator = runtime.block_on(emulator.start()).unwrap();
     let first: Vec<_> = (0..RUNS)
         .map(|place| id(&emulator.run(place).unwrap()))
         .collect();
 
-    for _ in 0..kills {
-        let mut child = export(out, &emulator).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(dice.u64(20..250)));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        spoil_the_end(out, &mut dice);
-    }
+    runtime.block_on(kill(out, kills, &emulator, &hangs, &mut dice));
     let last = export(out, &emulator)
         .stderr(Stdio::piped())
         .output()
@@ -109,12 +110,54 @@ fn survives(out: &str, kills: u64, mut dice: Rng) {
     assert!(lost.is_empty(), "{out}: lost: {lost:?}");
 }
 
+/// Kills exports into this output so many times.
+async fn kill(out: &str, kills: u64, emulator: &Emulator, hangs: &AtomicBool, dice: &mut Rng) {
+    for kill in 0..kills {
+        let mut child = export(out, emulator).spawn().unwrap();
+        match kill {
+            // This one surely meets an export that has committed rows, and has not come to its end.
+            0 => first_commit(out).await,
+            _ => sleep(Duration::from_millis(dice.u64(20..250))).await,
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if hangs.swap(false, Ordering::Relaxed) {
+            let rows = committed(out).await;
+            assert!(0 < rows && rows < FIRST_HANG * PAGE, "{out}: {rows}");
+        }
+        spoil_the_end(out, dice);
+    }
+}
+
+/// Waits until some rows are committed.
+async fn first_commit(out: &str) {
+    let begun = Instant::now();
+    while committed(out).await == 0 {
+        assert!(begun.elapsed() < PATIENCE, "{out}: nothing is committed");
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// How many rows are committed.
+async fn committed(out: &str) -> u64 {
+    let output = if out.starts_with("s3://") {
+        Output::s3(out).unwrap()
+    } else if Path::new(out).is_dir() {
+        Output::directory(out)
+    } else {
+        Output::file(out)
+    };
+    let checkpoint = output.read_checkpoint().await.unwrap();
+    checkpoint.map_or(0, |checkpoint| checkpoint.rows())
+}
+
 /// A list on which runs are deleted and started while it is read, by a service that fails now
-/// and then.
+/// and then. It hangs as long as it is told to.
 fn emulator(
     mut dice: Rng,
     gone: Arc<Mutex<HashSet<String>>>,
-) -> apify_runs::emulator::EmulatorBuilder {
+    hangs: Arc<AtomicBool>,
+) -> EmulatorBuilder {
     let mut builder = Emulator::builder()
         .runs(RUNS)
         .latency(Duration::from_millis(5));
@@ -125,10 +168,13 @@ fn emulator(
         Fault::Html { status: 502 },
         Fault::BrokenJson,
     ];
-    for (index, fault) in faults.into_iter().cycle().take(20).enumerate() {
-        let request = index as u64 * 60 + dice.u64(1..60);
+    // The list has 80 pages: all of these come.
+    for (index, fault) in faults.into_iter().enumerate() {
+        let request = index as u64 * 15 + dice.u64(1..=15);
         builder = builder.fault(request..=request, fault);
     }
+    let may_hang = move |request| request >= FIRST_HANG && hangs.load(Ordering::Relaxed);
+    builder = builder.faults(move |request| may_hang(request).then_some(Fault::Hang));
     let dice = Mutex::new(dice);
     builder.before_each(move |request, store| {
         let mut dice = dice.lock().unwrap();
@@ -173,9 +219,11 @@ fn spoil_the_end(out: &str, dice: &mut Rng) {
     };
     let checkpoint: serde_json::Value = serde_json::from_slice(&checkpoint).unwrap();
     let committed = checkpoint["file"]["length"].as_u64().unwrap();
-    let mut file = OpenOptions::new().append(true).open(out).unwrap();
+    // Not `append`: on Windows that is no right to cut the file.
+    let mut file = OpenOptions::new().write(true).open(out).unwrap();
     let length = file.metadata().unwrap().len();
     file.set_len(dice.u64(committed..=length)).unwrap();
+    file.seek(SeekFrom::End(0)).unwrap();
     file.write_all(&[0; 5000][..dice.usize(..5000)]).unwrap();
 }
 

@@ -244,9 +244,11 @@ impl Client {
     /// start are in that one too, and come first, wherever the service lists them; no other
     /// window shows them.
     ///
-    /// A part has 80 to 120 % of an equal one, if the list allows. Where many runs started in
-    /// the same millisecond there are fewer parts and less equal ones, but none is empty; and
-    /// where the service ignores bounds, or nothing is on the list, there is one: all of it.
+    /// A part has 80 to 120 % of an equal one, if the list allows; but the newest, which also has
+    /// that last minute, may be twice as long or more, and then there may be fewer. Where many
+    /// runs started in the same millisecond there are fewer parts and less equal ones, but none is
+    /// empty; and where the service ignores bounds, or nothing is on the list, there is one: all
+    /// of it.
     ///
     /// It takes `n + 1` requests for one row each if the runs of the list start evenly, and up
     /// to `4 n + 62` if they do not.

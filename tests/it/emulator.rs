@@ -68,6 +68,43 @@ async fn limits_are_clamped_as_the_service_does() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn order_and_statuses_are_asked_for_as_other_clients_do() {
+    let emulator = emulator(200).await;
+    let token = Some(emulator.token());
+    for (query, is_descending) in [
+        ("", false),
+        ("?desc=true", true),
+        ("?desc=1", true),
+        ("?desc=0", false),
+        ("?desc=false", false),
+    ] {
+        let path = format!("/v2/acts/a/runs{query}");
+        let (_, body) = get(&emulator, &path, token).await;
+        assert_eq!(body["data"]["desc"], is_descending, "{query}");
+        let items = body["data"]["items"].as_array().unwrap().iter();
+        let mut ids: Vec<_> = items.map(|run| run["id"].as_str().unwrap()).collect();
+        if is_descending {
+            ids.reverse();
+        }
+        assert_eq!(ids, crate::ids(&emulator), "{query}");
+    }
+    let has_either = |run: &Value| ["FAILED", "READY"].contains(&run["status"].as_str().unwrap());
+    let runs = (0..200).map(|place| emulator.run(place).unwrap());
+    let either: Vec<_> = runs
+        .filter(has_either)
+        .map(|run| run["id"].clone())
+        .collect();
+    for query in ["status=FAILED,READY", "status=READY%2CFAILED"] {
+        let (total, ids) = page(&emulator, query).await;
+        assert_eq!((total, ids.len()), (either.len() as u64, either.len()));
+        assert_eq!(ids, *either, "{query}");
+    }
+    let failed = page(&emulator, "status=FAILED").await.0;
+    let ready = page(&emulator, "status=READY").await.0;
+    assert!(failed > 0 && ready > 0 && failed + ready == either.len() as u64);
+}
+
+#[tokio::test(start_paused = true)]
 async fn refusals_have_apifys_shape() {
     let emulator = start(Emulator::builder().runs(5).actor("me~it")).await;
     let token = Some(emulator.token());

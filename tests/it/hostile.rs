@@ -16,9 +16,9 @@ use crate::drain;
 
 const TOKEN: &str = "apify_api_s3cret0123456789";
 const MAX_PAGE_BYTES: usize = 1 << 20;
-/// How long one attempt may take.
+/// How long one attempt may take where it is to run out of time.
 const TIMEOUT: Duration = Duration::from_millis(500);
-/// What a client may take at most, on a machine that is busy.
+/// How long any other may, and a client at most: the machine may be busy.
 const SOON: Duration = Duration::from_secs(20);
 /// More than the kernel holds of what nobody has read.
 const IN_SOCKETS: usize = 16 << 20;
@@ -61,17 +61,22 @@ impl Server {
         Self::start([head.as_bytes(), body].concat(), None).await
     }
 
-    fn client(&self) -> Client {
+    fn client(&self, timeout: Duration) -> Client {
         let builder = Client::builder().token(TOKEN);
         let builder = builder.base_url(format!("http://{}", self.address));
-        let builder = builder.retry(RetryPolicy::none()).timeout(TIMEOUT);
+        let builder = builder.retry(RetryPolicy::none()).timeout(timeout);
         builder.max_page_bytes(MAX_PAGE_BYTES).build().unwrap()
     }
 
     /// The error that the first request ends with.
     async fn error(&self) -> Error {
+        self.error_within(SOON).await
+    }
+
+    /// The same, if an attempt may take so long.
+    async fn error_within(&self, timeout: Duration) -> Error {
         let begun = Instant::now();
-        let (ids, end) = drain(self.client().runs("a").stream()).await;
+        let (ids, end) = drain(self.client(timeout).runs("a").stream()).await;
         assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
         assert!(ids.is_empty(), "{ids:?}");
         let error = end.unwrap_err();
@@ -150,12 +155,15 @@ async fn what_comes_drop_by_drop_ends_with_the_timeout() {
         "HTTP/1.1 200 OK\r\n\r\n{\"data\":",
     ] {
         let server = Server::start(first, Some(drop.clone())).await;
-        let error = server.error().await;
+        let error = server.error_within(TIMEOUT).await;
         assert_eq!(error.kind(), ErrorKind::Timeout, "{first:?}: {error}");
     }
     // The beginning of an error says enough.
     let server = Server::start("HTTP/1.1 404 Not Found\r\n\r\n", Some(drop)).await;
-    assert_eq!(server.error().await.kind(), ErrorKind::NotFound);
+    assert_eq!(
+        server.error_within(TIMEOUT).await.kind(),
+        ErrorKind::NotFound
+    );
 }
 
 /// What comes of a compressed body counts for nothing if it comes in drops.
@@ -166,7 +174,10 @@ async fn a_compressed_body_that_comes_drop_by_drop_ends_with_the_timeout() {
     // A block with one space, which is not the last.
     let block = (b"\0\x01\0\xfe\xff ".to_vec(), Duration::from_millis(20));
     let server = Server::start([&head[..], gzip].concat(), Some(block)).await;
-    assert_eq!(server.error().await.kind(), ErrorKind::Timeout);
+    assert_eq!(
+        server.error_within(TIMEOUT).await.kind(),
+        ErrorKind::Timeout
+    );
 }
 
 #[tokio::test]
@@ -176,7 +187,10 @@ async fn answers_that_only_announce_another_end_with_the_timeout() {
         Duration::ZERO,
     );
     let server = Server::start("", Some(announced)).await;
-    assert_eq!(server.error().await.kind(), ErrorKind::Timeout);
+    assert_eq!(
+        server.error_within(TIMEOUT).await.kind(),
+        ErrorKind::Timeout
+    );
 }
 
 #[tokio::test]
@@ -300,7 +314,7 @@ async fn one_bad_row_is_one_error_however_bad_it_is() {
     ];
     for bad in bad {
         let server = Server::with_body(page(&format!(r#"{bad},{{"id":"good"}}"#))).await;
-        let mut runs = server.client().runs("a").stream();
+        let mut runs = server.client(SOON).runs("a").stream();
         let error = runs.next().await.unwrap().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Item, "{error}");
         assert!(format!("{error} {error:?}").len() < 4000, "a long message");
@@ -323,13 +337,13 @@ async fn odd_rows_are_rows() {
     ];
     for odd in odd {
         let server = Server::with_body(page(&odd)).await;
-        let mut runs = server.client().runs("a").stream();
+        let mut runs = server.client(SOON).runs("a").stream();
         let run = runs.next().await.unwrap().unwrap();
         assert_eq!(run.id, "odd");
         assert!(run.status != RunStatus::Succeeded);
     }
     let server = Server::with_body(page(&format!(r#"{{"id":"{long}"}}"#))).await;
-    let (ids, end) = drain(server.client().runs("a").stream()).await;
+    let (ids, end) = drain(server.client(SOON).runs("a").stream()).await;
     end.unwrap();
     assert_eq!(ids, [long]);
 }

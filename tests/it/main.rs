@@ -1,6 +1,7 @@
 //! What a user of the crate sees, on real HTTP: one file for each kind of behaviour.
 //!
-//! Time is paused: what takes minutes for the crate takes milliseconds here.
+//! Time is paused: what takes minutes for the crate takes milliseconds here. It runs only in
+//! `hostile`, whose servers are no emulators, and where a test has a runtime of several threads.
 
 #![allow(
     clippy::unwrap_used,

@@ -192,19 +192,16 @@ fn walk_through(query: &RunQuery, emit: Emit, cursor: Cursor, pages: &[u8]) {
     let memory = rules.memory(query);
     let mut trail = Trail::new(cursor.clone(), memory);
     let mut walk = Walk::new(query, rules, cursor);
-    let (mut bytes, mut in_vain, mut items) = (pages, 0, 0);
-    while let Next::Fetch(request) = walk.next() {
+    let pages = made_pages(pages);
+    let (mut pages, mut in_vain, mut items) = (pages.iter().cycle(), 0, 0);
+    while let (Next::Fetch(request), Some(page)) = (walk.next(), pages.next()) {
         assert!(request.limit <= 1000);
         in_vain += 1;
         assert!(
             in_vain < MOST_REQUESTS_IN_VAIN,
             "it does not end: {request:?}"
         );
-        if bytes.is_empty() {
-            bytes = pages;
-        }
-        let page = made_page(&mut bytes);
-        let Ok(taken) = walk.take(request, &page) else {
+        let Ok(taken) = walk.take(request, page) else {
             break;
         };
         assert!(taken.rows.end <= page.row_count());
@@ -222,6 +219,15 @@ fn walk_through(query: &RunQuery, emit: Emit, cursor: Cursor, pages: &[u8]) {
     let written = trail.cursor().to_string();
     let again: Cursor = written.parse().unwrap();
     assert_eq!(&again, trail.cursor(), "{written}");
+}
+
+/// The pages that the bytes make: at least one.
+fn made_pages(mut bytes: &[u8]) -> Vec<Page> {
+    let mut pages = vec![made_page(&mut bytes)];
+    while !bytes.is_empty() {
+        pages.push(made_page(&mut bytes));
+    }
+    pages
 }
 
 /// A page of up to seven rows. Each is one byte of ID and status, and one of start.

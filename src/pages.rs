@@ -58,7 +58,8 @@ impl RunPage {
     /// # Errors
     ///
     /// [`ErrorKind::Api`] if the answer is an error object, [`ErrorKind::Protocol`] if it has
-    /// more than 10,000 rows, and [`ErrorKind::Decode`] if it is no list of runs. Rows that cannot be read are in [`unreadable`](Self::unreadable).
+    /// more than 10,000 rows, and [`ErrorKind::Decode`] if it is no list of runs. Rows that
+    /// cannot be read are in [`unreadable`](Self::unreadable).
     ///
     /// # Example: read an answer from a file
     ///

@@ -216,7 +216,8 @@ impl Export {
     /// before a field of `meta`. Default: all.
     ///
     /// JSON lines take any name, though not a field together with one that is in it (`meta` and
-    /// `meta.origin`), and leave out what a run does not have. CSV and Parquet know those of [`RunSummary`](crate::RunSummary), and take each once.
+    /// `meta.origin`), and leave out what a run does not have. CSV and Parquet know those of
+    /// [`RunSummary`](crate::RunSummary), and take each once.
     pub fn fields<T: Into<String>>(mut self, fields: impl IntoIterator<Item = T>) -> Self {
         self.fields = fields.into_iter().map(Into::into).collect();
         self

@@ -10,6 +10,7 @@ const SHORTEST: usize = 8;
 /// The API token, which nothing prints.
 #[derive(Clone)]
 pub(crate) struct Token {
+    /// In small letters, as it is looked for.
     secret: String,
     pub(crate) header: HeaderValue,
 }
@@ -31,7 +32,7 @@ impl Token {
         };
         header.set_sensitive(true);
         Ok(Self {
-            secret: secret.into(),
+            secret: secret.to_ascii_lowercase(),
             header,
         })
     }
@@ -43,9 +44,9 @@ impl Token {
         if self.secret.len() < SHORTEST {
             return text.into();
         }
-        let (lower, secret) = (text.to_ascii_lowercase(), self.secret.to_ascii_lowercase());
+        let (lower, secret) = (text.to_ascii_lowercase(), self.secret.as_str());
         let (mut shown, mut end) = (String::new(), 0);
-        for (start, found) in lower.match_indices(&secret) {
+        for (start, found) in lower.match_indices(secret) {
             shown.push_str(&text[end..start]);
             shown.push_str(PLACEHOLDER);
             end = start + found.len();
@@ -65,8 +66,7 @@ impl Token {
     ///
     /// What is shorter than any real token does not count: it is a word of everyday texts.
     pub(crate) fn is_in(&self, text: &str) -> bool {
-        let (lower, secret) = (text.to_ascii_lowercase(), self.secret.to_ascii_lowercase());
-        secret.len() >= SHORTEST && lower.contains(&secret)
+        self.secret.len() >= SHORTEST && text.to_ascii_lowercase().contains(&self.secret)
     }
 
     /// Refuses a setting that would show the token to others.

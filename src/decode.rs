@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::clocks::Clocks;
 use crate::plain;
 use crate::run::{Id, MOST_ROWS, Rows, RunSummary};
 use crate::texts::{self, RowTexts, Spans};
@@ -32,8 +33,8 @@ pub(crate) struct Page {
     pub(crate) rows: Vec<RunSummary>,
     /// The rows that could not, by ascending index.
     pub(crate) unreadable: Vec<UnreadableRow>,
-    /// What the service's clock showed when it answered.
-    pub(crate) answered_at: Option<DateTime<Utc>>,
+    /// What clocks showed when the page came, if it came over the network.
+    pub(crate) clocks: Option<Clocks>,
     /// The rows as they were received, readable or not, if that was asked for.
     pub(crate) texts: Option<RowTexts>,
 }
@@ -60,6 +61,24 @@ pub(crate) struct UnreadableRow {
     pub(crate) reason: String,
     /// The row as it was received.
     pub(crate) text: String,
+}
+
+fn entry(row: &RunSummary) -> Entry<'_> {
+    Entry {
+        id: &row.id,
+        start: row.started_at,
+        run: Some(row),
+    }
+}
+
+impl UnreadableRow {
+    fn entry(&self) -> Entry<'_> {
+        Entry {
+            id: &self.key,
+            start: self.start,
+            run: None,
+        }
+    }
 }
 
 /// A body that is no page of runs.
@@ -134,6 +153,20 @@ struct ErrorEnvelope {
 }
 
 impl Page {
+    /// A page without rows.
+    pub(crate) fn empty() -> Self {
+        Self {
+            total: 0,
+            offset: None,
+            limit: None,
+            desc: None,
+            rows: Vec::new(),
+            unreadable: Vec::new(),
+            clocks: None,
+            texts: None,
+        }
+    }
+
     /// How many rows the service sent, readable or not.
     pub(crate) fn row_count(&self) -> usize {
         self.rows.len() + self.unreadable.len()
@@ -145,18 +178,25 @@ impl Page {
         let mut unreadable = self.unreadable.iter().peekable();
         (0..self.row_count()).map_while(move |index| {
             match unreadable.next_if(|row| row.index == index) {
-                Some(row) => Some(Entry {
-                    id: &row.key,
-                    start: row.start,
-                    run: None,
-                }),
-                None => rows.next().map(|row| Entry {
-                    id: &row.id,
-                    start: row.started_at,
-                    run: Some(row),
-                }),
+                Some(row) => Some(row.entry()),
+                None => rows.next().map(entry),
             }
         })
+    }
+
+    /// How many rows the list has, if the service says so.
+    pub(crate) fn known_total(&self) -> Option<u64> {
+        Some(self.total)
+    }
+
+    /// The row at this index of the page.
+    pub(crate) fn entry(&self, index: usize) -> Option<Entry<'_>> {
+        let unreadable = &self.unreadable;
+        let before = unreadable.partition_point(|row| row.index < index);
+        match unreadable.get(before) {
+            Some(row) if row.index == index => Some(row.entry()),
+            _ => self.rows.get(index - before).map(entry),
+        }
     }
 
     /// The rows in the order of the list, readable or not.
@@ -236,7 +276,7 @@ pub(crate) fn page_in_any_form(text: &str) -> Result<Page, Unusable> {
             desc: data.desc,
             rows: data.items.0,
             unreadable: Vec::new(),
-            answered_at: None,
+            clocks: None,
             texts: None,
         }),
         Err(error) => {
@@ -335,7 +375,7 @@ fn page_row_by_row(text: &str) -> Result<Option<Page>, Unusable> {
         desc: data.desc,
         rows: Vec::with_capacity(data.items.0.len()),
         unreadable: Vec::new(),
-        answered_at: None,
+        clocks: None,
         texts: None,
     };
     for (index, item) in data.items.0.into_iter().enumerate() {

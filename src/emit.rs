@@ -1,12 +1,9 @@
 //! When a run is handed out.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::run::RunSummary;
-
-/// How long after its finish a run's `usageTotalUsd` may still change.
-const SETTLING: TimeDelta = TimeDelta::seconds(10);
 
 /// When a walk hands a run out, and how often: [`Runs::emit`](crate::Runs::emit).
 ///
@@ -15,10 +12,11 @@ const SETTLING: TimeDelta = TimeDelta::seconds(10);
 /// in the [`Cursor`](crate::Cursor) and read them again: before and after a walk, and on each
 /// poll of one that [follows](crate::Runs::follow) the list.
 ///
-/// A run counts as finished ten seconds after its `finishedAt`, by the service's own clock (the
-/// answer's `Date`; if there is none, by this machine's): only then has its cost settled. There
-/// is nothing to wait for, and it counts at once, if it has a finished status and no `finishedAt`,
-/// or one that is more than ten seconds ahead of that clock.
+/// The cost of a run settles about ten seconds after its finish, and a run counts as finished only
+/// then: when the walk has seen it finished for ten seconds, or when its `finishedAt` is a minute
+/// ago by every clock at hand. Those are this machine's clock and the `Date` of the response (if
+/// there is none, the newest time on the list). A run with a finished status and no `finishedAt`
+/// counts as finished at once.
 ///
 /// ```
 /// use apify_runs::Emit;
@@ -38,8 +36,7 @@ pub enum Emit {
     /// A run that is resurrected inside the lookback comes again when it finishes again.
     Finished,
     /// Each run when the walk comes to it, and once more when it has finished, unless it had
-    /// before. One that finished less than ten seconds before comes now, and again when its
-    /// cost has settled.
+    /// before. One whose cost has not settled comes now, and again when it has.
     ///
     /// A run that is resurrected inside the lookback comes again when it finishes again.
     Changes,
@@ -63,8 +60,8 @@ pub(crate) struct Open {
     pub(crate) handed_out: bool,
     /// The finish that it was handed out with before it was resurrected.
     pub(crate) finished_before: Option<DateTime<Utc>>,
-    /// Whether it was not there when it was last looked for. One answer may be out of date.
-    pub(crate) is_missing: bool,
+    /// Since when it has not been there. One look at the list may be out of date.
+    pub(crate) missing_since: Option<DateTime<Utc>>,
 }
 
 /// What to do with a row.
@@ -77,18 +74,18 @@ pub(crate) struct Verdict {
 
 impl Emit {
     /// Decides about a row. `is_wanted` is whether the query's filter lets it through,
-    /// `answered_at` the service's clock when it sent the row.
+    /// `has_settled` whether the cost of a finished run no longer changes.
     pub(crate) fn judge(
         self,
         run: &RunSummary,
         known: Known,
         is_wanted: bool,
-        answered_at: Option<DateTime<Utc>>,
+        has_settled: impl FnOnce() -> bool,
     ) -> Verdict {
         match self {
             Self::Snapshot => judge_snapshot(run, known, is_wanted),
             Self::Finished | Self::Changes => {
-                self.judge_changes(run, known, is_wanted, answered_at)
+                self.judge_changes(run, known, is_wanted, has_settled)
             }
         }
     }
@@ -98,7 +95,7 @@ impl Emit {
         run: &RunSummary,
         known: Known,
         is_wanted: bool,
-        answered_at: Option<DateTime<Utc>>,
+        has_settled: impl FnOnce() -> bool,
     ) -> Verdict {
         let before = match known {
             Known::New => Open::default(),
@@ -112,10 +109,10 @@ impl Emit {
             Known::Closed { finished_at } => Open {
                 handed_out: true,
                 finished_before: finished_at,
-                is_missing: false,
+                missing_since: None,
             },
         };
-        if run.is_finished() && has_settled(run, answered_at) {
+        if run.is_finished() && has_settled() {
             // An answer from before it was resurrected is no second finish.
             let is_old =
                 before.finished_before.is_some() && before.finished_before == run.finished_at;
@@ -129,7 +126,7 @@ impl Emit {
             hand_out,
             open: Some(Open {
                 handed_out: before.handed_out || hand_out,
-                is_missing: false,
+                missing_since: None,
                 ..before
             }),
         }
@@ -157,15 +154,6 @@ fn judge_snapshot(run: &RunSummary, known: Known, is_wanted: bool) -> Verdict {
     }
 }
 
-fn has_settled(run: &RunSummary, answered_at: Option<DateTime<Utc>>) -> bool {
-    let (Some(finished_at), Some(answered_at)) = (run.finished_at, answered_at) else {
-        return true;
-    };
-    let age = answered_at - finished_at;
-    // A finish far ahead of the service's own clock is nothing to wait for.
-    age >= SETTLING || age < -SETTLING
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -191,31 +179,24 @@ mod tests {
         })
     }
 
-    /// What becomes of a wanted row that the service sends at second 100.
+    /// What becomes of a wanted row whose cost has settled.
     fn verdict(emit: Emit, run: &RunSummary, known: Known) -> (bool, Option<Open>) {
-        let verdict = emit.judge(run, known, true, at(100));
+        let verdict = emit.judge(run, known, true, || true);
         (verdict.hand_out, verdict.open)
     }
 
     #[test]
     fn a_run_counts_as_finished_when_its_cost_has_settled() {
-        let settled = run("SUCCEEDED", Some(90));
-        let settling = run("SUCCEEDED", Some(91));
+        let finished = run("SUCCEEDED", Some(90));
         for emit in [Emit::Finished, Emit::Changes] {
-            assert_eq!(verdict(emit, &settled, NEW), (true, None));
+            assert_eq!(verdict(emit, &finished, NEW), (true, None));
+            let settling = emit.judge(&finished, NEW, true, || false);
             let is_handed_out = emit == Emit::Changes;
             assert_eq!(
-                verdict(emit, &settling, NEW),
+                (settling.hand_out, settling.open),
                 (is_handed_out, open(is_handed_out))
             );
         }
-        let by_a_wrong_clock = run("SUCCEEDED", Some(5000));
-        assert_eq!(
-            verdict(Emit::Finished, &by_a_wrong_clock, NEW),
-            (true, None)
-        );
-        let without_an_end = run("FAILED", None);
-        assert_eq!(verdict(Emit::Finished, &without_an_end, NEW), (true, None));
     }
 
     #[test]
@@ -267,7 +248,7 @@ mod tests {
 
     #[test]
     fn what_a_filter_keeps_back_is_read_again_until_it_has_finished() {
-        let judge = |emit: Emit, run: &RunSummary| emit.judge(run, NEW, false, at(100));
+        let judge = |emit: Emit, run: &RunSummary| emit.judge(run, NEW, false, || true);
         for emit in [Emit::Snapshot, Emit::Finished, Emit::Changes] {
             let running = judge(emit, &run("RUNNING", None));
             assert_eq!((running.hand_out, running.open), (false, open(false)));

@@ -9,6 +9,7 @@ use reqwest::{Response, StatusCode, Url};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::client::{Client, Settings};
+use crate::clocks::Clocks;
 use crate::decode::{self, ApiError, Page, Unusable, excerpt};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pace::{self, Pacer, Permit};
@@ -33,6 +34,8 @@ pub(crate) struct Fetcher {
     bodies: Arc<Pool<u8>>,
     rows: Arc<Pool<RunSummary>>,
     keeps_texts: bool,
+    /// When the walk began.
+    began: Instant,
     /// Where this query is one of several parts of a list.
     share: Option<(Share, Pacer)>,
 }
@@ -53,6 +56,7 @@ impl Fetcher {
             bodies: Arc::default(),
             rows,
             keeps_texts: false,
+            began: Instant::now(),
         }
     }
 
@@ -143,11 +147,15 @@ impl Fetcher {
         let answer = exchange(settings, url, limit, &mut body).await?;
         permits.answered(&answer);
         self.counters.received(body.len());
+        let clocks = Clocks::read(answer.date, self.began);
         let mut spans = self.keeps_texts.then(Spans::new);
         let mut page = read(settings, answer, &body, self.rows.take(), spans.as_mut());
-        if let (Ok(page), Some(spans)) = (&mut page, spans) {
-            let body = std::mem::take(&mut body);
-            page.texts = Some(RowTexts::new(body, spans, Arc::clone(&self.bodies)));
+        if let Ok(page) = &mut page {
+            page.clocks = Some(clocks);
+            if let Some(spans) = spans {
+                let body = std::mem::take(&mut body);
+                page.texts = Some(RowTexts::new(body, spans, Arc::clone(&self.bodies)));
+            }
         }
         self.bodies.keep(body);
         page
@@ -180,8 +188,8 @@ fn named(url: &Url) -> String {
 struct Answer {
     status: StatusCode,
     retry_after: Option<Duration>,
-    /// The service's clock, or ours if the answer does not tell.
-    answered_at: DateTime<Utc>,
+    /// The service's clock, if the response tells.
+    date: Option<DateTime<Utc>>,
     /// How many requests a second the service allows, if it tells.
     rate_limit: Option<f64>,
     /// Whom a redirect that was not followed points to: scheme, host and port.
@@ -217,7 +225,7 @@ async fn exchange(
     let answer = Answer {
         status,
         retry_after: retry::retry_after(headers),
-        answered_at: retry::date(headers).unwrap_or_else(Utc::now),
+        date: retry::date(headers),
         rate_limit: pace::rate_limit(headers),
         redirect: headers
             .get(LOCATION)
@@ -312,10 +320,7 @@ fn read(
                 Error::new(ErrorKind::Decode, message).with_status(answer.status.as_u16())
             }
         })?;
-        return Ok(Page {
-            answered_at: Some(answer.answered_at),
-            ..page
-        });
+        return Ok(page);
     }
     let kind = match answer.status.as_u16() {
         401 | 403 => ErrorKind::Auth,

@@ -9,10 +9,13 @@
     reason = "a fuzz target fails by panicking"
 )]
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::{DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use serde_json::{Value, json};
 
+use crate::clocks::Clocks;
 use crate::cursor::{Cursor, Trail};
 use crate::decode::{self, Page, Unusable};
 use crate::emit::Emit;
@@ -248,7 +251,12 @@ fn made_page(bytes: &mut &[u8]) -> Page {
     let limit = (head & 8 != 0).then_some(u64::from(head >> 4));
     let body = json!({"data": {"total": total, "limit": limit, "items": rows}}).to_string();
     let mut page = decode::page(body.as_bytes()).ok().unwrap();
-    page.answered_at = DateTime::from_timestamp(i64::from(head) * 10, 0);
+    let service = DateTime::from_timestamp(i64::from(head) * 10, 0);
+    page.clocks = service.map(|local| Clocks {
+        service,
+        local,
+        elapsed: Duration::from_secs(u64::from(head) * 10),
+    });
     page
 }
 

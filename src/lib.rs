@@ -6,6 +6,7 @@ mod base_url;
 #[doc(hidden)]
 pub mod bench;
 mod client;
+mod clocks;
 mod cursor;
 mod decode;
 mod emit;

@@ -395,6 +395,7 @@ fn pieces(
         let fetcher = Fetcher::new(client.clone(), query, Arc::clone(&counters), pool)
             .keep_texts(runs.keeps_texts);
         let mut pages = Prefetch::new(fetcher, runs.concurrency);
+        let mut has_read = false;
         loop {
             let request = match walk.next() {
                 Next::Fetch(request) => request,
@@ -408,11 +409,17 @@ fn pieces(
             let (request, page) = pages.page(&walk, request).await;
             let page = match page {
                 Ok(page) => page,
+                // Some services refuse an offset behind the end of the list. The first pages show
+                // that the rest of the request is good.
+                Err(error) if has_read && request.offset > 0 && error.status() == Some(400) => {
+                    Page::empty()
+                }
                 Err(error) => {
                     yield Piece::failure(error);
                     return;
                 }
             };
+            has_read = true;
             let before = walk.incidents();
             match walk.take(request, &page) {
                 Ok(taken) => {

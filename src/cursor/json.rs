@@ -87,8 +87,15 @@ struct StoredOpen {
         skip_serializing_if = "Option::is_none"
     )]
     finished_before: Option<DateTime<Utc>>,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    missing: bool,
+    #[serde(
+        default,
+        with = "timestamp::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    missing_since: Option<DateTime<Utc>>,
+    /// Earlier versions of the crate did not note since when: it does not count.
+    #[serde(default, rename = "missing", skip_serializing)]
+    _missing: bool,
 }
 
 impl Form {
@@ -129,7 +136,7 @@ impl Form {
             let open = Open {
                 handed_out: run.handed_out,
                 finished_before: run.finished_before,
-                is_missing: run.missing,
+                missing_since: run.missing_since,
             };
             let start = run.started;
             (run.id, OpenRun { start, open })
@@ -209,7 +216,8 @@ impl StoredOpen {
             started: run.start,
             handed_out: run.open.handed_out,
             finished_before: run.open.finished_before,
-            missing: run.open.is_missing,
+            missing_since: run.open.missing_since,
+            _missing: false,
         }
     }
 }

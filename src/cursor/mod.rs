@@ -20,6 +20,10 @@ use crate::query::RunQuery;
 use crate::run::Id;
 use crate::walk::{Direction, Side};
 
+/// How long a run to be read again has to be missing before it counts as gone. One look at the
+/// list, or all that are made at one time, may be out of date.
+const MISSING: TimeDelta = TimeDelta::minutes(5);
+
 /// How far a walk has come: [`RunStream::cursor`](crate::RunStream::cursor). A walk that
 /// [resumes](crate::Runs::resume) from it goes on with exactly the next item, in this process
 /// or another.
@@ -106,8 +110,10 @@ pub(crate) enum Then {
     Close,
     /// It is to be read again.
     Open(Open),
-    /// It was to be read again, and is not there. The second time in a row, it is gone.
-    Miss,
+    /// It was to be read again, and was not there at this time. If that lasts, it is gone.
+    Miss(DateTime<Utc>),
+    /// The query's offset leaves it out.
+    Skip,
 }
 
 /// Which of the runs dealt with a cursor remembers.
@@ -133,13 +139,22 @@ impl Step {
     }
 
     /// What a run does that is to be read again, and is not there.
-    pub(crate) fn miss(id: Id) -> Self {
+    pub(crate) fn miss(id: Id, at: DateTime<Utc>) -> Self {
         Self {
             id,
             start: None,
             finished_at: None,
             hand_out: false,
-            then: Then::Miss,
+            then: Then::Miss(at),
+        }
+    }
+
+    /// The query's offset leaves a row out.
+    pub(crate) fn skip(id: &Id, start: DateTime<Utc>) -> Self {
+        Self {
+            hand_out: false,
+            then: Then::Skip,
+            ..Self::hand_out(id, Some(start))
         }
     }
 }
@@ -216,10 +231,11 @@ impl Cursor {
         self.undated.get(id).is_some()
     }
 
-    /// Where a walk that goes on from here has to begin: this long before the watermark, but
-    /// not where it no longer knows which runs it has dealt with.
+    /// Where a walk that goes on from here has to begin: this long before the watermark, in
+    /// whole milliseconds, but not where it no longer knows which runs it has dealt with.
     pub(crate) fn floor(&self, memory: &Memory) -> Option<DateTime<Utc>> {
-        let floor = memory.direction.back(self.watermark?, memory.lookback);
+        let direction = memory.direction;
+        let floor = direction.bound_before(direction.back(self.watermark?, memory.lookback));
         let later = |from| memory.direction.later(floor, from);
         Some(self.complete_from.map_or(floor, later))
     }
@@ -236,9 +252,11 @@ impl Cursor {
         self.recent.values().filter(is_from).count()
     }
 
-    /// Whether a run to be read again was not there when it was last looked for.
-    pub(crate) fn has_missed(&self, id: &Id) -> bool {
-        self.open.get(id).is_some_and(|run| run.open.is_missing)
+    /// Whether a run to be read again that is not there at this time has been missing for long
+    /// enough to be gone.
+    pub(crate) fn is_gone(&self, id: &Id, at: DateTime<Utc>) -> bool {
+        let since = self.open.get(id).and_then(|run| run.open.missing_since);
+        since.is_some_and(|since| at - since >= MISSING)
     }
 
     /// The runs to be read again, and when they started.
@@ -289,8 +307,8 @@ impl Cursor {
     }
 
     fn take(&mut self, step: &Step, memory: &Memory) {
-        if step.then == Then::Miss {
-            return self.miss(&step.id);
+        if let Then::Miss(at) = step.then {
+            return self.miss(&step.id, at);
         }
         let Some(start) = step.start else {
             return self.undated.insert(step.id.clone(), step.finished_at);
@@ -319,12 +337,15 @@ impl Cursor {
 
     /// If a run that is gone comes back, it is new, or, if it has been handed out, it was
     /// resurrected.
-    fn miss(&mut self, id: &Id) {
+    fn miss(&mut self, id: &Id, at: DateTime<Utc>) {
+        let is_gone = self.is_gone(id, at);
         let Some(OpenRun { open, .. }) = self.open.get_mut(id) else {
             return;
         };
-        if !open.is_missing {
-            open.is_missing = true;
+        if !is_gone {
+            // A clock that was put back begins anew.
+            let since = open.missing_since.filter(|since| *since <= at);
+            open.missing_since = since.or(Some(at));
             return;
         }
         if !open.handed_out {

@@ -59,7 +59,7 @@ pub(crate) fn page(
         desc,
         rows,
         unreadable: Vec::new(),
-        answered_at: None,
+        clocks: None,
         texts: None,
     })
 }

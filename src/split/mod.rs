@@ -431,7 +431,7 @@ impl Edge {
         Self {
             start,
             rows: page.total,
-            answered_at: page.answered_at.map(|time| time.timestamp_millis()),
+            answered_at: page.clocks.map(|clocks| clocks.now().timestamp_millis()),
         }
     }
 

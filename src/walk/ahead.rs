@@ -1,21 +1,31 @@
 //! Pages that are asked for before the ones in front of them have been taken.
 //!
 //! Where a page ends is known before it is there, as long as the list stays as it is. What
-//! follows is asked for on that guess. Each page is checked all the same when its turn comes:
-//! a guess that was wrong costs requests, not rows.
+//! follows is asked for on that guess. Each page is judged all the same when its turn comes: a
+//! guess that was wrong costs requests, not rows. After one, pages are asked for one by one, and
+//! then twice as many at a time with each page that was guessed right.
 
 use std::collections::VecDeque;
 
 use chrono::{DateTime, Utc};
 
-use super::{Next, PageRequest, Probe, State, Walk};
+use super::{Next, PageRequest, Position, Probe, State, Walk};
 use crate::query::MAX_PAGE_SIZE;
 
+/// The fewest rows in which a page overlaps with the one before: the last row, and the one in
+/// front of it.
+pub(super) const MIN_OVERLAP: u64 = 2;
+/// The most rows in which pages asked for ahead overlap. Where more runs started in one
+/// millisecond, a page is asked for when the one before has come.
+const MAX_OVERLAP: u64 = MAX_PAGE_SIZE as u64 / 4;
+
 /// The pages that have been asked for and not been taken, in the order of the list: requests,
-/// each with what will become its answer.
+/// each with what will become its response.
 #[derive(Debug)]
 pub(crate) struct Ahead<T> {
     concurrency: usize,
+    /// How many there may be at the moment.
+    allowed: usize,
     pages: VecDeque<(PageRequest, T)>,
 }
 
@@ -24,6 +34,7 @@ impl<T> Ahead<T> {
     pub(crate) fn new(concurrency: usize) -> Self {
         Self {
             concurrency,
+            allowed: concurrency,
             pages: VecDeque::new(),
         }
     }
@@ -34,8 +45,9 @@ impl<T> Ahead<T> {
         let first = self.pages.front();
         if first.is_some_and(|(request, _)| !walk.expects(*request)) {
             self.pages.clear();
+            self.allowed = 1;
         }
-        while self.pages.len() < self.concurrency {
+        while self.pages.len() < self.allowed {
             let request = match (self.pages.back(), walk.next()) {
                 (Some((last, _)), _) => walk.after(*last),
                 (None, Next::Fetch(request)) => Some(request),
@@ -50,6 +62,7 @@ impl<T> Ahead<T> {
 
     /// The page to take next.
     pub(crate) fn pop(&mut self) -> Option<(PageRequest, T)> {
+        self.allowed = (self.allowed * 2).min(self.concurrency);
         self.pages.pop_front()
     }
 
@@ -72,13 +85,7 @@ impl Walk {
     /// The page to ask for after the one that `request` brings, if that is full and the list
     /// stays as it is. `None` if there is nothing to go by, or if the list ends before.
     fn after(&self, request: PageRequest) -> Option<PageRequest> {
-        let &State::Reading {
-            anchor,
-            offset: here,
-            total,
-            ..
-        } = &self.state
-        else {
+        let State::Reading(position) = &self.state else {
             return None;
         };
         if self.probe != Probe::NotSent {
@@ -86,21 +93,41 @@ impl Walk {
             return None;
         }
         let request = self.counted_from_here(request);
-        let rows = request.limit.min(self.most_rows);
-        let offset = request.offset.saturating_add(rows).saturating_sub(1);
-        if request.anchor != anchor || offset <= request.offset || offset >= total {
+        let end = request
+            .offset
+            .saturating_add(request.limit.min(self.max_rows));
+        let overlap = match position.undated {
+            None => self.overlap_guess,
+            Some(_) => position.end - position.offset,
+        };
+        let offset = end.saturating_sub(overlap);
+        let is_beyond_end = position.total.is_none_or(|total| end > total);
+        if request.anchor != position.anchor || offset <= request.offset || is_beyond_end {
             return None;
         }
-        let wanted = self.wanted(offset.saturating_sub(here));
+        let wanted = self.wanted(end.saturating_sub(position.end));
         (wanted > 0).then(|| PageRequest {
-            anchor,
-            ..PageRequest::rows(offset, (wanted + 1).min(u64::from(MAX_PAGE_SIZE)))
+            anchor: position.anchor,
+            ..PageRequest::rows(offset, (overlap + wanted).min(u64::from(MAX_PAGE_SIZE)))
         })
     }
 
-    /// Whether a page asked for ahead is the one to ask for now.
+    /// Whether a page asked for ahead is one to take now: the next one, or one that begins
+    /// earlier and reaches further than what has been read.
     fn expects(&self, request: PageRequest) -> bool {
-        self.next() == Next::Fetch(self.counted_from_here(request))
+        let request = self.counted_from_here(request);
+        match &self.state {
+            State::Reading(position) => {
+                request.anchor == position.anchor
+                    && request.until.is_none()
+                    && match position.undated {
+                        None => request.offset <= position.offset,
+                        Some(_) => request.offset == position.offset,
+                    }
+                    && request.offset.saturating_add(request.limit) > position.end
+            }
+            _ => self.next() == Next::Fetch(request),
+        }
     }
 
     /// The same request, counted from the walk's own anchor.
@@ -115,5 +142,15 @@ impl Walk {
             }
             _ => request,
         }
+    }
+
+    /// Takes over in how many rows the next page has to overlap with the last one. What is asked
+    /// for ahead overlaps in as many, and then in fewer again.
+    pub(super) fn learn_overlap(&mut self, position: &Position) {
+        let needed = position.end.saturating_sub(position.offset);
+        let needed = needed.clamp(MIN_OVERLAP, MAX_OVERLAP);
+        let faded =
+            self.overlap_guess - (self.overlap_guess - needed.min(self.overlap_guess)).div_ceil(8);
+        self.overlap_guess = needed.max(faded);
     }
 }

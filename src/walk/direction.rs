@@ -11,12 +11,21 @@ pub(crate) enum Direction {
     Descending,
 }
 
-/// Where a start lies, seen from another in the direction of the walk.
+/// Where a start lies, seen from another in the direction of the walk. Starts are told apart by
+/// the millisecond: a request has room for no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
     Before,
     Same,
     Beyond,
+}
+
+/// Where all rows lie that started in the same millisecond: [`Direction::millisecond`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Millisecond {
+    pub(crate) first: DateTime<Utc>,
+    pub(crate) last: DateTime<Utc>,
+    pub(crate) behind: Option<DateTime<Utc>>,
 }
 
 impl Direction {
@@ -29,7 +38,8 @@ impl Direction {
     }
 
     pub(crate) fn side(self, start: DateTime<Utc>, from: DateTime<Utc>) -> Side {
-        match (start.cmp(&from), self) {
+        let order = start.timestamp_millis().cmp(&from.timestamp_millis());
+        match (order, self) {
             (Ordering::Equal, _) => Side::Same,
             (Ordering::Less, Self::Ascending) | (Ordering::Greater, Self::Descending) => {
                 Side::Before
@@ -67,6 +77,38 @@ impl Direction {
         }
     }
 
+    /// The bounds in whole milliseconds, in the order of the walk, of all rows that started in
+    /// the same millisecond, and where a start behind them may be. There is none at the end of
+    /// time.
+    ///
+    /// Where starts are finer, the bounds also let rows through that started at the next whole
+    /// millisecond.
+    pub(crate) fn millisecond(self, start: DateTime<Utc>, is_finer: bool) -> Millisecond {
+        let millisecond = TimeDelta::milliseconds(1);
+        let floor = round_down(start);
+        let next = floor.checked_add_signed(millisecond).filter(can_be_told);
+        let ceiling = next.filter(|_| is_finer).unwrap_or(floor);
+        match self {
+            Self::Ascending => Millisecond {
+                first: floor,
+                last: ceiling,
+                behind: next,
+            },
+            Self::Descending if is_finer => Millisecond {
+                first: ceiling,
+                last: floor,
+                behind: floor
+                    .checked_sub_signed(TimeDelta::nanoseconds(1))
+                    .filter(can_be_told),
+            },
+            Self::Descending => Millisecond {
+                first: floor,
+                last: floor,
+                behind: floor.checked_sub_signed(millisecond).filter(can_be_told),
+            },
+        }
+    }
+
     /// The bound in whole milliseconds that the rows at a start and before it are within.
     pub(crate) fn bound_behind(self, start: DateTime<Utc>) -> DateTime<Utc> {
         match self {
@@ -79,6 +121,11 @@ impl Direction {
 /// Whether a time can be in a request and in a stored cursor: other years have no four digits.
 fn can_be_told(time: &DateTime<Utc>) -> bool {
     (0..=9999).contains(&time.year())
+}
+
+/// Whether a start has digits beyond the millisecond.
+pub(super) fn is_finer(start: DateTime<Utc>) -> bool {
+    finer_than_millis(start) != 0
 }
 
 fn finer_than_millis(time: DateTime<Utc>) -> i64 {
@@ -118,6 +165,39 @@ mod tests {
         }
         let whole = DateTime::from_timestamp_nanos(1_234_000_000);
         assert_eq!(Direction::Descending.bound_before(whole), whole);
+    }
+
+    #[test]
+    fn starts_of_one_millisecond_are_the_same() {
+        let nanos = DateTime::from_timestamp_nanos;
+        for direction in [Direction::Ascending, Direction::Descending] {
+            let side = direction.side(nanos(1_234_000_000), nanos(1_234_999_999));
+            assert_eq!(side, Side::Same);
+        }
+        let side = Direction::Descending.side(nanos(1_234_999_999), nanos(1_235_000_000));
+        assert_eq!(side, Side::Beyond);
+    }
+
+    #[test]
+    fn the_bounds_of_a_millisecond_hold_all_of_it_and_what_is_behind_none() {
+        let millis = |millis| DateTime::from_timestamp_millis(millis).unwrap();
+        let nano = TimeDelta::nanoseconds(1);
+        let start = DateTime::from_timestamp_nanos(1_234_567_891);
+        for (direction, is_finer, first, last, behind) in [
+            (Direction::Ascending, false, 1234, 1234, millis(1235)),
+            (Direction::Ascending, true, 1234, 1235, millis(1235)),
+            (Direction::Descending, false, 1234, 1234, millis(1233)),
+            (Direction::Descending, true, 1235, 1234, millis(1234) - nano),
+        ] {
+            let expected = Millisecond {
+                first: millis(first),
+                last: millis(last),
+                behind: Some(behind),
+            };
+            assert_eq!(direction.millisecond(start, is_finer), expected);
+        }
+        let last: DateTime<Utc> = "9999-12-31T23:59:59.999Z".parse().unwrap();
+        assert_eq!(Direction::Ascending.millisecond(last, true).behind, None);
     }
 
     #[test]

@@ -1,13 +1,20 @@
-//! The order of a walk: which page to ask for next, and which rows of an answer are new.
+//! The order of a walk: which page to ask for next, and which rows of a response are new.
 //!
-//! Pure: no I/O, no clock. [`Walk::next`] says what to do, [`Walk::take`] takes an answer. The
-//! list may change between any two requests, so each request after the first starts one row
-//! early: its first row must be the last row of the page before. If it is, what follows it is
-//! what follows that row in the service's own order, whatever was deleted or inserted
-//! elsewhere. If it is not, the list moved, and the walk goes on from its watermark: it asks
-//! for the runs that started there or later and leaves out those it has handed out. Where the
-//! service ignores such a bound, it steps back by offset until it sees a run from before the
-//! watermark, and reads on from there.
+//! Pure: no I/O, no clock. [`Walk::next`] says what to do, [`Walk::take`] takes a response. The
+//! list may change between any two requests: rows come and go, and runs of one millisecond may
+//! change places. What keeps rows from being lost is one rule.
+//!
+//! Let T be the start of a page's last row. The next page is asked for from the row in front of
+//! those that started at T. It continues the walk **if and only if its first row started before
+//! T, or its offset is 0**. A response is sorted by start: if a row from before T comes first, all
+//! rows of T and later lie behind it. So each page brings every row between the T before it and
+//! its own, in whatever order. Those from before T have been dealt with, and those of T are told
+//! apart by their IDs.
+//!
+//! If a page does not continue the walk, the list moved. The walk then asks for the runs that
+//! started at T or later. Where the service ignores such a bound, it steps back by offset until it
+//! sees a run from before T. A millisecond with more runs than fit on a page is read
+//! [by itself](window).
 //!
 //! A walk that resumes, and each poll of one that follows, is a pass of its own: it begins a
 //! lookback before the watermark, where late runs may have appeared. Before it, and at the
@@ -22,39 +29,43 @@ mod direction;
 mod progress;
 mod reread;
 mod rows;
+mod settling;
 mod undated;
+mod window;
 
 use std::collections::HashSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 pub(crate) use ahead::Ahead;
-use ahead::Nearer;
+use ahead::{MIN_OVERLAP, Nearer};
 pub(crate) use broken::Broken;
 pub(crate) use direction::{Direction, Side};
+use direction::{Millisecond, is_finer};
 use progress::Progress;
 use reread::Reread;
 pub(crate) use rows::Taken;
+use settling::Settling;
 use undated::Undated;
+use window::{Coverage, Window};
 
+use crate::clocks::Clocks;
 use crate::cursor::{Cursor, Memory, Step};
-use crate::decode::{Entry, Page};
+use crate::decode::Page;
 use crate::emit::Emit;
 use crate::query::{MAX_PAGE_SIZE, RunQuery};
 use crate::run::Id;
 
-/// How often in a row the list may move without a new run in between.
-const MOST_FRUITLESS_DRIFTS: u32 = 20;
-/// How many pages in a row may bring neither a new run nor a later start. Where a service reads
-/// in circles, each page follows the one before; where a million runs started at once, or a page
-/// is small, there may be many of them.
-const MOST_FRUITLESS_PAGES: u32 = 1000;
 /// How often in a row there may be something behind the last row that does not come.
-const MOST_FRUITLESS_PROBES: u32 = 3;
+const MAX_STALLED_PROBES: u32 = 3;
 /// The offset from which on the walk counts from a new anchor. The service has to pass over
 /// as many rows for each page again: for a database that takes ten times as long as the page
 /// itself at 100,000 rows, and about as long at 20,000. The anchor costs nothing.
 const DEEP_OFFSET: u64 = 20_000;
+/// How many rows that the query's offset leaves out the first request shows, and the most that
+/// one shows.
+const FIRST_LEAD: u64 = 1;
+const MAX_LEAD: u64 = 500;
 
 /// What a walk does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,7 +121,7 @@ pub(crate) struct Incidents {
     /// was deep.
     pub(crate) reanchors: u64,
     /// Rows left out because they had been dealt with: after the list moved, and in the
-    /// lookback. The one row in which each page overlaps with the page before does not count.
+    /// lookback. The rows in which each page overlaps with the page before do not count.
     pub(crate) duplicates: u64,
     /// Rows that appeared behind the watermark, and were handed out.
     pub(crate) late: u64,
@@ -126,7 +137,7 @@ pub(crate) struct Walk {
     memory: Memory,
     deep_offset: u64,
     state: State,
-    /// How far the rows of the answers go that were taken. What has been handed out of them
+    /// How far the rows of the responses go that were taken. What has been handed out of them
     /// is for others to know.
     cursor: Cursor,
     /// What a look behind the last row has shown since there was a new one.
@@ -136,44 +147,45 @@ pub(crate) struct Walk {
     /// The last change of the anchor by choice.
     nearer: Option<Nearer>,
     /// The most rows that the service seems to put on a page.
-    most_rows: u64,
+    max_rows: u64,
+    /// In how many rows pages asked for ahead overlap.
+    overlap_guess: u64,
     /// Whether the service has been seen to ignore the bound that an anchor is.
     ignores_anchors: bool,
     /// Runs to be read again that this pass has to come by, and has not yet.
     unseen: HashSet<Id>,
     /// Whether the unfinished runs have been read again at the end.
     has_reread_at_end: bool,
-    /// How far the walk had come when it last came further.
+    /// Whether a start has had digits beyond the millisecond.
+    has_finer_starts: bool,
+    settling: Settling,
     progress: Progress,
-    /// How often the list has moved since then.
-    fruitless_drifts: u32,
-    /// How many pages have been taken since then, or since one showed a later start.
-    fruitless_pages: u32,
     incidents: Incidents,
 }
 
+/// What the walk is doing. Each variant says what the next request is.
 #[derive(Debug)]
 enum State {
-    /// No row yet: the next request begins at `offset`.
-    Start { offset: u64 },
-    /// `last` was the last row of the last page, at `offset`: the next request begins there.
-    Reading {
-        anchor: Option<DateTime<Utc>>,
-        offset: u64,
-        last: Id,
-        /// How many rows there are from the anchor on, by the service's count.
-        total: u64,
-        /// Where rows may follow that were dealt with before.
-        behind: Option<Behind>,
-    },
-    /// The walk goes on from a start it has come to before: the next request begins there.
-    Anchored { target: DateTime<Utc> },
+    /// No row yet: the next request begins `lead` rows before the first one that the query's
+    /// offset does not leave out.
+    Start { lead: u64 },
+    /// Pages follow each other: the next request begins at this position.
+    Reading(Position),
+    /// The walk goes on from the start it has reached: the next request has that as its anchor.
+    Anchored { reached: DateTime<Utc> },
     /// The same where the service ignores anchors: the next request begins at `offset`, and
-    /// if that is not before `target`, the one after it `step` rows earlier.
+    /// if that is not before `reached`, the one after it `step` rows earlier.
     SteppingBack {
         offset: u64,
         step: u64,
-        target: DateTime<Utc>,
+        reached: DateTime<Utc>,
+    },
+    /// The runs of one millisecond do not fit on a page: the next request is one of that window.
+    /// After it, the walk goes on behind it, or, if the service ignores anchors, at `from`.
+    ReadingWindow {
+        window: Window,
+        reached: DateTime<Utc>,
+        from: Position,
     },
     /// Unfinished runs are read again.
     Rereading(Reread),
@@ -192,16 +204,21 @@ enum State {
     Done,
 }
 
-/// How far a pass has come that begins behind the watermark.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Behind {
-    /// The watermark when it began: what lies beyond is new.
-    watermark: DateTime<Utc>,
-    /// The start that it set out for.
-    target: DateTime<Utc>,
-    /// The latest start that its pages have shown. Where the service ignores bounds, they may
-    /// begin long before the target.
-    shown: Option<DateTime<Utc>>,
+/// Where the next page begins. Offsets are counted from the anchor.
+#[derive(Debug, Clone)]
+struct Position {
+    anchor: Option<DateTime<Utc>>,
+    offset: u64,
+    /// Where the rows end that have been read.
+    end: u64,
+    /// How many rows there are, if the service says so.
+    total: Option<u64>,
+    /// The start that the walk has reached: the page has to begin with a row from before.
+    reached: Option<DateTime<Utc>>,
+    /// The row that it begins with instead, if that has no start.
+    undated: Option<Id>,
+    /// Whether it begins where the last one did: it has to be larger.
+    is_stuck: bool,
 }
 
 /// What a look behind the last row has shown, where nothing new came but was promised.
@@ -240,15 +257,16 @@ impl Walk {
             // A guess, for services that ignore anchors.
             position: query.offset.saturating_add(cursor.rows()),
             nearer: None,
-            most_rows: u64::MAX,
-            progress: Progress::of(&cursor),
+            max_rows: u64::MAX,
+            overlap_guess: MIN_OVERLAP,
+            progress: Progress::new(&cursor),
+            settling: Settling::new(cursor.watermark()),
             cursor,
             probe: Probe::NotSent,
             ignores_anchors: false,
             unseen: HashSet::new(),
             has_reread_at_end: false,
-            fruitless_drifts: 0,
-            fruitless_pages: 0,
+            has_finer_starts: false,
             incidents: Incidents::default(),
         };
         if walk.remaining() == 0 {
@@ -275,15 +293,21 @@ impl Walk {
     /// What to do now.
     pub(crate) fn next(&self) -> Next {
         let (anchor, offset, limit) = match &self.state {
-            &State::Start { offset } => (None, offset, self.wanted(0)),
-            &State::Reading { anchor, offset, .. } => (anchor, offset, self.wanted(0) + 1),
+            &State::Start { lead } => (None, self.query.offset - lead, self.wanted(0) + lead),
+            State::Reading(position) => {
+                let overlap = position.end.saturating_sub(position.offset);
+                let wanted = self.wanted(0);
+                let more = if position.is_stuck { overlap } else { 0 };
+                (position.anchor, position.offset, overlap + wanted.max(more))
+            }
             // Rows that were dealt with before come first.
-            &State::Anchored { target } => {
-                let anchor = self.memory.direction.bound_before(target);
+            &State::Anchored { reached } => {
+                let anchor = self.memory.direction.bound_before(reached);
                 let known = self.cursor.known_from(anchor, self.memory.direction);
                 (Some(anchor), 0, self.wanted(0) + known as u64)
             }
-            &State::SteppingBack { offset, .. } => (None, offset, self.page_size() + 1),
+            &State::SteppingBack { offset, .. } => (None, offset, self.page_size() + MIN_OVERLAP),
+            State::ReadingWindow { window, .. } => return Next::Fetch(window.request()),
             State::Rereading(reread) => {
                 return Next::Fetch(reread.request(self.memory.direction, self.page_size()));
             }
@@ -307,56 +331,89 @@ impl Walk {
         }
     }
 
-    /// Takes the answer to `request` and says what to do with its rows. If the list moved,
+    /// Takes the response to `request` and says what to do with its rows. If the list moved,
     /// nothing: the next request finds the place again.
     ///
     /// # Errors
     ///
     /// [`Broken`] if there is no way to go on. The walk is unchanged then.
     pub(crate) fn take(&mut self, request: PageRequest, page: &Page) -> Result<Taken, Broken> {
+        self.see_times(page);
+        self.has_finer_starts |= page
+            .entries()
+            .any(|entry| entry.start.is_some_and(is_finer));
         match &self.state {
-            State::Start { .. } => self.accept(request, page, 0, None),
-            State::Anchored { .. }
-            | State::Reading {
-                behind: Some(_), ..
-            } if is_out_of_bounds(request, page, self.memory.direction) => {
-                self.ignores_anchors = true;
-                self.begin_pass();
-                Ok(Taken::default())
+            State::Rereading(_) => return Ok(self.take_reread(request, page)),
+            State::ReadingWindow { .. } => return self.take_window(request, page),
+            State::LookingForUndated(_) => return self.take_undated(request, page),
+            State::Probing { .. } => {
+                self.take_probe(page);
+                return Ok(Taken::default());
             }
-            State::Reading { last, .. } if page.first_key() != Some(last) => {
-                self.drift(request, page)
-            }
-            &State::Reading { behind, .. } => {
-                if behind.is_none() && self.is_out_of_order(page) {
-                    return self.drift(request, page);
+            State::Waiting | State::Done => return Ok(Taken::default()),
+            State::Start { .. }
+            | State::Reading(_)
+            | State::Anchored { .. }
+            | State::SteppingBack { .. } => {}
+        }
+        let direction = self.memory.direction;
+        if !is_sorted(page, direction) {
+            self.note_unsorted(request)?;
+            return Ok(Taken::default());
+        }
+        if request.anchor.is_some() && is_out_of_bounds(request, page, direction) {
+            self.ignores_anchors = true;
+            self.begin_pass();
+            return Ok(Taken::default());
+        }
+        match &self.state {
+            &State::Start { lead } => match self.larger_lead(lead, request, page) {
+                Some(lead) => {
+                    self.state = State::Start { lead };
+                    Ok(Taken::default())
                 }
-                self.accept(request, page, 1, behind)
+                None => self.accept(request, page, None),
+            },
+            State::Reading(position) => {
+                let reached = position.reached;
+                match self.continues(position, request, page) {
+                    true => self.accept(request, page, reached),
+                    false => self.drift(reached),
+                }
             }
-            &State::Anchored { target } => self.accept(request, page, 0, self.behind(target)),
+            &State::Anchored { reached } => self.accept(request, page, Some(reached)),
             &State::SteppingBack {
                 offset,
                 step,
-                target,
+                reached,
             } => {
-                if offset == 0 || self.begins_before(page, target) {
-                    return self.accept(request, page, 0, self.behind(target));
+                if offset == 0 || self.begins_before(page, reached) {
+                    return self.accept(request, page, Some(reached));
                 }
                 self.state = State::SteppingBack {
                     offset: offset.saturating_sub(step),
                     step: step.saturating_mul(2),
-                    target,
+                    reached,
                 };
                 Ok(Taken::default())
             }
-            State::Rereading(_) => Ok(self.take_reread(request, page)),
-            State::LookingForUndated(_) => self.take_undated(request, page),
-            State::Probing { .. } => {
-                self.take_probe(page);
-                Ok(Taken::default())
-            }
-            State::Waiting | State::Done => Ok(Taken::default()),
+            _ => Ok(Taken::default()),
         }
+    }
+
+    /// Whether a page follows the one before.
+    fn continues(&self, position: &Position, request: PageRequest, page: &Page) -> bool {
+        let begins_with = |id: &Id| page.first_key() == Some(id);
+        let begins_before = |reached| self.begins_before(page, reached);
+        request.offset == 0
+            || position.undated.as_ref().is_some_and(begins_with)
+            || position.reached.is_some_and(begins_before)
+    }
+
+    /// Whether the first row that has a start is from before this one.
+    fn begins_before(&self, page: &Page, reached: DateTime<Utc>) -> bool {
+        let first = page.entries().find_map(|entry| entry.start);
+        first.is_some_and(|start| self.memory.direction.side(start, reached) == Side::Before)
     }
 
     fn take_probe(&mut self, page: &Page) {
@@ -368,16 +425,6 @@ impl Walk {
         if let State::Probing { from, .. } = std::mem::replace(&mut self.state, State::Done) {
             self.state = *from;
         }
-    }
-
-    /// A pass begins at this start.
-    fn behind(&self, target: DateTime<Utc>) -> Option<Behind> {
-        let watermark = self.cursor.watermark()?;
-        Some(Behind {
-            watermark,
-            target,
-            shown: None,
-        })
     }
 
     /// How many rows may still be handed out.
@@ -404,11 +451,9 @@ impl Walk {
     /// unfinished runs before that are read again first.
     fn begin(&mut self) {
         self.probe = Probe::NotSent;
-        self.come_further();
+        self.progress.begin_pass();
         let Some(floor) = self.cursor.floor(&self.memory) else {
-            let offset = self.query.offset;
-            self.state = State::Start { offset };
-            return;
+            return self.start();
         };
         // A pass cannot see what lies before it, nor what a filter hides.
         let is_out_of_sight = |start| {
@@ -445,39 +490,60 @@ impl Walk {
         self.go_to(target);
     }
 
-    /// Notes that runs to be read again are not there.
-    fn miss(&mut self, missing: Vec<Id>) -> Vec<Step> {
-        let gone = missing.iter().filter(|id| self.cursor.has_missed(id));
-        self.incidents.vanished += gone.count() as u64;
-        missing.into_iter().map(Step::miss).collect()
+    /// Sets out for the beginning of the list.
+    fn start(&mut self) {
+        let lead = self.query.offset.min(FIRST_LEAD);
+        self.state = State::Start { lead };
     }
 
-    /// Sets out for the rows that started at `target` or beyond: by their start, or else by
+    /// How many rows to show in front of the first one that the query's offset does not leave
+    /// out, if more are needed: all those that started in the same millisecond, since a walk that
+    /// resumes will see them.
+    fn larger_lead(&self, lead: u64, request: PageRequest, page: &Page) -> Option<u64> {
+        let start = |index: u64| page.entry(usize::try_from(index).ok()?)?.start;
+        let (shown, first) = (start(0)?, start(lead)?);
+        let is_same = self.memory.direction.side(shown, first) == Side::Same;
+        let larger = (lead * 10).min(MAX_LEAD).min(self.query.offset);
+        (is_same && request.offset > 0 && larger > lead).then_some(larger)
+    }
+
+    /// Notes that runs to be read again are not there.
+    fn miss(&mut self, missing: Vec<Id>, page: &Page) -> Vec<Step> {
+        let Some(now) = page.clocks.as_ref().map(Clocks::now) else {
+            return Vec::new();
+        };
+        let gone = missing.iter().filter(|id| self.cursor.is_gone(id, now));
+        self.incidents.vanished += gone.count() as u64;
+        missing.into_iter().map(|id| Step::miss(id, now)).collect()
+    }
+
+    /// Sets out for the rows that started at `reached` or beyond: by their start, or else by
     /// offset.
-    fn go_to(&mut self, target: DateTime<Utc>) {
+    fn go_to(&mut self, reached: DateTime<Utc>) {
         self.nearer = None;
+        self.progress.set_out();
         self.state = if self.ignores_anchors {
-            // Half a page, so that the answer reaches past the place if the list grew before it.
+            // Half a page, so that the response reaches past the place if the list grew before it.
             let step = self.page_size().div_ceil(2);
             State::SteppingBack {
                 offset: self.position.saturating_sub(step),
                 step: step * 2,
-                target,
+                reached,
             }
         } else {
-            State::Anchored { target }
+            State::Anchored { reached }
         };
     }
 
     /// The list has been read to its end.
-    fn end_pass(&mut self, answered_at: Option<DateTime<Utc>>) {
+    fn end_pass(&mut self, clocks: Option<Clocks>) {
         self.probe = Probe::NotSent;
         self.state = State::Done;
         if self.remaining() == 0 {
             return;
         }
         if self.rules.follow {
-            if !self.is_over_for_good(answered_at) {
+            if !self.is_over_for_good(clocks) {
                 self.state = State::Waiting;
             }
             return;
@@ -496,29 +562,48 @@ impl Walk {
 
     /// Whether nothing can come any more: no run that starts now is wanted, none appears late,
     /// and none is to be read again.
-    fn is_over_for_good(&self, answered_at: Option<DateTime<Utc>>) -> bool {
-        let (Some(end), Some(now)) = (self.query.started_before, answered_at) else {
+    fn is_over_for_good(&self, clocks: Option<Clocks>) -> bool {
+        let now = clocks.and_then(|clocks| clocks.earliest(Some(clocks.local)));
+        let (Some(end), Some(now)) = (self.query.started_before, now) else {
             return false;
         };
         now - end > self.rules.lookback && self.cursor.unfinished() == 0
     }
 
-    /// Takes a page that continues the walk: the rows after the first `overlap` are new, but
-    /// for those that are known.
+    /// Takes a page that continues a pass that has come to `reached`.
     fn accept(
         &mut self,
         request: PageRequest,
         page: &Page,
-        overlap: usize,
-        behind: Option<Behind>,
+        reached: Option<DateTime<Utc>>,
     ) -> Result<Taken, Broken> {
+        self.check_stall(request)?;
         let rows = page.row_count();
-        if self.fruitless_pages == MOST_FRUITLESS_PAGES {
-            let offset = request.offset;
-            return Err(Broken::Stalled { offset });
-        }
-        let more = match (judge(request, page, rows - overlap), self.probe) {
-            (After::Doubtful, Probe::FoundMore { times }) if times == MOST_FRUITLESS_PROBES => {
+        let here = self.counted_from_here(request);
+        // How many rows have been read before, and how many the query's offset leaves out.
+        let (overlap, skipped) = match &self.state {
+            State::Reading(position) => (position.end.saturating_sub(here.offset), 0),
+            &State::Start { lead } => (lead, lead),
+            _ => (0, 0),
+        };
+        let overlap = usize::try_from(overlap).unwrap_or(usize::MAX);
+        let skipped = usize::try_from(skipped).unwrap_or(rows).min(rows);
+        let position = self.position_after(request, page, reached);
+        let more = match (
+            judge(request, page, rows.saturating_sub(overlap)),
+            self.probe,
+        ) {
+            // It is too short to bring new rows.
+            (After::Doubtful, _) if rows < overlap => true,
+            // There is more, and this page is all that comes from here.
+            (After::Doubtful, Probe::FoundMore { .. })
+                if position
+                    .as_ref()
+                    .is_some_and(|it| self.needs_window(it, request, page)) =>
+            {
+                true
+            }
+            (After::Doubtful, Probe::FoundMore { times }) if times == MAX_STALLED_PROBES => {
                 let offset = request.offset;
                 return Err(Broken::Stalled { offset });
             }
@@ -533,10 +618,15 @@ impl Walk {
             (After::Doubtful, Probe::FoundNothing) | (After::End, _) => false,
             (After::More, _) => !self.has_seen_enough(page),
         };
-        let mut taken = self.select(page, overlap, |entry| self.what_is_known(entry, behind));
-        taken.steps.extend(self.see(page, !more));
-        self.note(&taken);
-        self.measure_progress();
+        let mut taken = self.select(page, skipped, overlap, |entry| self.what_is_known(entry));
+        let skips = self.skip(page, skipped);
+        taken.steps.splice(0..0, skips);
+        let seen = self.see(page, !more);
+        taken.steps.extend(seen);
+        self.note(&taken, page);
+        let shown = last_start(page);
+        let reached = position.as_ref().and_then(|position| position.reached);
+        self.measure_progress(reached, shown);
         if rows > overlap {
             self.probe = Probe::NotSent;
         }
@@ -544,13 +634,24 @@ impl Walk {
             None => request.offset + taken.rows.end as u64,
             Some(_) => self.position + taken.steps.len() as u64,
         };
-        match page.last_key() {
-            Some(last) if more && self.remaining() > 0 => {
-                self.state = self.reading(request, page, last.clone(), behind);
-            }
-            _ => self.end_pass(page.answered_at),
+        match position {
+            Some(position) if more && self.remaining() > 0 => self.go_on(request, page, position),
+            _ => self.end_pass(page.clocks),
         }
         Ok(taken)
+    }
+
+    /// What the rows do to the cursor that the query's offset leaves out: those that started in
+    /// the same millisecond as the first one that is not.
+    fn skip(&self, page: &Page, skipped: usize) -> Vec<Step> {
+        let first = page.entry(skipped).and_then(|entry| entry.start);
+        let Some(first) = first.filter(|_| skipped > 0) else {
+            return Vec::new();
+        };
+        let same = |start: &DateTime<Utc>| self.memory.direction.side(*start, first) == Side::Same;
+        let skipped = page.entries().take(skipped);
+        let steps = skipped.filter_map(|entry| Some((entry.id, entry.start.filter(same)?)));
+        steps.map(|(id, start)| Step::skip(id, start)).collect()
     }
 
     /// Whether a pass that only looks for unfinished runs has found them all with this page.
@@ -576,121 +677,231 @@ impl Walk {
             return Vec::new();
         }
         let missing: Vec<_> = self.unseen.drain().collect();
-        self.miss(missing)
+        self.miss(missing, page)
     }
 
-    /// The state after a page that another one follows.
-    fn reading(
-        &mut self,
+    /// Where the page after this one begins. `None` if the page is empty.
+    fn position_after(
+        &self,
         request: PageRequest,
         page: &Page,
-        last: Id,
-        behind: Option<Behind>,
-    ) -> State {
-        let behind = behind.and_then(|behind| self.still_behind(behind, page));
-        let rows = page.row_count() as u64;
-        self.most_rows = if rows < request.limit { rows } else { u64::MAX };
+        reached: Option<DateTime<Utc>>,
+    ) -> Option<Position> {
         let here = self.counted_from_here(request);
-        let (mut anchor, mut offset) = (here.anchor, here.offset + rows - 1);
-        // Pages in flight that are counted from the old anchor are no reason for another one.
-        if here == request
-            && offset >= self.deep_offset
-            && !self.ignores_anchors
-            && let Some((nearer, ties)) = self.nearer_anchor(page)
-        {
-            self.incidents.reanchors += 1;
-            self.nearer = Some(Nearer {
-                from: anchor,
-                to: nearer,
-                by: offset - ties,
-            });
-            (anchor, offset) = (Some(nearer), ties);
-        }
-        let passed_over = (request.offset + rows - 1).saturating_sub(offset);
-        State::Reading {
-            anchor,
-            offset,
-            last,
-            total: page.total.saturating_sub(passed_over),
-            behind,
-        }
+        let passed_over = request.offset - here.offset;
+        let total = page.known_total();
+        let (direction, rows) = (self.memory.direction, page.row_count());
+        let start = |index: usize| page.entry(index).and_then(|entry| entry.start);
+        let last_dated = (0..rows).rev().find(|index| start(*index).is_some());
+        let shown = last_dated.and_then(start);
+        let later = |one, other| direction.later(one, other);
+        let reached = reached.into_iter().chain(shown).reduce(later);
+        // The last row that started before those at the end, which all started together.
+        let is_front = |start, shown| direction.side(start, shown) == Side::Before;
+        let is_front = |index: &usize| {
+            start(*index).is_some_and(|start| shown.is_some_and(|shown| is_front(start, shown)))
+        };
+        let front = (0..last_dated.unwrap_or(0)).rev().find(is_front);
+        // Where no row has a start before them, the last of those without.
+        let first_dated = || (0..rows).find(|index| start(*index).is_some());
+        let front = front.or_else(|| first_dated()?.checked_sub(1)).unwrap_or(0);
+        // Rows without a start fill the rest of the page: begins with the last of them.
+        let is_undated = last_dated.is_none_or(|last| front == 0 && last + 1 < rows);
+        let index = if is_undated {
+            rows.checked_sub(1)?
+        } else {
+            front
+        };
+        let first = page.entry(index)?;
+        Some(Position {
+            anchor: here.anchor,
+            offset: here.offset + index as u64,
+            end: here.offset + rows as u64,
+            total: total.map(|total| total.saturating_sub(passed_over)),
+            reached,
+            undated: first.start.is_none().then(|| first.id.clone()),
+            is_stuck: index == 0,
+        })
     }
 
-    /// The last row's own start as an anchor, and the row's offset from there: how many rows
-    /// before it started then too. `None` if the page does not show all of them.
-    fn nearer_anchor(&self, page: &Page) -> Option<(DateTime<Utc>, u64)> {
-        let last = page.entries().last()?.start?;
-        let anchor = self.memory.direction.bound_before(last);
-        let is_before = |entry: &Entry<'_>| {
-            let is_before = |start| self.memory.direction.side(start, anchor) == Side::Before;
-            entry.start.is_some_and(is_before)
+    /// Goes on behind a page that another one follows.
+    fn go_on(&mut self, request: PageRequest, page: &Page, mut position: Position) {
+        let rows = page.row_count() as u64;
+        self.max_rows = if rows < request.limit { rows } else { u64::MAX };
+        self.learn_overlap(&position);
+        if let Some(reached) = position.reached
+            && self.needs_window(&position, request, page)
+        {
+            self.state = State::ReadingWindow {
+                window: Window::new(self.millisecond(reached)),
+                reached,
+                from: position,
+            };
+            return;
+        }
+        // Pages in flight that are counted from the old anchor are no reason for another one.
+        let is_deep = position.offset >= self.deep_offset && !position.is_stuck;
+        if is_deep && self.counted_from_here(request) == request && !self.ignores_anchors {
+            self.take_nearer_anchor(page, &mut position);
+        }
+        self.state = State::Reading(position);
+    }
+
+    /// Whether the runs of one millisecond fill the page, and a larger one is not to be had.
+    fn needs_window(&self, position: &Position, request: PageRequest, page: &Page) -> bool {
+        let rows = page.row_count() as u64;
+        let can_grow = rows >= request.limit && rows < u64::from(MAX_PAGE_SIZE);
+        let is_stuck = position.is_stuck && position.reached.is_some();
+        is_stuck && !can_grow && !self.ignores_anchors
+    }
+
+    /// Counts from the start of the row that the next page begins with.
+    fn take_nearer_anchor(&mut self, page: &Page, position: &mut Position) {
+        let direction = self.memory.direction;
+        let first = position.end - page.row_count() as u64;
+        let index = usize::try_from(position.offset - first).unwrap_or(usize::MAX);
+        let Some(start) = page.entry(index).and_then(|entry| entry.start) else {
+            return;
         };
-        let before = page.entries().take_while(is_before).count();
-        let ties = page.row_count() - before - 1;
-        let is_sorted = !page.entries().skip(before).any(|entry| is_before(&entry));
-        (before > 0 && is_sorted).then_some((anchor, ties as u64))
+        let is_before = |index: &usize| {
+            let start_of = page.entry(*index).and_then(|entry| entry.start);
+            start_of.is_none_or(|other| direction.side(other, start) == Side::Same)
+        };
+        // How many rows of the same start come before it: the page shows all of them, or the
+        // next one begins with some that are known.
+        let ties = (0..index).rev().take_while(is_before).count();
+        let shows_all = ties < index;
+        if !shows_all {
+            return;
+        }
+        let ties = ties as u64;
+        let by = position.offset - ties;
+        self.incidents.reanchors += 1;
+        let anchor = direction.bound_before(start);
+        self.nearer = Some(Nearer {
+            from: position.anchor,
+            to: anchor,
+            by,
+        });
+        position.anchor = Some(anchor);
+        position.offset = ties;
+        position.end -= by;
+        position.total = position.total.map(|total| total.saturating_sub(by));
+    }
+
+    /// Takes a page of a millisecond that is read by itself.
+    fn take_window(&mut self, request: PageRequest, page: &Page) -> Result<Taken, Broken> {
+        let direction = self.memory.direction;
+        let state = std::mem::replace(&mut self.state, State::Done);
+        let State::ReadingWindow {
+            mut window,
+            reached,
+            from,
+        } = state
+        else {
+            return Ok(Taken::default());
+        };
+        if is_out_of_bounds(request, page, direction) {
+            self.ignores_anchors = true;
+            self.state = State::Reading(from);
+            return Ok(Taken::default());
+        }
+        let is_here = |start| direction.side(start, reached) == Side::Same;
+        let mut taken = self.select(page, 0, page.row_count(), |entry| {
+            // What started a millisecond later comes when its own is read.
+            let is_here = entry.start.is_some_and(is_here);
+            is_here.then(|| self.what_is_known(entry)).flatten()
+        });
+        let coverage = window.take(request, page)?;
+        let behind = self.millisecond(reached).behind;
+        let behind = behind.filter(|behind| self.query.spans(Some(*behind)));
+        let is_last = coverage == Coverage::Whole && behind.is_none();
+        let seen = self.see(page, is_last);
+        taken.steps.extend(seen);
+        self.note(&taken, page);
+        self.position += taken.steps.len() as u64;
+        match (coverage, behind) {
+            _ if self.remaining() == 0 => self.end_pass(page.clocks),
+            (Coverage::Partial, _) => {
+                self.state = State::ReadingWindow {
+                    window,
+                    reached,
+                    from,
+                };
+            }
+            (Coverage::Whole, None) => self.end_pass(page.clocks),
+            (Coverage::Whole, Some(behind)) => {
+                self.measure_progress(Some(behind), None);
+                self.go_to(behind);
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Where the runs of one millisecond lie, and where the list goes on behind them.
+    fn millisecond(&self, start: DateTime<Utc>) -> Millisecond {
+        let direction = self.memory.direction;
+        direction.millisecond(start, self.has_finer_starts)
     }
 
     /// The list moved: looks for the place to go on from.
-    fn drift(&mut self, request: PageRequest, page: &Page) -> Result<Taken, Broken> {
-        let Some(watermark) = self.cursor.watermark() else {
-            return Err(self.moved(request, page));
-        };
-        if self.fruitless_drifts == MOST_FRUITLESS_DRIFTS {
-            return Err(Broken::Restless);
-        }
-        self.fruitless_drifts += 1;
-        self.incidents.drifts += 1;
-        self.incidents.reanchors += 1;
+    fn drift(&mut self, reached: Option<DateTime<Utc>>) -> Result<Taken, Broken> {
+        self.note_drift()?;
         self.probe = Probe::NotSent;
-        let target = match self.state {
-            State::Reading {
-                behind: Some(behind),
-                ..
-            } => behind.reached(self.memory.direction),
-            _ => watermark,
-        };
-        self.go_to(target);
-        Ok(Taken::default())
-    }
-
-    fn moved(&self, request: PageRequest, page: &Page) -> Broken {
-        let expected = match &self.state {
-            State::Reading { last, .. } => last.clone(),
-            _ => Id::default(),
-        };
-        Broken::Moved {
-            offset: request.offset,
-            expected,
-            found: page.first_key().cloned(),
+        match reached {
+            Some(reached) => {
+                self.incidents.reanchors += 1;
+                self.go_to(reached);
+            }
+            // No run had a start: what has been handed out is known by its ID.
+            None => self.start(),
         }
-    }
-
-    fn begins_before(&self, page: &Page, target: DateTime<Utc>) -> bool {
-        let first = page.entries().find_map(|entry| entry.start);
-        first.is_some_and(|start| self.memory.direction.side(start, target) == Side::Before)
+        Ok(Taken::default())
     }
 }
 
-/// Whether the service ignores the bounds of a request.
+/// Whether the service ignores the bounds of a request: it shows runs from outside of them, or
+/// runs without a start.
 fn is_out_of_bounds(request: PageRequest, page: &Page, direction: Direction) -> bool {
     let lies = |start, bound: Option<_>, side| {
         bound.is_some_and(|bound| direction.side(start, bound) == side)
     };
-    page.entries().filter_map(|entry| entry.start).any(|start| {
-        lies(start, request.anchor, Side::Before) || lies(start, request.until, Side::Beyond)
+    page.entries().any(|entry| match entry.start {
+        Some(start) => {
+            lies(start, request.anchor, Side::Before) || lies(start, request.until, Side::Beyond)
+        }
+        None => entry.run.is_some(),
     })
+}
+
+/// Whether the rows that have a start come in the order of the walk.
+fn is_sorted(page: &Page, direction: Direction) -> bool {
+    let mut starts = page.entries().filter_map(|entry| entry.start);
+    let Some(mut before) = starts.next() else {
+        return true;
+    };
+    starts.all(|start| {
+        let is_sorted = direction.side(start, before) != Side::Before;
+        before = start;
+        is_sorted
+    })
+}
+
+/// The start of the last row that has one.
+fn last_start(page: &Page) -> Option<DateTime<Utc>> {
+    let mut indices = (0..page.row_count()).rev();
+    indices.find_map(|index| page.entry(index)?.start)
 }
 
 /// Decides whether a page is the last one.
 ///
-/// A page with new rows that is as long as it can be never is: the request after it
-/// shows what follows. A shorter one is, unless `total` says that there is more. A page
-/// without new rows is, unless `total` says so, and then only after a second look.
+/// A page that is as long as it can be never is: the request after it shows what follows. A
+/// shorter one is, unless `total` says that there is more. A page without new rows is, unless
+/// `total` says so, and then only after a second look.
 fn judge(request: PageRequest, page: &Page, fresh: usize) -> After {
     match (fresh > 0, promises_more(request, page)) {
+        _ if is_full(request, page) => After::More,
         (true, true) => After::More,
-        (true, false) if is_full(request, page) => After::More,
         (false, true) => After::Doubtful,
         (_, false) => After::End,
     }
@@ -705,7 +916,8 @@ fn is_full(request: PageRequest, page: &Page) -> bool {
 
 /// Whether there is more behind a page, by the service's `total`.
 fn promises_more(request: PageRequest, page: &Page) -> bool {
-    request.offset.saturating_add(page.row_count() as u64) < page.total
+    let end = request.offset.saturating_add(page.row_count() as u64);
+    page.known_total().is_some_and(|total| end < total)
 }
 
 /// What follows a page.

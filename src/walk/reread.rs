@@ -8,8 +8,10 @@ use std::collections::{HashSet, VecDeque};
 
 use chrono::{DateTime, Utc};
 
+use super::window::{Coverage, Window};
 use super::{
-    Direction, PageRequest, Side, State, Taken, Walk, is_full, is_out_of_bounds, promises_more,
+    Direction, PageRequest, Side, State, Taken, Walk, is_full, is_out_of_bounds, is_sorted,
+    last_start, promises_more,
 };
 use crate::decode::Page;
 use crate::emit::Known;
@@ -18,9 +20,7 @@ use crate::run::Id;
 
 /// How many rows the first request asks for, and the least that one asks for.
 const FIRST_LIMIT: u64 = 100;
-const LEAST_LIMIT: u64 = 10;
-/// How many pages may have the same start before the rest is left for the next time.
-const MOST_PAGES_OF_TIES: u32 = 200;
+const MIN_LIMIT: u64 = 10;
 
 /// Where the unfinished runs are, and how to get at them.
 #[derive(Debug)]
@@ -28,18 +28,32 @@ pub(super) struct Reread {
     /// When the runs still to be read started: each once, in the direction of the walk.
     starts: VecDeque<DateTime<Utc>>,
     limit: u64,
-    ties: Ties,
+    reading: Reading,
     is_at_end: bool,
 }
 
-/// How far the rows of the first start have been read, where a page does not hold them all.
-#[derive(Debug, Default)]
-struct Ties {
-    pages: u32,
-    /// The offset and the ID of the last row, with which the next page begins.
-    last: Option<(u64, Id)>,
-    /// The rows of the pages so far.
+/// What the next request is for.
+#[derive(Debug)]
+enum Reading {
+    /// As many of the starts as may be on one page.
+    Range,
+    /// What lies behind a page that is shorter than it could be, though the service says that
+    /// there is more.
+    Behind(Doubt),
+    /// The first start alone, as it does not fit on a page.
+    Window(Window),
+}
+
+/// A page of which nobody knows whether it is the last one.
+#[derive(Debug, Clone)]
+struct Doubt {
+    request: PageRequest,
+    /// The first and the last start that were asked for.
+    range: (DateTime<Utc>, DateTime<Utc>),
     seen: HashSet<Id>,
+    /// The start of the last row.
+    last: Option<DateTime<Utc>>,
+    useful: u64,
 }
 
 impl Reread {
@@ -58,59 +72,44 @@ impl Reread {
         (!starts.is_empty()).then(|| Self {
             starts: starts.into(),
             limit: FIRST_LIMIT,
-            ties: Ties::default(),
+            reading: Reading::Range,
             is_at_end,
         })
     }
 
-    /// The next page: from the first start to the last that could be on it.
+    /// The next page.
     pub(super) fn request(&self, direction: Direction, page_size: u64) -> PageRequest {
-        let limit = self.limit.min(page_size.max(LEAST_LIMIT));
-        let last = self.starts.iter().take(limit as usize).next_back();
-        let offset = self.ties.last.as_ref().map_or(0, |(offset, _)| *offset);
+        match &self.reading {
+            Reading::Window(window) => window.request(),
+            Reading::Behind(doubt) => PageRequest {
+                offset: doubt.request.offset + doubt.seen.len() as u64,
+                ..doubt.request
+            },
+            Reading::Range => self.range(direction, page_size),
+        }
+    }
+
+    /// From the first start to the last that could be on one page.
+    fn range(&self, direction: Direction, page_size: u64) -> PageRequest {
+        let limit = self.limit.min(page_size.max(MIN_LIMIT));
+        let range = self.ends(limit);
         PageRequest {
-            anchor: self
-                .starts
-                .front()
-                .map(|start| direction.bound_before(*start)),
-            until: last.map(|start| direction.bound_behind(*start)),
-            ..PageRequest::rows(offset, limit)
+            anchor: range.map(|(first, _)| direction.bound_before(first)),
+            until: range.map(|(_, last)| direction.bound_behind(last)),
+            ..PageRequest::rows(0, limit)
         }
     }
 
-    /// Whether a page does not begin where the one before ended.
-    fn has_moved(&self, page: &Page) -> bool {
-        let last = self.ties.last.as_ref();
-        last.is_some_and(|(_, last)| page.first_key() != Some(last))
+    /// The first start, and the last of those that could be on a page of so many rows.
+    fn ends(&self, limit: u64) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+        let mut starts = self.starts.iter().take(limit as usize);
+        let first = *starts.next()?;
+        Some((first, starts.next_back().copied().unwrap_or(first)))
     }
 
-    /// Begins with the first start once more.
-    fn restart(&mut self) {
-        self.ties = Ties {
-            pages: self.ties.pages + 1,
-            ..Ties::default()
-        };
-        if self.ties.pages > MOST_PAGES_OF_TIES {
-            self.give_up();
-        }
-    }
-
-    /// Leaves the runs of the first start for the next time.
-    fn give_up(&mut self) {
-        self.starts.pop_front();
-        self.ties = Ties::default();
-    }
-
-    /// Crosses off what an answer has shown. `useful` is how many of its rows were of use.
-    fn cross_off(
-        &mut self,
-        request: PageRequest,
-        page: &Page,
-        shown: &Shown,
-        useful: u64,
-        page_size: u64,
-    ) {
-        let (before, rows) = (self.starts.len(), page.row_count() as u64);
+    /// Crosses the starts off of which every run has been shown, and says whether there were any.
+    fn cross_off(&mut self, shown: &Shown<'_>) -> bool {
+        let before = self.starts.len();
         while self
             .starts
             .front()
@@ -118,70 +117,37 @@ impl Reread {
         {
             self.starts.pop_front();
         }
-        if self.starts.len() < before {
-            self.ties = Ties::default();
-            return self.adapt(rows >= request.limit, rows, useful);
-        }
-        self.ties.pages += 1;
-        match page.last_key() {
-            _ if request.limit < page_size => self.limit = u64::from(MAX_PAGE_SIZE),
-            Some(last) if rows > 1 && self.ties.pages <= MOST_PAGES_OF_TIES => {
-                self.ties.last = Some((request.offset + rows - 1, last.clone()));
-                let seen = page.entries().map(|entry| entry.id.clone());
-                self.ties.seen.extend(seen);
-            }
-            _ => self.give_up(),
-        }
+        self.starts.len() < before
     }
 
     fn adapt(&mut self, is_full: bool, rows: u64, useful: u64) {
         if is_full && useful * 16 >= rows {
             self.limit = (self.limit * 2).min(u64::from(MAX_PAGE_SIZE));
         } else if is_full && useful * 64 < rows {
-            self.limit = (self.limit / 2).max(LEAST_LIMIT);
+            self.limit = (self.limit / 2).max(MIN_LIMIT);
         }
     }
 }
 
-/// Which starts an answer shows every row of.
-struct Shown {
+/// Which starts have been shown with every run, and what has been seen of them.
+struct Shown<'a> {
     direction: Direction,
+    from: DateTime<Utc>,
     /// Everything up to there, or only what is before it.
-    to: Option<DateTime<Utc>>,
+    to: DateTime<Utc>,
     is_inclusive: bool,
+    has_seen: &'a dyn Fn(&Id) -> bool,
 }
 
-impl Shown {
-    fn new(direction: Direction, request: PageRequest, page: &Page) -> Self {
-        let is_whole = !is_full(request, page) && !promises_more(request, page);
-        let last = page.entries().filter_map(|entry| entry.start).last();
-        match last {
-            Some(last) if !is_whole => Self {
-                direction,
-                to: Some(last),
-                is_inclusive: false,
-            },
-            // Of rows without a start nobody knows where they lie.
-            None if page.row_count() > 0 && !is_whole => Self {
-                direction,
-                to: request.anchor,
-                is_inclusive: false,
-            },
-            _ => Self {
-                direction,
-                to: request.until,
-                is_inclusive: true,
-            },
-        }
-    }
-
+impl Shown<'_> {
     fn covers(&self, start: DateTime<Utc>) -> bool {
-        let Some(to) = self.to else { return true };
-        match self.direction.side(start, to) {
-            Side::Before => true,
-            Side::Same => self.is_inclusive,
-            Side::Beyond => false,
-        }
+        let side = |bound| self.direction.side(start, bound);
+        side(self.from) != Side::Before
+            && match side(self.to) {
+                Side::Before => true,
+                Side::Same => self.is_inclusive,
+                Side::Beyond => false,
+            }
     }
 }
 
@@ -196,27 +162,131 @@ impl Walk {
             self.begin_pass();
             return Taken::default();
         }
-        if reread.has_moved(page) {
-            reread.restart();
-            self.go_on_rereading(reread);
-            return Taken::default();
-        }
-        let mut taken = self.select(page, 0, |entry| match self.cursor.known(entry.id) {
-            Known::Open(open) if entry.run.is_some() => Some(Known::Open(open)),
-            _ => None,
-        });
-        taken.duplicates = 0;
-        let shown = Shown::new(self.memory.direction, request, page);
-        let missing = self.missing(request, page, &shown, &reread.ties.seen);
         let useful = page
             .entries()
             .filter(|entry| self.is_open(entry.id))
             .count();
-        reread.cross_off(request, page, &shown, useful as u64, self.page_size());
-        taken.steps.extend(self.miss(missing));
-        self.note(&taken);
+        let mut taken = self.select(page, 0, page.row_count(), |entry| {
+            match self.cursor.known(entry.id) {
+                Known::Open(open) if entry.run.is_some() => Some(Known::Open(open)),
+                _ => None,
+            }
+        });
+        let missing = match std::mem::replace(&mut reread.reading, Reading::Range) {
+            Reading::Range => self.take_range(&mut reread, request, page, useful as u64),
+            Reading::Behind(doubt) => self.resolve(&mut reread, &doubt, page),
+            Reading::Window(window) => self.take_first(&mut reread, window, request, page),
+        };
+        taken.steps.extend(self.miss(missing, page));
+        self.note(&taken, page);
         self.go_on_rereading(reread);
         taken
+    }
+
+    /// Takes a page that begins with the first start. Returns the runs that are missing.
+    fn take_range(
+        &self,
+        reread: &mut Reread,
+        request: PageRequest,
+        page: &Page,
+        useful: u64,
+    ) -> Vec<Id> {
+        let (is_full, rows) = (is_full(request, page), page.row_count());
+        let Some(range) = reread.ends(request.limit) else {
+            return Vec::new();
+        };
+        let doubt = Doubt {
+            request,
+            range,
+            seen: page.entries().map(|entry| entry.id.clone()).collect(),
+            last: last_start(page).filter(|_| is_sorted(page, self.memory.direction)),
+            useful,
+        };
+        if is_full {
+            return self.cover_part(reread, &doubt, true);
+        }
+        if promises_more(request, page) && rows > 0 && doubt.seen.len() == rows {
+            reread.reading = Reading::Behind(doubt);
+            return Vec::new();
+        }
+        self.cover_all(reread, &doubt)
+    }
+
+    /// Takes the page behind one that left a doubt: if there is nothing, that was the end.
+    fn resolve(&self, reread: &mut Reread, doubt: &Doubt, page: &Page) -> Vec<Id> {
+        match page.row_count() {
+            0 => self.cover_all(reread, doubt),
+            _ => self.cover_part(reread, doubt, false),
+        }
+    }
+
+    /// Takes a page of the first start alone.
+    fn take_first(
+        &self,
+        reread: &mut Reread,
+        mut window: Window,
+        request: PageRequest,
+        page: &Page,
+    ) -> Vec<Id> {
+        match window.take(request, page) {
+            Ok(Coverage::Partial) => {
+                reread.reading = Reading::Window(window);
+                Vec::new()
+            }
+            Ok(Coverage::Whole) => {
+                let Some(&start) = reread.starts.front() else {
+                    return Vec::new();
+                };
+                let shown = Shown {
+                    direction: self.memory.direction,
+                    from: start,
+                    to: start,
+                    is_inclusive: true,
+                    has_seen: &|id| window.has_seen(id),
+                };
+                reread.cross_off(&shown);
+                self.missing(&shown)
+            }
+            // They are left for the next time.
+            Err(_) => {
+                reread.starts.pop_front();
+                Vec::new()
+            }
+        }
+    }
+
+    /// A page shows all runs of its range.
+    fn cover_all(&self, reread: &mut Reread, doubt: &Doubt) -> Vec<Id> {
+        let shown = Shown {
+            direction: self.memory.direction,
+            from: doubt.range.0,
+            to: doubt.range.1,
+            is_inclusive: true,
+            has_seen: &|id| doubt.seen.contains(id),
+        };
+        reread.cross_off(&shown);
+        self.missing(&shown)
+    }
+
+    /// A page shows all runs of its range that started before its last one.
+    fn cover_part(&self, reread: &mut Reread, doubt: &Doubt, is_full: bool) -> Vec<Id> {
+        let direction = self.memory.direction;
+        let shown = Shown {
+            direction,
+            from: doubt.range.0,
+            // Of rows without a start nobody knows where they lie.
+            to: doubt.last.unwrap_or(doubt.range.0),
+            is_inclusive: false,
+            has_seen: &|id| doubt.seen.contains(id),
+        };
+        if reread.cross_off(&shown) {
+            reread.adapt(is_full, doubt.seen.len() as u64, doubt.useful);
+            return self.missing(&shown);
+        }
+        if let Some(start) = reread.starts.front() {
+            reread.reading = Reading::Window(Window::new(self.millisecond(*start)));
+        }
+        Vec::new()
     }
 
     /// Reads the rest of the runs again, or goes on to what comes after that.
@@ -234,29 +304,10 @@ impl Walk {
         matches!(self.cursor.known(id), Known::Open(_))
     }
 
-    /// The runs that would be on the page, or on those of the same start before it, if they
-    /// were still there.
-    fn missing(
-        &self,
-        request: PageRequest,
-        page: &Page,
-        shown: &Shown,
-        seen: &HashSet<Id>,
-    ) -> Vec<Id> {
-        let is_doubtful = page.row_count() == 0 && promises_more(request, page);
-        if is_doubtful {
-            return Vec::new();
-        }
-        let direction = self.memory.direction;
-        let on_page: HashSet<&Id> = page.entries().map(|entry| entry.id).collect();
-        let is_shown = |start| {
-            let side = request.anchor.map(|anchor| direction.side(start, anchor));
-            side != Some(Side::Before) && shown.covers(start)
-        };
-        let missing = self
-            .cursor
-            .open()
-            .filter(|(id, start)| is_shown(*start) && !on_page.contains(id) && !seen.contains(*id));
+    /// The runs that would have been seen if they were still there.
+    fn missing(&self, shown: &Shown<'_>) -> Vec<Id> {
+        let open = self.cursor.open();
+        let missing = open.filter(|(id, start)| shown.covers(*start) && !(shown.has_seen)(id));
         missing.map(|(id, _)| id.clone()).collect()
     }
 }

@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use chrono::{DateTime, Utc};
-
-use super::{Behind, Side, Walk};
+use super::{Side, Walk};
 use crate::cursor::{Step, Then};
 use crate::decode::{Entry, Page};
 use crate::emit::{Emit, Known};
@@ -13,7 +11,8 @@ use crate::emit::{Emit, Known};
 /// What to do with the rows of an answer.
 #[derive(Debug, Default)]
 pub(crate) struct Taken {
-    /// Hand out these, counted over all rows of the page, readable or not …
+    /// Hand out these, counted over all rows of the page, readable or not, from the first one
+    /// that is handed out …
     pub(crate) rows: Range<usize>,
     /// … but not these among them, in ascending order.
     pub(crate) left_out: Vec<usize>,
@@ -39,40 +38,27 @@ impl Taken {
 }
 
 impl Walk {
-    /// Whether a row that was dealt with comes again behind the overlap: rows that started
-    /// in the same millisecond have changed places, and one of them may have been missed; or
-    /// the service reads in circles.
-    pub(super) fn is_out_of_order(&self, page: &Page) -> bool {
-        let Some(watermark) = self.cursor.watermark() else {
-            return false;
-        };
-        let is_passed = |start| self.memory.direction.side(start, watermark) != Side::Beyond;
-        let mut passed = page
-            .entries()
-            .skip(1)
-            .filter(|entry| entry.start.is_some_and(is_passed));
-        passed.any(|entry| self.cursor.known(entry.id) != Known::New)
-    }
-
-    /// Decides what to do with the rows of a page. `known` says what is known of a run, and
-    /// `None` if its row is of no interest.
+    /// Decides what to do with the rows of a page from `from` on. Rows before `overlap` have been
+    /// read before, and count as no duplicates. `known` says what is known of a run, and `None` if
+    /// its row is of no interest.
     pub(super) fn select(
         &self,
         page: &Page,
+        from: usize,
         overlap: usize,
         known: impl Fn(&Entry<'_>) -> Option<Known>,
     ) -> Taken {
         let mut left = self.remaining();
         let takes_all = self.takes_all();
         let mut taken = Taken {
-            rows: overlap..overlap,
-            steps: Vec::with_capacity(page.row_count() - overlap),
+            rows: from..from,
+            steps: Vec::with_capacity(page.row_count().saturating_sub(from)),
             ..Taken::default()
         };
-        // Those of this page without a start, and the finish they were handed out with: while
-        // the service looks its list through, one may get its start and come behind it again.
+        // Rows of this page that are dealt with here: while the service looks its list through, a
+        // run may get its start and come behind it again. The finish they had is kept.
         let mut undated = HashMap::new();
-        for (index, entry) in page.entries().enumerate().skip(overlap) {
+        for (index, entry) in page.entries().enumerate().skip(from) {
             if left == 0 {
                 break;
             }
@@ -92,7 +78,7 @@ impl Walk {
                 taken.steps.push(Step::hand_out(entry.id, entry.start));
                 continue;
             }
-            let step = known.and_then(|known| self.step(&entry, known, page.answered_at));
+            let step = known.and_then(|known| self.step(&entry, known, page));
             if let Some(step) = step.as_ref().filter(|step| step.hand_out) {
                 // Rows that cannot be read may look alike, and are each an error of their own.
                 if step.start.is_none() && entry.run.is_some() {
@@ -101,18 +87,23 @@ impl Walk {
                 left -= 1;
                 taken.late += u64::from(known == Some(Known::New) && self.is_late(&entry));
             } else {
-                taken.left_out.push(index);
-                taken.duplicates += u64::from(known != Some(Known::New));
+                if taken.rows.start == index {
+                    taken.rows.start = index + 1;
+                } else {
+                    taken.left_out.push(index);
+                }
+                let is_repeated = index >= overlap && known != Some(Known::New);
+                taken.duplicates += u64::from(is_repeated);
             }
             taken.steps.extend(step);
         }
         taken
     }
 
-    /// What is known of a run, or `None` if its row is of no interest: it lies where the pass
-    /// has no business, or has lost its start.
+    /// What is known of a run, or `None` if its row is of no interest: it lies where the cursor
+    /// has forgotten what it dealt with, or has lost its start.
     #[inline]
-    pub(super) fn what_is_known(&self, entry: &Entry<'_>, behind: Option<Behind>) -> Option<Known> {
+    pub(super) fn what_is_known(&self, entry: &Entry<'_>) -> Option<Known> {
         let Some(start) = entry.start else {
             let is_new = self.cursor.known(entry.id) == Known::New;
             return is_new.then_some(Known::New);
@@ -124,7 +115,7 @@ impl Walk {
             return Some(Known::New);
         }
         let known = self.cursor.known(entry.id);
-        let is_forgotten = behind.is_some() && self.cursor.has_forgotten(start, direction);
+        let is_forgotten = self.cursor.has_forgotten(start, direction);
         (known != Known::New || !is_forgotten).then_some(known)
     }
 
@@ -143,23 +134,21 @@ impl Walk {
 
     /// What a row does to the cursor, if anything.
     #[inline]
-    fn step(
-        &self,
-        entry: &Entry<'_>,
-        known: Known,
-        answered_at: Option<DateTime<Utc>>,
-    ) -> Option<Step> {
+    fn step(&self, entry: &Entry<'_>, known: Known, page: &Page) -> Option<Step> {
         let mut step = Step::hand_out(entry.id, entry.start);
-        let Some(run) = entry.run else {
-            return (known == Known::New).then_some(step);
-        };
         if !self.query.spans(entry.start) {
             // The service ignores bounds: the walk passes over the row.
             step.hand_out = false;
             return (known == Known::New).then_some(step);
         }
+        let Some(run) = entry.run else {
+            return (known == Known::New).then_some(step);
+        };
         let emit = self.rules.emit;
-        let verdict = emit.judge(run, known, self.query.wants(&run.status), answered_at);
+        let is_wanted = self.query.wants(&run.status);
+        let verdict = emit.judge(run, known, is_wanted, || {
+            self.settling.is_over(run, page.clocks)
+        });
         step.hand_out = verdict.hand_out;
         match verdict.open {
             Some(open) => step.then = Then::Open(open),
@@ -178,8 +167,9 @@ impl Walk {
     }
 
     /// Moves on over the rows of a page.
-    pub(super) fn note(&mut self, taken: &Taken) {
+    pub(super) fn note(&mut self, taken: &Taken, page: &Page) {
         self.cursor.advance(&taken.steps, &self.memory);
+        self.see_finishes(page);
         self.incidents.duplicates += taken.duplicates;
         self.incidents.late += taken.late;
     }

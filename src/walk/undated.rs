@@ -4,10 +4,7 @@
 //! walk reads from one end to the first run that has a start, and if there was none without,
 //! from the other.
 
-use super::{
-    Broken, Direction, MOST_FRUITLESS_DRIFTS, MOST_FRUITLESS_PAGES, PageRequest, State, Taken,
-    Walk, is_full,
-};
+use super::{Broken, Direction, PageRequest, State, Taken, Walk, is_full};
 use crate::decode::{Entry, Page};
 use crate::emit::Known;
 use crate::query::MAX_PAGE_SIZE;
@@ -59,7 +56,7 @@ impl Walk {
     ///
     /// # Errors
     ///
-    /// [`Broken::Restless`] if the list moves again and again, [`Broken::Stalled`] if it goes on
+    /// [`Broken::Unstable`] if the list moves again and again, [`Broken::Stalled`] if it goes on
     /// and on with runs that are known.
     pub(super) fn take_undated(
         &mut self,
@@ -74,18 +71,14 @@ impl Walk {
         if expected.is_some() && page.first_key() != expected {
             return self.look_again(direction);
         }
-        if self.fruitless_pages == MOST_FRUITLESS_PAGES {
-            let offset = request.offset;
-            return Err(Broken::Stalled { offset });
-        }
-        let mut taken = self.select(page, overlap, |entry| {
+        self.check_stall(request)?;
+        // The others are of no interest here: nobody has dealt with them.
+        let taken = self.select(page, overlap, page.row_count(), |entry| {
             let is_new = is_undated(entry) && self.cursor.known(entry.id) == Known::New;
             is_new.then_some(Known::New)
         });
-        // The others are of no interest here: nobody has dealt with them.
-        taken.duplicates = 0;
-        self.note(&taken);
-        self.measure_progress();
+        self.note(&taken, page);
+        self.measure_progress(None, None);
         let shows_start = page.entries().any(|entry| entry.start.is_some());
         let goes_on = !shows_start && is_full(request, page) && page.row_count() > overlap;
         let found_some = page.entries().any(|entry| is_undated(&entry));
@@ -108,11 +101,7 @@ impl Walk {
 
     /// The list moved: begins with its end once more. What has been handed out is known.
     fn look_again(&mut self, direction: Direction) -> Result<Taken, Broken> {
-        if self.fruitless_drifts == MOST_FRUITLESS_DRIFTS {
-            return Err(Broken::Restless);
-        }
-        self.fruitless_drifts += 1;
-        self.incidents.drifts += 1;
+        self.note_drift()?;
         self.state = State::LookingForUndated(Undated::from_end(direction));
         Ok(Taken::default())
     }

@@ -113,7 +113,7 @@ impl List {
             rows: rows.map(json).collect(),
             unreadable: Vec::new(),
             texts: None,
-            answered_at: None,
+            clocks: None,
         }
     }
 }
@@ -220,7 +220,7 @@ fn a_limit_asks_for_no_more_than_it_needs() {
     let first = next_request(&walk);
     walk.take(first, &list.answer(first)).unwrap();
     let second = next_request(&walk);
-    assert_eq!((second.offset, second.limit), (999, 2));
+    assert_eq!((second.offset, second.limit), (998, 3));
 }
 
 #[test]
@@ -276,7 +276,7 @@ fn new_runs_push_a_descending_list_down_and_nothing_comes_twice() {
         list.insert(1_000_000 + request as i64)
     });
     assert_eq!(outcome.ids, expected);
-    assert!(outcome.incidents.drifts > 0);
+    assert_eq!(outcome.incidents.drifts, 0, "rows in front are no drift");
 }
 
 #[test]
@@ -304,7 +304,7 @@ fn ties_that_change_places_are_all_read() {
     });
     assert_eq!(outcome.ids.len(), 7);
     assert_eq!(outcome.ids.into_iter().collect::<HashSet<_>>(), expected);
-    assert_eq!(outcome.incidents.drifts, 1);
+    assert_eq!(outcome.incidents.drifts, 0);
 }
 
 #[test]
@@ -401,17 +401,17 @@ fn a_run_that_gets_its_start_later_does_not_come_twice() {
 }
 
 #[test]
-fn without_a_watermark_a_list_that_moved_is_an_error() {
+fn without_a_watermark_a_list_that_moved_is_read_from_its_beginning() {
     let mut list = List::of(0);
     list.rows = (0..30).map(|n| (format!("run{n}"), None)).collect();
-    let outcome = read(&query().page_size(10), &mut list, |_, list| {
-        list.rows.remove(0);
+    let expected = list.ids();
+    let outcome = read(&query().page_size(10), &mut list, |request, list| {
+        if request < 5 {
+            list.rows.remove(0);
+        }
     });
-    assert_eq!(outcome.ids.len(), 10);
-    assert_eq!(
-        outcome.end.unwrap_err().to_string(),
-        "the list moved while it was read: run run9 was at offset 9, now run10 is there"
-    );
+    assert_eq!(outcome.ids, expected);
+    assert!(outcome.incidents.drifts > 0);
 }
 
 #[test]
@@ -427,17 +427,18 @@ fn more_ties_than_a_page_holds_may_even_change_places_with_every_answer() {
 }
 
 #[test]
-fn a_service_that_never_answers_alike_is_an_error_not_a_loop() {
-    let list = List::starting([0; 50]);
+fn a_service_that_never_answers_alike_is_no_loop() {
+    let mut list = List::of(5);
+    list.total = Some(50);
     let mut walk = walk(&query().page_size(5));
     let mut other = List::of(0);
-    other.rows = vec![("stranger".into(), Some(0))];
-    for answers in 0..1000 {
-        let request = next_request(&walk);
+    other.rows = vec![("stranger".into(), Some(1_000_000))];
+    other.total = Some(50);
+    let mut answers = 0;
+    while let Next::Fetch(request) = walk.next() {
         // Behind the anchor, the rows handed out; anywhere else, a row that does not follow.
-        let page = match (answers, request.anchor, request.offset) {
-            (0, ..) => list.answer(request),
-            (_, Some(_), 0) => list.answer(PageRequest {
+        let page = match request.offset {
+            0 => list.answer(PageRequest {
                 limit: 5,
                 ..request
             }),
@@ -447,38 +448,47 @@ fn a_service_that_never_answers_alike_is_an_error_not_a_loop() {
                 ..request
             }),
         };
-        match walk.take(request, &page) {
-            Ok(taken) => assert!(answers == 0 || taken.count() == 0),
-            Err(broken) => {
-                assert_eq!(broken, Broken::Restless);
-                assert!(answers < 50, "{answers} answers");
-                return;
-            }
+        answers += 1;
+        assert!(answers < 250, "the walk does not end");
+        if walk.take(request, &page).is_err() {
+            break;
         }
     }
-    panic!("the walk does not end");
 }
 
 #[test]
-fn a_server_that_caps_pages_at_one_row_is_an_error_not_a_loop() {
-    let mut list = List::of(3);
-    list.cap = 1;
-    let outcome = read_still(&query(), &list);
-    assert_eq!(outcome.end, Err(Broken::Stalled { offset: 0 }));
+fn a_server_that_caps_pages_at_one_row_or_two_can_be_read() {
+    for (cap, report_cap) in [(1, true), (1, false), (2, true), (2, false)] {
+        for rows in [1, 2, 3, 50] {
+            let list = List {
+                cap,
+                report_cap,
+                ..List::of(rows)
+            };
+            let outcome = read_still(&query(), &list);
+            assert_eq!((outcome.end, outcome.ids), (Ok(()), list.ids()));
+            assert!(
+                outcome.requests <= 6 * rows,
+                "{} requests",
+                outcome.requests
+            );
+        }
+    }
 }
 
 #[test]
-fn one_row_a_page_is_noticed_even_if_the_service_does_not_tell() {
-    let mut list = List::of(5);
-    list.cap = 1;
-    list.report_cap = false;
-    let outcome = read_still(&query(), &list);
-    assert_eq!(outcome.end, Err(Broken::Stalled { offset: 0 }));
-
-    let mut list = List::of(1);
-    list.cap = 1;
-    let outcome = read_still(&query(), &list);
-    assert_eq!((outcome.end, outcome.ids.len()), (Ok(()), 1));
+fn a_server_that_ignores_bounds_and_caps_pages_at_one_row_is_an_error_not_a_loop() {
+    for report_cap in [true, false] {
+        let list = List {
+            cap: 1,
+            report_cap,
+            ignores_bounds: true,
+            ..List::of(3)
+        };
+        let outcome = read_still(&query(), &list);
+        assert!(matches!(outcome.end, Err(Broken::Stalled { .. })));
+        assert_eq!(outcome.ids, ["run0"]);
+    }
 }
 
 #[test]
@@ -508,7 +518,7 @@ proptest! {
     fn a_list_that_stands_still_comes_whole_and_in_order(
         rows in 0_usize..400,
         page_size in 1_u32..=50,
-        cap in 2_u64..60,
+        cap in 3_u64..60,
         report_cap: bool,
         total in proptest::option::of(prop_oneof![
             Just(0), Just(u64::MAX), Just(1 << 40), 0_u64..500,
@@ -529,10 +539,10 @@ proptest! {
             .skip(offset as usize)
             .take(limit.unwrap_or(u64::MAX) as usize)
             .collect();
-        let rows_a_page = u64::from(page_size).min(cap - 1) as usize;
+        let rows_a_page = u64::from(page_size).min(cap - 2) as usize;
         let ideal = expected.len().div_ceil(rows_a_page);
         prop_assert_eq!(outcome.ids, expected);
-        prop_assert!(outcome.requests <= ideal + 4, "{} requests, ideal {}", outcome.requests, ideal);
+        prop_assert!(outcome.requests <= ideal + 6, "{} requests, ideal {}", outcome.requests, ideal);
         prop_assert_eq!(outcome.incidents, Incidents::default());
     }
 }

@@ -88,7 +88,8 @@ impl Walk {
         let request = self.counted_from_here(request);
         let rows = request.limit.min(self.most_rows);
         let offset = request.offset.saturating_add(rows).saturating_sub(1);
-        if request.anchor != anchor || offset <= request.offset || offset >= total {
+        let is_past_end = total.is_none_or(|total| offset >= total);
+        if request.anchor != anchor || offset <= request.offset || is_past_end {
             return None;
         }
         let wanted = self.wanted(offset.saturating_sub(here));

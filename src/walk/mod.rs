@@ -161,8 +161,8 @@ enum State {
         anchor: Option<DateTime<Utc>>,
         offset: u64,
         last: Id,
-        /// How many rows there are from the anchor on, by the service's count.
-        total: u64,
+        /// How many rows there are from the anchor on, by the service's count, if it says so.
+        total: Option<u64>,
         /// Where rows may follow that were dealt with before.
         behind: Option<Behind>,
     },
@@ -611,7 +611,7 @@ impl Walk {
             anchor,
             offset,
             last,
-            total: page.total.saturating_sub(passed_over),
+            total: page.total.map(|total| total.saturating_sub(passed_over)),
             behind,
         }
     }
@@ -696,16 +696,22 @@ fn judge(request: PageRequest, page: &Page, fresh: usize) -> After {
     }
 }
 
-/// Whether a page has as many rows as it could have.
+/// Whether a page has as many rows as it could have. Where the service says neither how many
+/// these are nor how long the list is, any page with rows may be full.
 fn is_full(request: PageRequest, page: &Page) -> bool {
     let answered = page.limit.filter(|limit| *limit > 0);
+    if answered.is_none() && page.total.is_none() {
+        return page.row_count() > 0;
+    }
     let limit = answered.map_or(request.limit, |limit| limit.min(request.limit));
     page.row_count() as u64 >= limit
 }
 
-/// Whether there is more behind a page, by the service's `total`.
+/// Whether there is more behind a page, by the service's `total`. Without one, nothing is
+/// promised.
 fn promises_more(request: PageRequest, page: &Page) -> bool {
-    request.offset.saturating_add(page.row_count() as u64) < page.total
+    let end = request.offset.saturating_add(page.row_count() as u64);
+    page.total.is_some_and(|total| end < total)
 }
 
 /// What follows a page.

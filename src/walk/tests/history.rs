@@ -234,7 +234,7 @@ impl Service {
             .skip(request.offset as usize)
             .take(limit as usize);
         Page {
-            total: self.total.unwrap_or(total),
+            total: Some(self.total.unwrap_or(total)),
             offset: Some(request.offset),
             limit: Some(limit),
             desc: Some(wire.descending),

@@ -514,6 +514,39 @@ async fn a_byte_order_mark_before_a_page_is_passed_over() {
     }
 }
 
+/// The rows of the file are cut out of the bodies.
+#[cfg(feature = "export")]
+#[tokio::test]
+async fn an_export_needs_no_total() {
+    use apify_runs::export::{Export, Output};
+
+    for (mark, head) in [
+        ("", ""),
+        ("\u{feff}", r#""total":TOTAL,"limit":LIMIT,"#),
+        ("\u{feff}", r#""total":"many" ,"#),
+    ] {
+        let list = OddList {
+            mark,
+            ..OddList::new(head)
+        };
+        let (client, server) = list.client().await;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("runs.jsonl");
+        let runs = client.runs(RunQuery::actor("a").page_size(10));
+        let export = Export::new(runs, Output::file(&path));
+        let summary = export.run().await.unwrap();
+        let total = head.contains("TOTAL").then_some(LISTED as u64);
+        assert_eq!(
+            (summary.total_before, summary.total_after),
+            (total, total),
+            "{head}"
+        );
+        let expected: String = (0..LISTED).map(|n| list.row(n) + "\n").collect();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), expected, "{head}");
+        server.abort();
+    }
+}
+
 /// Such pages are read row by row.
 #[tokio::test]
 async fn pages_of_bad_rows_may_have_an_odd_head_too() {

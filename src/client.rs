@@ -11,7 +11,7 @@ use reqwest::redirect::Policy;
 
 use crate::base_url;
 use crate::decode::Page;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::fetch::Fetcher;
 use crate::pace::Pacer;
 use crate::pages::RunPage;
@@ -142,7 +142,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Any kind but `Item`.
+    /// Any kind but `Item`; [`ErrorKind::Protocol`] if the response does not say how many runs
+    /// there are.
     ///
     /// # Cancel safety
     ///
@@ -152,7 +153,14 @@ impl Client {
     ///
     /// Outside of a tokio runtime with I/O and time enabled.
     pub async fn count(&self, query: impl Into<RunQuery>) -> Result<u64> {
-        let query = query.into();
+        self.total(query.into()).await?.ok_or_else(|| {
+            let message = "the response does not say how many runs there are";
+            Error::new(ErrorKind::Protocol, message)
+        })
+    }
+
+    /// How many runs the list has, if the service says so.
+    pub(crate) async fn total(&self, query: RunQuery) -> Result<Option<u64>> {
         let page = self.fetch(query, PageRequest::rows(0, 1)).await?;
         Ok(page.total)
     }

@@ -1,13 +1,15 @@
 //! The body of an answer: a page of runs, or what came instead.
 
 use std::fmt::{self, Write};
+use std::marker::PhantomData;
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::clocks::Clocks;
+use crate::lenient::{Lenient, agree};
 use crate::plain;
 use crate::run::{Id, MOST_ROWS, Rows, RunSummary};
 use crate::texts::{self, RowTexts, Spans};
@@ -19,13 +21,19 @@ const SHOWN_CHARS: usize = 200;
 /// is cut, so that no part of one is left.
 const QUOTED_BYTES: usize = 16 << 10;
 
+/// What some programs write before UTF-8, against RFC 8259.
+pub(crate) const BYTE_ORDER_MARK: &str = "\u{feff}";
+
 /// What is wrong with a page of more rows.
 pub(crate) const TOO_MANY_ROWS: &str = "the page has more than 10000 rows";
 
 /// One answer of the list, as the service gave it.
+///
+/// What it says of the list is `None` if it is missing or makes no sense: the rows are good
+/// without it.
 #[derive(Debug)]
 pub(crate) struct Page {
-    pub(crate) total: u64,
+    pub(crate) total: Option<u64>,
     pub(crate) offset: Option<u64>,
     pub(crate) limit: Option<u64>,
     pub(crate) desc: Option<bool>,
@@ -106,13 +114,68 @@ struct ListEnvelope<T> {
     data: List<T>,
 }
 
-#[derive(Deserialize)]
 struct List<T> {
-    total: u64,
+    total: Option<u64>,
     offset: Option<u64>,
     limit: Option<u64>,
     desc: Option<bool>,
     items: T,
+}
+
+/// The names of a list's fields.
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "camelCase")]
+enum Field {
+    Total,
+    Offset,
+    Limit,
+    Desc,
+    Items,
+    #[serde(other)]
+    Unknown,
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ListVisitor(PhantomData))
+    }
+}
+
+struct ListVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
+    type Value = List<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with a list of runs")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
+        let (mut total, mut offset, mut limit, mut desc, mut items) =
+            (None, None, None, None, None);
+        while let Some(field) = fields.next_key()? {
+            match field {
+                Field::Total => agree(&mut total, fields.next_value()?),
+                Field::Offset => agree(&mut offset, fields.next_value()?),
+                Field::Limit => agree(&mut limit, fields.next_value()?),
+                Field::Desc => agree(&mut desc, fields.next_value()?),
+                Field::Items if items.is_some() => {
+                    return Err(de::Error::duplicate_field("items"));
+                }
+                Field::Items => items = Some(fields.next_value()?),
+                Field::Unknown => {
+                    fields.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(List {
+            total: total.and_then(|Lenient(total)| total),
+            offset: offset.and_then(|Lenient(offset)| offset),
+            limit: limit.and_then(|Lenient(limit)| limit),
+            desc: desc.and_then(|Lenient(desc)| desc),
+            items: items.ok_or_else(|| de::Error::missing_field("items"))?,
+        })
+    }
 }
 
 /// The rows of a page, not read yet.
@@ -156,7 +219,7 @@ impl Page {
     /// A page without rows.
     pub(crate) fn empty() -> Self {
         Self {
-            total: 0,
+            total: None,
             offset: None,
             limit: None,
             desc: None,
@@ -182,11 +245,6 @@ impl Page {
                 None => rows.next().map(entry),
             }
         })
-    }
-
-    /// How many rows the list has, if the service says so.
-    pub(crate) fn known_total(&self) -> Option<u64> {
-        Some(self.total)
     }
 
     /// The row at this index of the page.
@@ -243,7 +301,8 @@ pub(crate) fn page_in(
     body: &[u8],
     mut spans: Option<&mut Spans>,
 ) -> Result<Page, Unusable> {
-    let text = std::str::from_utf8(body).map_err(|error| Unusable::NotAList(error.to_string()))?;
+    let body = std::str::from_utf8(body).map_err(|error| Unusable::NotAList(error.to_string()))?;
+    let text = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     let rows = if rows.capacity() == 0 {
         Rows::with_room().0
     } else {
@@ -253,20 +312,26 @@ pub(crate) fn page_in(
         Some(page) => page,
         None => {
             let page = page_in_any_form(text)?;
-            if let Some(spans) = spans {
+            if let Some(spans) = spans.as_deref_mut() {
                 *spans = spans_in_any_form(text);
             }
             page
         }
     };
+    let skipped = body.len() - text.len();
+    if let Some(spans) = spans.filter(|_| skipped > 0) {
+        for span in spans {
+            *span = texts::span(span.start as usize + skipped, span.end as usize + skipped);
+        }
+    }
     if page.rows.len() < page.rows.capacity() / 2 {
         page.rows.shrink_to_fit();
     }
     Ok(page)
 }
 
-/// Reads a page with `serde_json`. Only if it is no page of well-formed runs is it read again
-/// row by row.
+/// Reads a page with `serde_json`, which takes no byte order mark. Only if it is no page of
+/// well-formed runs is it read again row by row.
 pub(crate) fn page_in_any_form(text: &str) -> Result<Page, Unusable> {
     match serde_json::from_str::<ListEnvelope<Rows>>(text) {
         Ok(ListEnvelope { data }) => Ok(Page {
@@ -323,6 +388,9 @@ impl fmt::Write for Beginning {
 
 /// Reads the error object of an answer, if the body has one.
 pub(crate) fn api_error(body: &[u8]) -> Option<ApiError> {
+    let body = body
+        .strip_prefix(BYTE_ORDER_MARK.as_bytes())
+        .unwrap_or(body);
     let envelope: ErrorEnvelope = serde_json::from_slice(body).ok()?;
     Some(envelope.error)
 }
@@ -516,8 +584,13 @@ mod tests {
         for body in [
             &b"<html><body>502 Bad Gateway"[..],
             b"{\"data\":{\"total\":1,\"items\":[",
-            b"{\"data\":{\"total\":-1,\"items\":[]}}",
             b"{\"data\":{\"total\":1}}",
+            b"{\"data\":{\"total\":1,\"items\":null}}",
+            b"{\"data\":{\"total\":1,\"items\":{}}}",
+            b"{\"data\":{\"total\":1,\"items\":[],\"items\":[]}}",
+            b"{\"data\":{}}",
+            b"{\"data\":[1,0,1000,false,[]]}",
+            b"\xef\xbb\xbf\xef\xbb\xbf{\"data\":{\"items\":[]}}",
             b"\xff\xfe",
             b"null",
         ] {
@@ -529,6 +602,96 @@ mod tests {
         }
         assert!(matches!(page(b""), Err(Unusable::NotAList(_))));
         assert_eq!(not_a_list("", b"", &str::to_owned), "the answer is empty");
+    }
+
+    #[test]
+    fn no_head_makes_rows_unreadable() {
+        let good = r#"{"id":"a"}"#;
+        // Read at once, as a page of another form, and row by row.
+        let rows = [
+            (format!("[{good},{good}]"), 0),
+            (format!("[{good} , {good}]"), 0),
+            (format!("[{good},5]"), 1),
+        ];
+        let heads = [
+            (r#""total":3,"#, Some(3), None, None),
+            (r#""total":"3","limit":"1000","#, Some(3), Some(1000), None),
+            (
+                r#""total":3.0,"limit":1e3,"desc":0,"#,
+                Some(3),
+                Some(1000),
+                Some(false),
+            ),
+            (r#""total":3e0,"desc":"1","#, Some(3), None, Some(true)),
+            (r#""total":-1,"limit":-1,"desc":-1,"#, None, None, None),
+            (
+                r#""total":null,"limit":null,"desc":null,"#,
+                None,
+                None,
+                None,
+            ),
+            (r#""total":1e999,"limit":0.5,"desc":2,"#, None, None, None),
+            (
+                r#""total":"\ud800","limit":[],"desc":{},"#,
+                None,
+                None,
+                None,
+            ),
+            (
+                r#""total":3,"total":3,"limit":1,"limit":2,"#,
+                Some(3),
+                None,
+                None,
+            ),
+            (
+                r#""desc":true,"desc":"true","total":3,"total":null,"#,
+                None,
+                None,
+                Some(true),
+            ),
+            ("", None, None, None),
+        ];
+        for (head, total, limit, desc) in heads {
+            for (rows, unreadable) in &rows {
+                let after = head.trim_end_matches(',');
+                let comma = if after.is_empty() { "" } else { "," };
+                for text in [
+                    format!(r#"{{"data":{{{head}"items":{rows}}}}}"#),
+                    format!(r#"{{"data":{{"items":{rows}{comma}{after}}}}}"#),
+                ] {
+                    let page = page(text.as_bytes()).unwrap();
+                    assert_eq!(
+                        (page.total, page.limit, page.desc),
+                        (total, limit, desc),
+                        "{text}"
+                    );
+                    assert_eq!((page.row_count(), page.unreadable.len()), (2, *unreadable));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_passed_over() {
+        for (row, total) in [
+            ("5", "3"),
+            (r#"{"id":"é"}"#, "3"),
+            (r#"{"id":"é"}"#, "\"3\""),
+        ] {
+            let text = format!(
+                "{BYTE_ORDER_MARK}{{\"data\":{{\"total\":{total},\"items\":[{row},{row}]}}}}"
+            );
+            let mut spans = Spans::new();
+            let page = page_in(Vec::new(), text.as_bytes(), Some(&mut spans)).unwrap();
+            assert_eq!((page.total, page.row_count()), (Some(3), 2));
+            let texts = RowTexts::new(text.into_bytes(), spans, Default::default());
+            for index in 0..2 {
+                assert_eq!(texts.get(index), row.as_bytes());
+            }
+        }
+        let error = format!("{BYTE_ORDER_MARK}{{\"error\":{{\"message\":\"Canceled\"}}}}");
+        assert!(matches!(page(error.as_bytes()), Err(Unusable::ApiError(_))));
+        assert!(api_error(error.as_bytes()).is_some());
     }
 
     #[test]

@@ -121,8 +121,11 @@ impl Fetcher {
     fn note(&self, request: PageRequest, page: &Page, attempts: u32) {
         let (offset, rows) = (request.offset, page.row_count());
         debug!(offset = offset, rows = rows, attempts = attempts, "page");
-        if request.anchor.is_none() && request.whole.is_none() {
-            self.counters.listed(page.total);
+        if request.anchor.is_none()
+            && request.whole.is_none()
+            && let Some(total) = page.total
+        {
+            self.counters.listed(total);
         }
     }
 

@@ -46,6 +46,7 @@ pub fn page(body: &[u8]) {
     assert_eq!(page.first_key(), page.entries().next().map(|it| it.id));
     assert_eq!(page.last_key(), page.entries().last().map(|it| it.id));
     let text = std::str::from_utf8(body).unwrap();
+    let text = text.strip_prefix(decode::BYTE_ORDER_MARK).unwrap_or(text);
     if let Some(plain) = plain::page(text, Vec::new(), None) {
         let other = decode::page_in_any_form(text).unwrap();
         assert_eq!(plain.rows, other.rows);
@@ -244,10 +245,13 @@ fn made_page(bytes: &mut &[u8]) -> Page {
     let rows: Vec<Value> = (0..head & 7)
         .map_while(|_| Some(made_row(next()?, next()?)))
         .collect();
-    let total = next().map_or(rows.len() as u64, |total| match total {
-        255 => u64::MAX,
-        total => u64::from(total),
-    });
+    let total = match next() {
+        None => Some(rows.len() as u64),
+        Some(255) => Some(u64::MAX),
+        // The service does not say.
+        Some(254) => None,
+        Some(total) => Some(u64::from(total)),
+    };
     let limit = (head & 8 != 0).then_some(u64::from(head >> 4));
     let body = json!({"data": {"total": total, "limit": limit, "items": rows}}).to_string();
     let mut page = decode::page(body.as_bytes()).ok().unwrap();

@@ -19,6 +19,7 @@ mod fetch;
 #[cfg(any(fuzzing, feature = "bench"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod lenient;
 mod pace;
 mod pages;
 mod plain;

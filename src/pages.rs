@@ -35,8 +35,9 @@ use crate::walk::{Broken, Incidents, Next, PageRequest, Taken, Walk};
 #[non_exhaustive]
 pub struct RunPage {
     /// How many rows the list has, by the service's count. After a walk has gone on from its
-    /// watermark, the list is the part of it from there on.
-    pub total: u64,
+    /// watermark, the list is the part of it from there on. `None` if the service does not say,
+    /// or if what it says is no whole number.
+    pub total: Option<u64>,
     /// Where in that list the first of `items` is, from 0.
     pub offset: u64,
     /// The most rows the service would have put on this page.
@@ -220,10 +221,11 @@ impl BatchTexts {
     }
 }
 
-/// What an answer says of the list. What it does not say is taken from the request.
+/// What an answer says of the list. What it does not say is taken from the request, but for the
+/// total.
 #[derive(Clone, Copy)]
 struct Head {
-    total: u64,
+    total: Option<u64>,
     limit: u64,
     desc: bool,
 }

@@ -124,7 +124,7 @@ impl Job<'_> {
             .format(self.format)
             .on_progress(move |progress| {
                 let mut progress = *progress;
-                progress.total = progress.total.min(most);
+                progress.total = progress.total.map(|total| total.min(most));
                 meter.show(&progress);
             })
             .run_until(self.stop.asked())
@@ -359,6 +359,10 @@ fn lines(summary: &Summary, name: &str) -> String {
         Some(ids) => format!("with {} distinct ids", count(ids)),
         None => "too many to compare their ids: see verify".into(),
     };
+    let before = match summary.total_before {
+        Some(total) => format!("{} before", count(total)),
+        None => "not counted before".into(),
+    };
     let after = match summary.total_after {
         Some(total) => format!("{} after", count(total)),
         None => "not counted after".into(),
@@ -367,7 +371,7 @@ fn lines(summary: &Summary, name: &str) -> String {
         "{state} {} runs in {name}\n\
          \x20 this time     {} runs, {ids}\n\
          \x20 they started  {} to {}\n\
-         \x20 on the list   {} before, {after}\n\
+         \x20 on the list   {before}, {after}\n\
          \x20 the list      moved: {}, late runs: {}, unfinished: {}, unfinished and gone: {}\n\
          \x20 requests      {}, retries: {}, received: {}\n\
          \x20 written       {} in {seconds:.2} s: {} runs/s",
@@ -375,7 +379,6 @@ fn lines(summary: &Summary, name: &str) -> String {
         count(summary.rows),
         time(summary.first_started_at),
         time(summary.last_started_at),
-        count(summary.total_before),
         stats.drifts,
         count(stats.late),
         count(stats.unfinished),

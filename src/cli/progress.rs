@@ -49,8 +49,9 @@ impl Meter {
                 *latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(*progress);
             }
             Self::Bar(bar) => {
-                if bar.length() != Some(progress.total.max(progress.rows)) {
-                    bar.set_length(progress.total.max(progress.rows));
+                let length = length(progress);
+                if bar.length() != Some(length) {
+                    bar.set_length(length);
                     if bar.position() == 0 {
                         // Rows of earlier starts are no speed.
                         bar.set_position(progress.rows - progress.stats.rows);
@@ -91,6 +92,11 @@ fn bar(follows: bool) -> ProgressBar {
     bar
 }
 
+/// How many rows there are in all, as far as anybody knows.
+fn length(progress: &Progress) -> u64 {
+    progress.total.unwrap_or(0).max(progress.rows)
+}
+
 fn retries(progress: &Progress) -> String {
     match progress.stats.retries {
         0 => String::new(),
@@ -124,11 +130,12 @@ fn line(progress: &Progress, elapsed: Duration, follows: bool) -> (String, serde
         "retries": progress.stats.retries,
     });
     let rate_shown = HumanCount(rate as u64);
-    if follows {
+    if follows || progress.total.is_none() {
         return (format!("{rows} runs, {rate_shown}/s{retries}"), fields);
     }
-    let total = HumanCount(progress.total.max(progress.rows));
-    let left = progress.total.saturating_sub(progress.rows) as f64 / rate.max(0.001);
+    let length = length(progress);
+    let total = HumanCount(length);
+    let left = (length - progress.rows) as f64 / rate.max(0.001);
     let left = HumanDuration(Duration::from_secs_f64(left.min(1e9)));
     let line = format!("{rows} of {total} runs, {rate_shown}/s, {left} left{retries}");
     (line, fields)

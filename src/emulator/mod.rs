@@ -534,7 +534,7 @@ impl EmulatorBuilder {
     /// let builder = Emulator::builder().runs(100).during_each(|_, store| store.delete(..60));
     /// let emulator = builder.start().await?;
     /// let page = emulator.client().page(&RunQuery::actor("any-actor"), 0).await?;
-    /// assert_eq!((page.total, page.items.len()), (100, 90)); // 50 before, 40 after
+    /// assert_eq!((page.total, page.items.len()), (Some(100), 90)); // 50 before, 40 after
     /// # Ok(())
     /// # }
     /// ```

@@ -140,8 +140,9 @@ pub struct Progress {
     pub rows: u64,
     /// Rows of these that are committed.
     pub committed_rows: u64,
-    /// How many there were on the list when the export started.
-    pub total: u64,
+    /// How many there were on the list when the export started. `None` if the service did not
+    /// say.
+    pub total: Option<u64>,
     /// What the walk of this start has done.
     pub stats: WalkStats,
 }
@@ -169,9 +170,9 @@ pub struct Summary {
     pub first_started_at: Option<DateTime<Utc>>,
     /// The latest start of a run in the output.
     pub last_started_at: Option<DateTime<Utc>>,
-    /// How many runs the list had before, by the service's count. 0 if the export was stopped
-    /// before the service had said so.
-    pub total_before: u64,
+    /// How many runs the list had before, by the service's count. `None` if the service did not
+    /// say, or if the export was stopped before it had.
+    pub total_before: Option<u64>,
     /// How many it had after. `None` if the export was interrupted, or the service did not say.
     pub total_after: Option<u64>,
     /// What the walk has done: requests, retries, how often the list moved, late rows.
@@ -307,7 +308,7 @@ impl Export {
         self.validate()?;
         let (client, query) = (self.runs.client.clone(), self.runs.query.clone());
         // Also says whether the token is good, before anything is opened.
-        let total_before = match select(stop.as_mut(), pin!(client.count(query.clone()))).await {
+        let total_before = match select(stop.as_mut(), pin!(client.total(query.clone()))).await {
             Either::Left(_) => return Ok(self.not_begun(begun).await),
             Either::Right((total, _)) => total?,
         };
@@ -331,7 +332,7 @@ impl Export {
     }
 
     /// Opens the output, and the walk where that goes on.
-    async fn begin(self, total_before: u64) -> Result<(Walk, Checkpoint)> {
+    async fn begin(self, total_before: Option<u64>) -> Result<(Walk, Checkpoint)> {
         let pool = PoolCell::default();
         let job = self.job();
         let opened = Writer::open(
@@ -425,7 +426,7 @@ struct Walk {
     rows: u64,
     /// Whether rows that cannot be read are among them.
     holds_unreadable: bool,
-    total_before: u64,
+    total_before: Option<u64>,
     on_progress: Option<Box<OnProgress>>,
     on_unreadable: Option<Box<OnUnreadable>>,
 }
@@ -514,7 +515,7 @@ impl Summary {
     fn new(
         before: &Checkpoint,
         written: Written,
-        total_before: u64,
+        total_before: Option<u64>,
         stats: WalkStats,
         begun: Instant,
     ) -> Self {
@@ -546,7 +547,7 @@ impl Summary {
             left_out: committed.left_out,
             first_started_at: committed.first_started_at,
             last_started_at: committed.last_started_at,
-            total_before: 0,
+            total_before: None,
             total_after: None,
             stats: WalkStats::default(),
             bytes: 0,

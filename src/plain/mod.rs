@@ -14,6 +14,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use value::PlainValue;
 
 use crate::decode::Page;
+use crate::lenient::{Lenient, LenientValue};
 use crate::run::{MOST_ROWS, RunSummary};
 use crate::texts::{self, Spans};
 
@@ -36,10 +37,10 @@ pub(crate) fn page(
     plain.expect(r#"{"data":{"#)?;
     while !plain.eat("}") {
         match plain.key()? {
-            "total" if total.is_none() => total = Some(plain.value()?),
-            "offset" if offset.is_none() => offset = Some(plain.value()?),
-            "limit" if limit.is_none() => limit = Some(plain.value()?),
-            "desc" if desc.is_none() => desc = Some(plain.value()?),
+            "total" if total.is_none() => total = Some(plain.head()?),
+            "offset" if offset.is_none() => offset = Some(plain.head()?),
+            "limit" if limit.is_none() => limit = Some(plain.head()?),
+            "desc" if desc.is_none() => desc = Some(plain.head()?),
             "items" if items.is_none() => items = Some(plain.rows(&mut rows, &mut note)?),
             "total" | "offset" | "limit" | "desc" | "items" => return None,
             _ => plain.skip()?,
@@ -53,10 +54,10 @@ pub(crate) fn page(
     }
     items?;
     Some(Page {
-        total: total?,
-        offset,
-        limit,
-        desc,
+        total: total.flatten(),
+        offset: offset.flatten(),
+        limit: limit.flatten(),
+        desc: desc.flatten(),
         rows,
         unreadable: Vec::new(),
         clocks: None,
@@ -185,6 +186,19 @@ impl<'a> Plain<'a> {
     #[inline]
     fn value<T: PlainValue>(&mut self) -> Option<T> {
         T::read(self)
+    }
+
+    /// What the page says of the list. `serde_json` reads any other form, but only this value:
+    /// the rows need not be read again for it.
+    fn head<T: PlainValue + LenientValue>(&mut self) -> Option<Option<T>> {
+        let start = self.rest;
+        if let Some(value) = self.value()
+            && matches!(self.rest.as_bytes(), [b',' | b'}', ..])
+        {
+            return Some(Some(value));
+        }
+        self.rest = start;
+        self.any().map(|Lenient(value)| value)
     }
 
     /// A string without escapes.

@@ -1,5 +1,7 @@
 //! Pages and rows of every form: read here, or left to `serde_json`.
 
+use std::ops::Range;
+
 use chrono::DateTime;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -24,8 +26,8 @@ fn is_plain(text: &str) -> bool {
     page(text, Vec::new(), None).is_some()
 }
 
-/// Which rows of a page are read without `serde_json`.
-fn plain_rows(text: &str) -> Vec<bool> {
+/// The rows of a page as they are written.
+fn raw_rows(text: &str) -> Vec<&RawValue> {
     #[derive(Deserialize)]
     struct Answer<'a> {
         #[serde(borrow)]
@@ -37,18 +39,28 @@ fn plain_rows(text: &str) -> Vec<bool> {
         items: Vec<&'a RawValue>,
     }
     let Answer { data } = serde_json::from_str(text).unwrap();
+    data.items
+}
+
+/// Which rows of a page are read without `serde_json`.
+fn plain_rows(text: &str) -> Vec<bool> {
     let is_plain = |row: &&RawValue| {
         let mut plain = Plain { rest: row.get() };
         plain.row(&mut RunSummary::blank()).is_some()
     };
-    data.items.iter().map(is_plain).collect()
+    raw_rows(text).iter().map(is_plain).collect()
+}
+
+fn without_mark(text: &str) -> &str {
+    text.strip_prefix(decode::BYTE_ORDER_MARK).unwrap_or(text)
 }
 
 /// Reads a page in both ways. Their results as text differ if any bit of a number does.
 fn both(text: &str) -> (String, String) {
+    let without_mark = without_mark(text);
     let [first, second] = [
         decode::page(text.as_bytes()),
-        decode::page_in_any_form(text),
+        decode::page_in_any_form(without_mark),
     ];
     (format!("{first:?}"), format!("{second:?}"))
 }
@@ -110,21 +122,46 @@ fn a_page_of_another_form_is_left_to_serde_json() {
         ("}]}}", "}],\"total\":9}}"),
         ("}]}}", "}],\"items\":[]}}"),
         ("}]}}", "}],}}"),
-        ("\"total\":9,", ""),
-        ("\"total\":9", "\"total\":null"),
-        ("\"total\":9", "\"total\":9.0"),
         ("\"total\":9", "\"total\":09"),
-        ("\"total\":9", "\"total\":-9"),
-        ("\"total\":9", "\"total\":18446744073709551616"),
-        ("\"offset\":0", "\"offset\":null"),
-        ("\"limit\":1000", "\"limit\":\"1000\""),
-        ("\"desc\":false", "\"desc\":0"),
+        ("\"total\":9", "\"total\":9x"),
+        ("\"total\":9", "\"total\":9,\"total\":9"),
+        ("\"total\":9", "\"total\":"),
+        ("\"total\":9", "\"total\":9 "),
+        ("{\"data\"", "\u{feff}\u{feff}{\"data\""),
         ("\"items\":", "\"rows\":"),
         ("\"items\":", "\"item\\u0073\":"),
     ] {
         let text = text.replacen(from, to, 1);
         assert!(!is_plain(&text), "{text}");
         let (plain, any) = both(&text);
+        assert_eq!(plain, any, "{text}");
+    }
+}
+
+/// The rows after it are read once.
+#[test]
+fn an_odd_value_of_the_head_is_left_to_serde_json_and_nothing_else() {
+    let text = body(&[ROW]);
+    for (from, to) in [
+        ("\"total\":9,", ""),
+        ("\"total\":9", "\"total\":null"),
+        ("\"total\":9", "\"total\":9.0"),
+        ("\"total\":9", "\"total\":\"9\""),
+        ("\"total\":9", "\"total\": 9"),
+        ("\"total\":9", "\"total\":-9"),
+        ("\"total\":9", "\"total\":1e999"),
+        ("\"total\":9", "\"total\":18446744073709551616"),
+        ("\"total\":9", "\"total\":{\"total\":[9]}"),
+        ("\"offset\":0", "\"offset\":null"),
+        ("\"limit\":1000", "\"limit\":\"1000\""),
+        ("\"desc\":false", "\"desc\":0"),
+        ("\"desc\":false", "\"desc\":falsehood"),
+    ] {
+        let text = text.replacen(from, to, 1);
+        assert_eq!(is_plain(&text), !to.ends_with("hood"), "{text}");
+        let (plain, any) = both(&text);
+        assert_eq!(plain, any, "{text}");
+        let (plain, any) = both(&format!("\u{feff}{text}"));
         assert_eq!(plain, any, "{text}");
     }
 }
@@ -159,6 +196,25 @@ fn odd_values_are_read_or_refused_as_serde_json_does() {
             }
         }
     }
+    for key in ["total", "offset", "limit", "count", "desc"] {
+        for value in VALUES.split_whitespace().chain(others.clone()) {
+            for head in [
+                format!(r#""{key}":{value},"#),
+                format!(r#""{key}":"{value}","#),
+                format!(r#""{key}":{value},"{key}":{value},"#),
+                format!(r#""{key}":{value},"{key}":1,"#),
+            ] {
+                let after = head.trim_end_matches(',');
+                for text in [
+                    format!(r#"{{"data":{{{head}"items":[{ROW}]}}}}"#),
+                    format!(r#"{{"data":{{"items":[{ROW}],{after}}}}}"#),
+                ] {
+                    let (plain, any) = both(&text);
+                    assert_eq!(plain, any, "{text}");
+                }
+            }
+        }
+    }
 }
 
 fn text() -> impl Strategy<Value = String> {
@@ -184,6 +240,26 @@ fn number() -> impl Strategy<Value = String> {
         5 => (0.0..10.0).prop_map(|number: f64| number.to_string()),
         4 => valid,
         1 => r"[+-]?[0-9]{0,3}\.?[0-9]{0,3}([eE][+-]?[0-9]{0,2})?",
+    ]
+}
+
+/// What stands for a number before the rows: not always one.
+fn head_number() -> impl Strategy<Value = String> {
+    let odd = r#"-1 9.0 9e0 1e999 "9.0" "" "many" "\ud800" true [] [9] {} {"total":9}"#;
+    prop_oneof![
+        20 => integer(),
+        1 => integer().prop_map(|number| format!("\"{number}\"")),
+        1 => integer().prop_map(|number| format!("{number}.0")),
+        1 => number(),
+        2 => select(odd.split(' ').collect::<Vec<_>>()).prop_map(str::to_owned),
+    ]
+}
+
+fn head_bool() -> impl Strategy<Value = String> {
+    let forms = r#"0 1 2 "true" "false" "0" "1" "" -1 [] {}"#;
+    prop_oneof![
+        5 => any::<bool>().prop_map(|desc| desc.to_string()),
+        1 => select(forms.split(' ').collect::<Vec<_>>()).prop_map(str::to_owned),
     ]
 }
 
@@ -213,10 +289,11 @@ fn meta() -> impl Strategy<Value = String> {
 fn field(key: &'static str) -> BoxedStrategy<String> {
     let suited = match key {
         "startedAt" | "finishedAt" | "scheduledAt" => time().boxed(),
-        "total" | "offset" | "limit" | "count" | "buildNumberInt" => integer().boxed(),
+        "total" | "offset" | "limit" | "count" => head_number().boxed(),
+        "buildNumberInt" => integer().boxed(),
         "usageTotalUsd" => number().boxed(),
         "meta" => meta().boxed(),
-        "desc" => any::<bool>().prop_map(|desc| desc.to_string()).boxed(),
+        "desc" => head_bool().boxed(),
         _ => text().boxed(),
     };
     let any = prop_oneof![text(), number(), time(), r"[\[\]{}:,]{0,4}"];
@@ -255,19 +332,22 @@ fn row() -> impl Strategy<Value = String> {
 
 /// A page as the service could send it, and often a little damaged.
 fn answer() -> impl Strategy<Value = String> {
-    let head = ["total", "offset", "limit", "desc", "count"].map(field);
-    let data = (head.to_vec(), vec(row(), 0..4)).prop_map(|(mut fields, rows)| {
+    let keys = ["total", "offset", "limit", "desc", "count"].to_vec();
+    let keys = prop_oneof![5 => Just(keys.clone()), 1 => subsequence(keys, 0..=5)];
+    let head = keys.prop_flat_map(|keys| keys.into_iter().map(field).collect::<Vec<_>>());
+    let data = (head, vec(row(), 0..4)).prop_map(|(mut fields, rows)| {
         fields.push(format!("\"items\":[{}]", rows.join(",")));
         fields
     });
     let part = select(r#"\ " { } [ ] , : 0 9 . - e null é"#.split(' ').collect::<Vec<_>>());
     let part = prop_oneof![4 => part, 1 => select(vec![" ", "\n", "\u{1}", ""])];
+    let mark = prop_oneof![9 => Just(""), 1 => Just(decode::BYTE_ORDER_MARK)];
     let damage = prop_oneof![
         3 => Just(vec![]),
         2 => vec((any::<Index>(), 0..3_usize, part), 1..3),
     ];
-    (object(data.boxed()), damage).prop_map(|(data, damage)| {
-        let mut text = format!("{{\"data\":{data}}}");
+    (mark, object(data.boxed()), damage).prop_map(|(mark, data, damage)| {
+        let mut text = format!("{mark}{{\"data\":{data}}}");
         for (index, length, part) in damage {
             let starts = text
                 .char_indices()
@@ -291,6 +371,18 @@ proptest! {
     fn whatever_comes_is_read_as_serde_json_reads_it(text in answer()) {
         let (plain, any) = both(&text);
         prop_assert_eq!(plain, any, "{}", text);
+    }
+
+    #[test]
+    fn the_rows_of_a_page_are_where_they_are_said_to_be(text in answer()) {
+        let mut spans = Spans::new();
+        let page = decode::page_in(Vec::new(), text.as_bytes(), Some(&mut spans));
+        if page.is_ok() {
+            let shown = |span: &Range<u32>| &text[span.start as usize..span.end as usize];
+            let found: Vec<_> = spans.iter().map(shown).collect();
+            let rows = raw_rows(without_mark(&text)).into_iter().map(RawValue::get);
+            prop_assert_eq!(found, rows.collect::<Vec<_>>(), "{}", text);
+        }
     }
 
     #[test]

@@ -385,8 +385,10 @@ impl Client {
         let query = dated(query).descending(false);
         let after = query.started_after.map(|time| time.timestamp_millis());
         let page = self.first_row(query).await?;
-        // The first run may be one that cannot be read.
-        let start = first_start(&page).or(after).filter(|_| page.total > 0);
+        // The first run may be one that cannot be read. A list of unknown length is not cut.
+        let start = first_start(&page)
+            .or(after)
+            .filter(|_| page.total.is_some_and(|total| total > 0));
         Ok(start.map(|start| Edge::of(&page, start)))
     }
 
@@ -405,7 +407,7 @@ impl Client {
         let is_undated = |entry: Entry<'_>| entry.run.is_some() && entry.start.is_none();
         Ok(Answer {
             time: from,
-            rows: page.total,
+            rows: page.total.unwrap_or(0),
             first,
             ignores_bound: first.is_some_and(|first| first < from)
                 || page.entries().next().is_some_and(is_undated),
@@ -430,7 +432,7 @@ impl Edge {
     fn of(page: &Page, start: i64) -> Self {
         Self {
             start,
-            rows: page.total,
+            rows: page.total.unwrap_or(0),
             answered_at: page.clocks.map(|clocks| clocks.now().timestamp_millis()),
         }
     }

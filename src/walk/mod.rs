@@ -689,7 +689,7 @@ impl Walk {
     ) -> Option<Position> {
         let here = self.counted_from_here(request);
         let passed_over = request.offset - here.offset;
-        let total = page.known_total();
+        let total = page.total;
         let (direction, rows) = (self.memory.direction, page.row_count());
         let start = |index: usize| page.entry(index).and_then(|entry| entry.start);
         let last_dated = (0..rows).rev().find(|index| start(*index).is_some());
@@ -907,17 +907,22 @@ fn judge(request: PageRequest, page: &Page, fresh: usize) -> After {
     }
 }
 
-/// Whether a page has as many rows as it could have.
+/// Whether a page has as many rows as it could have. Where the service says neither how many
+/// these are nor how long the list is, any page with rows may be full.
 fn is_full(request: PageRequest, page: &Page) -> bool {
     let answered = page.limit.filter(|limit| *limit > 0);
+    if answered.is_none() && page.total.is_none() {
+        return page.row_count() > 0;
+    }
     let limit = answered.map_or(request.limit, |limit| limit.min(request.limit));
     page.row_count() as u64 >= limit
 }
 
-/// Whether there is more behind a page, by the service's `total`.
+/// Whether there is more behind a page, by the service's `total`. Without one, nothing is
+/// promised.
 fn promises_more(request: PageRequest, page: &Page) -> bool {
     let end = request.offset.saturating_add(page.row_count() as u64);
-    page.known_total().is_some_and(|total| end < total)
+    page.total.is_some_and(|total| end < total)
 }
 
 /// What follows a page.

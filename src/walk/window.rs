@@ -89,7 +89,7 @@ impl Window {
     /// [`Broken::Stalled`] if the same runs come on page after page, [`Broken::Unstable`] if runs
     /// come and go all the time.
     pub(super) fn take(&mut self, request: PageRequest, page: &Page) -> Result<Coverage, Broken> {
-        let total = page.known_total();
+        let total = page.total;
         if self.total.is_some() && self.total != total {
             self.seen.clear();
         }

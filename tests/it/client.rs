@@ -4,7 +4,9 @@ use std::process::Command;
 
 use apify_runs::emulator::{Emulator, Fault};
 use apify_runs::{Client, ErrorKind, RetryPolicy, RunQuery, RunStatus};
+use futures::StreamExt;
 
+use crate::hostile::OddList;
 use crate::{drain, emulator, start};
 
 #[tokio::test(start_paused = true)]
@@ -68,6 +70,29 @@ async fn count_is_one_small_request() {
     assert_eq!(error.kind(), ErrorKind::Config);
 }
 
+/// A walk can do without it, but not who asks for it.
+#[tokio::test]
+async fn a_count_that_the_service_does_not_give_is_an_error() {
+    let (client, server) = OddList::new(r#""total":"many","#).client().await;
+    let error = client.count("a").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
+    let message = "the response does not say how many runs there are";
+    assert!(error.to_string().contains(message), "{error}");
+
+    let page = client.page(&"a".into(), 5).await.unwrap();
+    assert_eq!((page.total, page.items.len()), (None, 30));
+    let mut runs = client.runs("a").stream();
+    while runs.next().await.is_some() {}
+    assert_eq!((runs.stats().total, runs.stats().rows), (None, 35));
+    let splits = client.split(&"a".into(), 10).await.unwrap();
+    assert_eq!(splits.len(), 1, "a list of unknown length is not cut");
+    server.abort();
+
+    let (client, server) = OddList::new(r#""total":"TOTAL.0","#).client().await;
+    assert_eq!(client.count("a").await.unwrap(), 35);
+    server.abort();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_page_is_one_request_from_its_offset() {
     let emulator = emulator(100).await;
@@ -78,7 +103,7 @@ async fn a_page_is_one_request_from_its_offset() {
     let page = emulator.client().page(&query, 80).await.unwrap();
     assert_eq!(
         (page.total, page.offset, page.limit, page.desc),
-        (100, 80, 30, true)
+        (Some(100), 80, 30, true)
     );
     assert_eq!(page.items.len(), 20);
     assert_eq!(

@@ -26,7 +26,7 @@ fn the_references_own_example_is_read_field_by_field() {
     let page = page(REFERENCE);
     assert_eq!(
         (page.total, page.offset, page.limit, page.desc),
-        (2, 0, 1000, false)
+        (Some(2), 0, 1000, false)
     );
 
     let run = &page.items[1];

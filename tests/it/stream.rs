@@ -223,7 +223,7 @@ async fn pages_end_like_rows_do() {
     let mut sizes = Vec::new();
     while let Some(page) = pages.next().await {
         let page = page.unwrap();
-        assert_eq!((page.total, page.desc), (25, false));
+        assert_eq!((page.total, page.desc), (Some(25), false));
         sizes.push((page.offset, page.items.len()));
     }
     assert_eq!(sizes, [(0, 10), (10, 10), (20, 5)]);

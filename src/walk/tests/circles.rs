@@ -12,7 +12,7 @@ fn page(rows: &[Row<'_>]) -> Page {
         serde_json::from_value(json!({"id": id, "startedAt": start, "status": status})).unwrap()
     };
     Page {
-        total: 1 << 40,
+        total: Some(1 << 40),
         limit: None,
         rows: rows.iter().map(row).collect(),
         ..List::of(0).answer(PageRequest::rows(0, 1))

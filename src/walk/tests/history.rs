@@ -74,6 +74,7 @@ pub(super) struct Service {
 pub(super) enum Total {
     Always(u64),
     TooLargeBy(u64),
+    Unknown,
 }
 
 /// One thing that happens to the list. Places are taken modulo its length.
@@ -357,9 +358,10 @@ impl Service {
         self.ties_cut += usize::from(ends_in_tie);
         Page {
             total: match self.total {
-                None => total,
-                Some(Total::Always(total)) => total,
-                Some(Total::TooLargeBy(more)) => total + more,
+                None => Some(total),
+                Some(Total::Always(total)) => Some(total),
+                Some(Total::TooLargeBy(more)) => Some(total + more),
+                Some(Total::Unknown) => None,
             },
             offset: Some(request.offset),
             limit: Some(told),
@@ -663,7 +665,7 @@ impl Story {
         let doubts = self.service.total.map_or(0, |_| 6 + 2 * self.changes.len());
         // What is in flight when the list turns out to have moved, or ended, is in vain.
         let in_vain = (self.concurrency - 1) * (1 + doubts);
-        let most = (cases.passes + cases.drifts as usize) * (pages + search + doubts + in_vain);
+        let most = (cases.passes + cases.drifts as usize) * (2 * pages + search + doubts + in_vain);
         let requests = cases.asked;
         prop_assert!(requests <= most, "{} requests, at most {}", requests, most);
         Ok(())
@@ -888,6 +890,7 @@ fn habits() -> impl Strategy<Value = Service> {
             Just(Total::Always(0)),
             Just(Total::Always(1 << 40)),
             (1_u64..4).prop_map(Total::TooLargeBy),
+            Just(Total::Unknown),
         ],
     );
     let ahead = || prop_oneof![2 => Just(0_i64), 1 => -120_000_i64..45_000];
@@ -902,8 +905,8 @@ fn habits() -> impl Strategy<Value = Service> {
     let cap = prop_oneof![1 => 1_u64..6, 4 => 6_u64..40, 2 => Just(1000)];
     (cap, total, date, ahead(), flags).prop_map(|(cap, total, date_ahead, local_ahead, flags)| {
         let (ignores_bounds, shuffles, is_finer, varies_length, undated_first) = flags;
-        // A short page with a total that is too small looks like the end.
-        let is_short = matches!(total, Some(Total::Always(0)));
+        // Without a total, or with one that is too small, a short page looks like the end.
+        let is_short = matches!(total, Some(Total::Always(0) | Total::Unknown));
         Service {
             // Where bounds are ignored, nobody can read a millisecond by itself.
             cap: match ignores_bounds {

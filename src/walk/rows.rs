@@ -150,14 +150,14 @@ impl Walk {
         answered_at: Option<DateTime<Utc>>,
     ) -> Option<Step> {
         let mut step = Step::hand_out(entry.id, entry.start);
-        let Some(run) = entry.run else {
-            return (known == Known::New).then_some(step);
-        };
         if !self.query.spans(entry.start) {
-            // The service ignores bounds: the walk passes over the row.
+            // The service ignores bounds, or a split ends here: the walk passes over the row.
             step.hand_out = false;
             return (known == Known::New).then_some(step);
         }
+        let Some(run) = entry.run else {
+            return (known == Known::New).then_some(step);
+        };
         let emit = self.rules.emit;
         let verdict = emit.judge(run, known, self.query.wants(&run.status), answered_at);
         step.hand_out = verdict.hand_out;

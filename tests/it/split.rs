@@ -30,6 +30,13 @@ fn row(id: &str, millis: Option<i64>) -> Value {
     json!({"id": id, "status": "SUCCEEDED", "startedAt": millis.map(text)})
 }
 
+/// A row that started so many nanoseconds after the first.
+fn fine_row(id: &str, nanos: i64) -> Value {
+    let start = time(0) + TimeDelta::nanoseconds(nanos);
+    let start = start.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+    json!({"id": id, "status": "SUCCEEDED", "startedAt": start})
+}
+
 /// What the splits hand out, one after the other.
 async fn read(client: &Client, splits: &[Split]) -> Vec<Vec<String>> {
     let mut read = Vec::new();
@@ -77,10 +84,16 @@ async fn to_cut_takes_one_request_a_part_for_one_row() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn windows_end_a_millisecond_before_the_next_and_the_ends_are_the_querys() {
+async fn windows_end_where_the_next_begins_and_the_ends_are_the_querys() {
     let emulator = emulator(1000).await;
     let client = emulator.client();
-    let open = bounds(&client.split(&query(), 5).await.unwrap());
+    let open = client.split(&query(), 5).await.unwrap();
+    for (place, split) in open.iter().enumerate() {
+        let json = serde_json::to_value(split).unwrap();
+        let excludes_end = json["query"]["excludes_end"].as_bool();
+        assert_eq!(excludes_end, (place < 4).then_some(true));
+    }
+    let open = bounds(&open);
     assert_seamless(&open);
     assert_eq!((open[0].0, open[4].1), (None, None));
 
@@ -92,6 +105,34 @@ async fn windows_end_a_millisecond_before_the_next_and_the_ends_are_the_querys()
     let bounded = bounds(&client.split(&bounded, 5).await.unwrap());
     assert_seamless(&bounded);
     assert_eq!((bounded[0].0, bounded[4].1), (Some(from), Some(to)));
+}
+
+/// Starts as the service would list them with microseconds, most of them between milliseconds.
+fn fine_rows(seed: i64) -> Vec<Value> {
+    let nanos = |n: i64| n * 400_000 + n * n * (seed + 1) % 390_000;
+    let dense = (0..2000).map(|n| fine_row(&format!("run{n}"), nanos(n)));
+    // The last minute is not cut.
+    let last = fine_row("last", 300_000_000_000);
+    dense.chain([last]).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn starts_finer_than_a_millisecond_are_in_one_split_each() {
+    let mut losing = 0;
+    for seed in 0..20 {
+        let emulator = start(Emulator::builder().rows(fine_rows(seed))).await;
+        let client = emulator.client();
+        let descending = seed % 2 == 1;
+        let query = query().descending(descending);
+        let splits = client.split(&query, 16).await.unwrap();
+        assert!(splits.len() > 10, "{}", splits.len());
+        let mut expected = ids(&emulator);
+        if descending {
+            expected.reverse();
+        }
+        losing += u32::from(read(&client, &splits).await.concat() != expected);
+    }
+    assert_eq!(losing, 0, "of 20 lists");
 }
 
 type Bounds = (Option<DateTime<Utc>>, Option<DateTime<Utc>>);
@@ -107,8 +148,7 @@ fn bounds(splits: &[Split]) -> Vec<Bounds> {
 
 fn assert_seamless(bounds: &[Bounds]) {
     for pair in bounds.windows(2) {
-        let gap = pair[1].0.unwrap() - pair[0].1.unwrap();
-        assert_eq!(gap, TimeDelta::milliseconds(1));
+        assert_eq!(pair[0].1.unwrap(), pair[1].0.unwrap());
     }
 }
 
@@ -256,6 +296,28 @@ async fn a_row_that_cannot_be_read_does_not_keep_a_list_from_being_cut() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_row_that_cannot_be_read_is_in_one_split_also_where_it_begins() {
+    let mut rows: Vec<_> = (0..300).map(|n| row(&format!("run{n}"), Some(n))).collect();
+    for row in &mut rows {
+        row["status"] = 5.into();
+    }
+    rows.push(row("last", Some(300_000)));
+    let emulator = start(Emulator::builder().rows(rows)).await;
+    let client = emulator.client();
+    for descending in [false, true] {
+        let splits = client.split(&query().descending(descending), 4).await;
+        let splits = splits.unwrap();
+        assert!(splits.len() > 2);
+        let mut bad = 0;
+        for split in &splits {
+            let runs: Vec<_> = client.runs(split).stream().collect().await;
+            bad += runs.iter().filter(|run| run.is_err()).count();
+        }
+        assert_eq!(bad, 300);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn many_lists_share_the_parts_by_their_length() {
     let emulator = emulator(9000).await;
     let builder = emulator.client_builder().max_requests_per_second(20.0);
@@ -309,6 +371,21 @@ async fn a_split_is_a_line_of_json_without_a_token() {
         let error = damaged.parse::<Split>().unwrap_err();
         assert!(error.to_string().starts_with("invalid split"), "{error}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stored_split_with_an_inclusive_end_means_what_it_meant() {
+    let line = r#"{"version":1,"rows":334,"query":{"scope":{"actor":"demo"},"started_before":"2025-03-01T00:00:00.999Z","descending":false,"offset":0,"page_size":1000,"share":{"readers":3,"turn":0}}}"#;
+    let split: Split = line.parse().unwrap();
+    assert_eq!(split.to_string(), line);
+    let rows = (0..4).map(|n| fine_row(&format!("run{n}"), n * 333_000_000));
+    let emulator = start(Emulator::builder().rows(rows)).await;
+    let client = emulator.client();
+    let expected = ["run0", "run1", "run2", "run3"];
+    assert_eq!(read(&client, &[split]).await.concat(), expected);
+    let requests = emulator.requests();
+    let sent = requests[0].parameter("startedBefore");
+    assert_eq!(sent, Some("2025-03-01T00:00:00.999Z"));
 }
 
 #[tokio::test(start_paused = true)]

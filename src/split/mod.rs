@@ -250,16 +250,18 @@ impl Client {
     /// earlier, however shortly. So no run is in two windows and none in between, also where
     /// starts are finer than a millisecond. The first and the last have the query's own bounds, or
     /// none: what starts later is in the last one (the first, if the query is descending). So is
-    /// all that started within a [lookback](crate::Runs::lookback) of 60 s before the list was
-    /// cut, where runs may still appear. Where the query has no bounds at all, runs without a
-    /// start are in that one too, and come first, wherever the service lists them; no other
-    /// window shows them.
+    /// all that started within a [lookback](crate::Runs::lookback) of 60 s before the newest run
+    /// on the list, where runs may still appear: no run may appear, or get its start, when a run
+    /// that started more than 60 s after it has been visible before. Otherwise it may come twice
+    /// or not at all. No clock is used. Where the query has no bounds at all, runs without a start
+    /// are in that window too, and come first, wherever the service lists them; no other window
+    /// shows them.
     ///
     /// A part has 80 to 120 % of an equal one, if the list allows; but the newest, which also has
     /// that last minute, may be twice as long or more, and then there may be fewer. Where many
     /// runs started in the same millisecond there are fewer parts and less equal ones, but none is
-    /// empty; and where the service ignores bounds, or nothing is on the list, there is one: all
-    /// of it.
+    /// empty; and where all runs started within a minute, the service ignores bounds, or nothing
+    /// is on the list, there is one: all of it.
     ///
     /// It takes `n + 1` requests for one row each if the runs of the list start evenly, and up
     /// to `4 n + 62` if they do not.
@@ -433,8 +435,6 @@ impl Client {
 struct Edge {
     start: i64,
     rows: u64,
-    /// By the service's clock.
-    answered_at: Option<i64>,
 }
 
 impl Edge {
@@ -442,20 +442,16 @@ impl Edge {
         Self {
             start,
             rows: page.total,
-            answered_at: page.answered_at.map(|time| time.timestamp_millis()),
         }
     }
 
-    /// When a part may begin at the latest, if this is the last run. What started later than that
-    /// may still be joined by runs that appear late, or that get their start late: all of these
-    /// are in the last part.
+    /// When a part may begin at the latest, if this is the last run: a lookback before it. What
+    /// started later than that may still be joined by runs that appear late, or that get their
+    /// start late: all of these are in the last part. No clock is asked, neither the service's
+    /// nor this machine's.
     fn latest_cut(&self) -> i64 {
         let lookback = DEFAULT_LOOKBACK.as_millis() as i64;
-        match self.answered_at {
-            // A clock that is far behind the runs says nothing.
-            Some(now) if self.start <= now.saturating_add(lookback) => now.saturating_sub(lookback),
-            _ => i64::MAX,
-        }
+        self.start.saturating_sub(lookback)
     }
 }
 

@@ -598,10 +598,10 @@ async fn a_split_goes_on_from_its_cursor_and_from_no_other() {
 /// other.
 #[derive(Debug, Clone)]
 struct Story {
-    /// The milliseconds between the runs, for some no start at all, and their statuses.
+    /// The nanoseconds between the runs, for some no start at all, and their statuses.
     gaps: Vec<(Option<i64>, &'static str)>,
-    /// How long ago the last of them started.
-    since_last: i64,
+    /// By how many milliseconds the service's clock is ahead of the newest run. It may be wrong.
+    clock_ahead: i64,
     parts: usize,
     page_size: u32,
     descending: bool,
@@ -620,11 +620,12 @@ enum Change {
     DeleteAt(u64),
     /// A run appears in the middle that started with another one.
     Appear(u64),
-    Start,
+    /// A run starts: so many nanoseconds after the newest that there has been.
+    Start(i64),
     StartUndated,
-    /// A run appears that started so long ago.
+    /// A run appears that started so many nanoseconds before the newest that there has been.
     AppearLate(i64),
-    /// A run without a start gets one: so long ago.
+    /// A run without a start gets one: so many nanoseconds before that one.
     Date(i64),
     /// A run that is RUNNING ends.
     Finish(u64),
@@ -633,19 +634,33 @@ enum Change {
 /// What has happened to the list.
 struct World {
     made: u64,
-    /// The runs that have been there from the beginning, and pass the filter since.
-    throughout: HashSet<String>,
+    /// The newest start that there has been, in nanoseconds.
+    newest: i64,
+    /// The runs that have to come: those that have been there from the beginning and pass the
+    /// filter since, and those that have appeared where somebody looks for them.
+    expected: HashSet<String>,
+    /// Whether runs that appear are looked for.
+    is_looked_for: bool,
+    /// Whether nothing happens any more.
+    is_over: bool,
 }
 
 impl World {
     fn apply(&mut self, change: &Change, store: &mut Store) {
+        if self.is_over {
+            return;
+        }
         let length = store.len();
-        let now = store.now().timestamp_millis() - time(0).timestamp_millis();
         self.made += 1;
         let id = format!("made{}", self.made);
         match change {
-            Change::Start => store.insert(&row(&id, Some(now))),
-            Change::AppearLate(ago) => store.insert(&row(&id, Some(now - ago))),
+            Change::Start(after) => {
+                self.newest += after;
+                self.appear(&fine_row(&id, self.newest), store);
+            }
+            Change::AppearLate(before) => {
+                self.appear(&fine_row(&id, self.newest - before), store);
+            }
             Change::StartUndated => store.insert(&row(&id, None)),
             _ if length == 0 => {}
             Change::DeleteOldest(some) => self.delete(0..length.min(*some), store),
@@ -657,11 +672,11 @@ impl World {
                     store.insert(&run);
                 }
             }
-            Change::Date(ago) => {
+            Change::Date(before) => {
                 let is_undated = |run: &Value| !run["startedAt"].is_string();
                 let place = (0..length).find(|place| is_undated(&store.run(*place).unwrap()));
                 if let Some(place) = place {
-                    let start = row("", Some(now - ago))["startedAt"].clone();
+                    let start = fine_row("", self.newest - before)["startedAt"].clone();
                     store.update(place, |run| run["startedAt"] = start);
                 }
             }
@@ -674,10 +689,18 @@ impl World {
         }
     }
 
+    fn appear(&mut self, row: &Value, store: &mut Store) {
+        store.insert(row);
+        if self.is_looked_for {
+            let id = row["id"].as_str().unwrap();
+            self.expected.insert(id.to_owned());
+        }
+    }
+
     fn delete(&mut self, places: std::ops::Range<u64>, store: &mut Store) {
         for place in places.clone() {
             let run = store.run(place).unwrap();
-            self.throughout.remove(run["id"].as_str().unwrap());
+            self.expected.remove(run["id"].as_str().unwrap());
         }
         store.delete(places);
     }
@@ -688,7 +711,11 @@ impl Story {
         let mut start = 0;
         let rows = self.gaps.iter().enumerate().map(|(number, (gap, status))| {
             start += gap.unwrap_or(0);
-            let mut row = row(&format!("run{number}"), gap.map(|_| start));
+            let id = format!("run{number}");
+            let mut row = match gap {
+                Some(_) => fine_row(&id, start),
+                None => row(&id, None),
+            };
             row["status"] = (*status).into();
             row
         });
@@ -714,13 +741,16 @@ impl Story {
         let wanted = rows.iter().filter(|row| self.wants(row));
         let world = Arc::new(Mutex::new(World {
             made: 0,
-            throughout: wanted.map(id).collect(),
+            newest: self.gaps.iter().filter_map(|(gap, _)| *gap).sum(),
+            expected: wanted.map(id).collect(),
+            is_looked_for: true,
+            is_over: false,
         }));
         let (seen, changes) = (Arc::clone(&world), self.changes.clone());
-        let last: i64 = self.gaps.iter().filter_map(|(gap, _)| *gap).sum();
+        let newest = world.lock().unwrap().newest / 1_000_000;
         let builder = Emulator::builder()
             .rows(rows)
-            .clock(time(last + self.since_last));
+            .clock(time(newest + self.clock_ahead));
         let emulator = builder.before_each(move |number, store| {
             let mut world = seen.lock().unwrap();
             let now = changes.iter().filter(|(request, _)| *request == number);
@@ -733,8 +763,10 @@ impl Story {
             // What could not be cut is walked as any other list.
             return Ok(false);
         }
+        // A descending walk does not come back to where runs appear.
+        world.lock().unwrap().is_looked_for = !self.descending;
         let reads = splits.iter().map(|split| self.read(&emulator, split));
-        let read = if self.is_at_once {
+        let reads = if self.is_at_once {
             join_all(reads).await
         } else {
             futures::stream::iter(reads)
@@ -742,6 +774,12 @@ impl Story {
                 .collect()
                 .await
         };
+        let (mut read, mut ends): (Vec<_>, Vec<_>) = reads.into_iter().unzip();
+        // Nothing appears any more, and each walk looks once more for what it has missed.
+        world.lock().unwrap().is_over = true;
+        for (split, cursor) in splits.iter().zip(ends.drain(..)) {
+            read.push(self.read_from(&emulator, split, cursor).await.0);
+        }
         let read = read.concat();
         let mut times: HashMap<_, u32> = HashMap::new();
         for (id, status) in &read {
@@ -753,15 +791,24 @@ impl Story {
         let again: Vec<_> = times.iter().filter(|(_, times)| **times > 1).collect();
         prop_assert!(again.is_empty(), "came again: {again:?}");
         let came: HashSet<_> = read.iter().map(|(id, _)| id).collect();
-        let throughout = &world.lock().unwrap().throughout;
-        let lost = throughout.iter().find(|id| !came.contains(id));
+        let expected = &world.lock().unwrap().expected;
+        let lost = expected.iter().find(|id| !came.contains(id));
         prop_assert!(lost.is_none(), "lost: {lost:?} of {splits:#?}");
         Ok(true)
     }
 
+    async fn read(&self, emulator: &Emulator, split: &Split) -> (Vec<Item>, Cursor) {
+        self.read_from(emulator, split, Cursor::default()).await
+    }
+
     /// Reads a split in several walks, each by a client of its own.
-    async fn read(&self, emulator: &Emulator, split: &Split) -> Vec<(String, RunStatus)> {
-        let (mut read, mut cursor) = (Vec::new(), Cursor::default());
+    async fn read_from(
+        &self,
+        emulator: &Emulator,
+        split: &Split,
+        mut cursor: Cursor,
+    ) -> (Vec<Item>, Cursor) {
+        let mut read = Vec::new();
         loop {
             let client = emulator.client_builder().build().unwrap();
             let runs = client.runs(split).emit(self.emit).resume(cursor);
@@ -775,19 +822,26 @@ impl Story {
                     break;
                 }
             }
-            if count < self.stops_after {
-                return read;
-            }
             cursor = runs.cursor().clone();
+            if count < self.stops_after {
+                return (read, cursor);
+            }
         }
     }
 }
 
+/// In nanoseconds.
+const MILLI: i64 = 1_000_000;
+
+/// What a walk has handed out.
+type Item = (String, RunStatus);
+
 fn story() -> impl Strategy<Value = Story> {
     let gap = prop_oneof![
         3 => Just(Some(0_i64)),
-        4 => (1_i64..4).prop_map(Some),
-        2 => (1_i64..1_000_000).prop_map(Some),
+        2 => (1..4 * MILLI).prop_map(Some),
+        2 => (1_i64..4).prop_map(|millis| Some(millis * MILLI)),
+        2 => (1..1_000_000 * MILLI).prop_map(Some),
         1 => Just(None),
     ];
     let status = prop_oneof![3 => Just("SUCCEEDED"), 1 => Just("FAILED"), 1 => Just("RUNNING")];
@@ -795,10 +849,11 @@ fn story() -> impl Strategy<Value = Story> {
         2 => (1_u64..10).prop_map(Change::DeleteOldest),
         2 => (0_u64..1000).prop_map(Change::DeleteAt),
         2 => (0_u64..1000).prop_map(Change::Appear),
-        2 => Just(Change::Start),
+        2 => (0..200 * MILLI).prop_map(Change::Start),
         1 => Just(Change::StartUndated),
-        2 => (0_i64..55_000).prop_map(Change::Date),
-        2 => (0_i64..55_000).prop_map(Change::AppearLate),
+        // Less than a lookback, as much as runs can start until somebody looks.
+        2 => (0..55_000 * MILLI).prop_map(Change::Date),
+        2 => (0..55_000 * MILLI).prop_map(Change::AppearLate),
         2 => (0_u64..1000).prop_map(Change::Finish),
     ];
     let statuses = prop_oneof![3 => Just(vec![]), 1 => Just(vec![RunStatus::Succeeded])];
@@ -806,7 +861,7 @@ fn story() -> impl Strategy<Value = Story> {
     (
         (
             proptest::collection::vec((gap, status), 0..60),
-            0_i64..100_000,
+            prop_oneof![0_i64..100_000, -200_000_i64..200_000, Just(1 << 40)],
         ),
         2_usize..9,
         2_u32..20,
@@ -817,7 +872,7 @@ fn story() -> impl Strategy<Value = Story> {
     )
         .prop_map(
             |(
-                (gaps, since_last),
+                (gaps, clock_ahead),
                 parts,
                 page_size,
                 (descending, is_at_once),
@@ -827,7 +882,7 @@ fn story() -> impl Strategy<Value = Story> {
             )| {
                 Story {
                     gaps,
-                    since_last,
+                    clock_ahead,
                     parts,
                     page_size,
                     descending,

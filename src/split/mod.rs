@@ -100,7 +100,8 @@ impl Split {
     /// [`RunQuery::started_before`]: `Display` says "before" and not "until", and the JSON has
     /// `"excludes_end": true`. A request includes its bounds, and so what the service says or
     /// lists ([`Client::count`], [`Client::page`], [`WalkStats::total`](crate::WalkStats::total))
-    /// may have runs that start exactly at the end; a walk leaves them out.
+    /// may have runs that start exactly at the end; a walk leaves them out. [`Client::split`] puts
+    /// the end where there are none, if the list has room.
     pub fn query(&self) -> &RunQuery {
         &self.query
     }
@@ -246,16 +247,19 @@ impl Client {
     /// windows of time, in the order of the list. `n` is from 1 to 10,000.
     ///
     /// Together they hand out exactly what a walk of the whole query would. The windows are half
-    /// open: each begins at a whole millisecond, and the one before it has all that started
-    /// earlier, however shortly. So no run is in two windows and none in between, also where
-    /// starts are finer than a millisecond. The first and the last have the query's own bounds, or
-    /// none: what starts later is in the last one (the first, if the query is descending). So is
-    /// all that started within a [lookback](crate::Runs::lookback) of 60 s before the newest run
-    /// on the list, where runs may still appear: no run may appear, or get its start, when a run
-    /// that started more than 60 s after it has been visible before. Otherwise it may come twice
-    /// or not at all. No clock is used. Where the query has no bounds at all, runs without a start
-    /// are in that window too, and come first, wherever the service lists them; no other window
-    /// shows them.
+    /// open: each begins at a whole millisecond, at or just before the start of a run, and the one
+    /// before it has all that started earlier, however shortly. So no run is in two windows and
+    /// none in between, also where starts are finer than a millisecond. The first and the last
+    /// have the query's own bounds, or none: what starts later is in the last one (the first, if
+    /// the query is descending).
+    ///
+    /// All that started within a [lookback](crate::Runs::lookback) of 60 s before the newest run
+    /// on the list is in that window too, since runs may still appear there. No run may appear, or
+    /// get its start, when a run that started more than 60 s after it has been visible before.
+    /// Otherwise it may come twice or not at all. No clock is used.
+    ///
+    /// Where the query has no bounds at all, runs without a start are in that window too, and come
+    /// first, wherever the service lists them; no other window shows them.
     ///
     /// A part has 80 to 120 % of an equal one, if the list allows; but the newest, which also has
     /// that last minute, may be twice as long or more, and then there may be fewer. Where many

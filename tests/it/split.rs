@@ -59,6 +59,7 @@ async fn the_parts_of_a_list_are_the_list() {
         let read = read(&client, &splits).await;
         for (split, ids) in splits.iter().zip(&read) {
             assert_eq!(split.rows(), ids.len() as u64);
+            assert_eq!(client.count(split).await.unwrap(), split.rows());
             assert!((1000..=1500).contains(&ids.len()), "{}", ids.len());
         }
         let mut expected = ids(&emulator);
@@ -306,7 +307,7 @@ async fn what_has_just_started_is_not_cut_off_from_what_appears_late() {
                 "{cuts:?}"
             );
         }
-        let last = 100 - cuts[cuts.len() - 1] as u64 / 2000;
+        let last = 100 - (cuts[cuts.len() - 1] as u64).div_ceil(2000);
         assert_eq!(splits[splits.len() - 1].rows(), last);
     }
 }

@@ -81,6 +81,10 @@ pub struct RunQuery {
         skip_serializing_if = "Option::is_none"
     )]
     pub(crate) started_before: Option<DateTime<Utc>>,
+    /// Whether `started_before` itself is no longer in: where a split ends and the next one
+    /// begins. It is exact then, and no longer one in milliseconds.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    excludes_end: bool,
     #[serde(default)]
     pub(crate) descending: bool,
     #[serde(default)]
@@ -132,6 +136,7 @@ impl RunQuery {
             statuses: Vec::new(),
             started_after: None,
             started_before: None,
+            excludes_end: false,
             descending: false,
             offset: 0,
             limit: None,
@@ -164,6 +169,14 @@ impl RunQuery {
     /// from 0 to 9999.
     pub fn started_before(mut self, time: DateTime<Utc>) -> Self {
         self.started_before = Some(time);
+        self.excludes_end = false;
+        self
+    }
+
+    /// Only runs that started before this time, however shortly.
+    pub(crate) fn ends_before(mut self, time: DateTime<Utc>) -> Self {
+        self.started_before = Some(time);
+        self.excludes_end = true;
         self
     }
 
@@ -278,7 +291,11 @@ impl RunQuery {
             scope,
             statuses,
             started_after: self.started_after.map(|time| time.trunc_subsecs(3)),
-            started_before: self.started_before.map(|time| time.trunc_subsecs(3)),
+            started_before: match self.excludes_end {
+                true => self.started_before,
+                false => self.started_before.map(|time| time.trunc_subsecs(3)),
+            },
+            excludes_end: self.excludes_end && self.started_before.is_some(),
             limit: None,
             page_size: MAX_PAGE_SIZE,
             share: None,
@@ -303,11 +320,11 @@ impl RunQuery {
             time(self.started_after),
             time(now.started_after),
         );
-        compare(
-            "started_before",
-            time(self.started_before),
-            time(now.started_before),
-        );
+        let end = |query: &Self| {
+            let excluded = if query.excludes_end { ", excluded" } else { "" };
+            time(query.started_before) + excluded
+        };
+        compare("started_before", end(self), end(now));
         compare(
             "descending",
             self.descending.to_string(),
@@ -354,11 +371,27 @@ impl RunQuery {
     }
 
     /// Whether a start is within the query's times, in the milliseconds in which they are sent.
+    /// An end that is excluded is compared exactly.
     pub(crate) fn spans(&self, start: Option<DateTime<Utc>>) -> bool {
         let Some(start) = start else { return true };
         let is_after = |time: DateTime<Utc>| start.timestamp_millis() >= time.timestamp_millis();
-        let is_before = |time: DateTime<Utc>| start.timestamp_millis() <= time.timestamp_millis();
+        let is_before = |time: DateTime<Utc>| match self.excludes_end {
+            true => start < time,
+            false => start.timestamp_millis() <= time.timestamp_millis(),
+        };
         self.started_after.is_none_or(is_after) && self.started_before.is_none_or(is_before)
+    }
+
+    /// The upper bound as it is sent, which the service includes. Where the query does not, it
+    /// is the first whole millisecond that is not before it: there is none between the last
+    /// start that is wanted and the end.
+    fn last_bound(&self) -> Option<DateTime<Utc>> {
+        match self.excludes_end {
+            true => self
+                .started_before
+                .map(|end| Direction::Ascending.bound_behind(end)),
+            false => self.started_before,
+        }
     }
 
     /// Whether there is a bound in time. A bound hides runs without a start.
@@ -411,7 +444,7 @@ impl RunQuery {
             (request.anchor, request.until)
         };
         let after = [self.started_after, from].into_iter().flatten().max();
-        let before = [self.started_before, to].into_iter().flatten().min();
+        let before = [self.last_bound(), to].into_iter().flatten().min();
         if let Some(time) = after {
             pairs.append_pair("startedAfter", &timestamp::to_query(time));
         }
@@ -434,7 +467,10 @@ impl fmt::Display for RunQuery {
             write!(f, ", from {}", timestamp::to_query(time))?;
         }
         if let Some(time) = self.started_before {
-            write!(f, ", until {}", timestamp::to_query(time))?;
+            match self.excludes_end {
+                true => write!(f, ", before {}", timestamp::to_text(time))?,
+                false => write!(f, ", until {}", timestamp::to_query(time))?,
+            }
         }
         if self.descending {
             f.write_str(", newest first")?;
@@ -508,6 +544,8 @@ fn validate_time(setting: &str, time: Option<DateTime<Utc>>) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
+
     use super::*;
 
     fn time(text: &str) -> DateTime<Utc> {
@@ -553,6 +591,35 @@ mod tests {
             ("startedBefore", "2025-09-17T23:59:59.000Z"),
         ];
         assert_eq!(pairs, expected.map(|(k, v)| (k.to_string(), v.to_string())));
+    }
+
+    #[test]
+    fn an_excluded_end_is_exact_and_is_sent_as_the_next_millisecond() {
+        for (end, sent) in [
+            ("2025-09-17T10:00:00.001Z", "2025-09-17T10:00:00.001Z"),
+            ("2025-09-17T10:00:00.0005Z", "2025-09-17T10:00:00.001Z"),
+        ] {
+            let end = time(end);
+            let query = RunQuery::actor("a").ends_before(end);
+            let spans = |nanos| query.spans(Some(end + TimeDelta::nanoseconds(nanos)));
+            assert_eq!([-1, 0, 1].map(spans), [true, false, false]);
+            let url = Url::parse(&url(&query)).unwrap();
+            let mut pairs = url.query_pairs();
+            assert!(pairs.any(|pair| pair == ("startedBefore".into(), sent.into())));
+
+            let json = serde_json::to_string(&query).unwrap();
+            assert_eq!(serde_json::from_str::<RunQuery>(&json).unwrap(), query);
+            let inclusive = query.clone().started_before(end).identity();
+            let json = serde_json::to_string(&inclusive).unwrap();
+            assert!(!json.contains("excludes_end"), "{json}");
+            let differences = query.identity().differences(&inclusive);
+            assert_eq!(differences.len(), 1, "{differences:?}");
+            let shown = format!("actor \"a\", before {}", timestamp::to_text(end));
+            assert_eq!(query.to_string(), shown);
+        }
+        // Milliseconds are all that an ordinary query knows.
+        let query = RunQuery::actor("a").started_before(time("2025-09-17T10:00:00.001Z"));
+        assert!(query.spans(Some(time("2025-09-17T10:00:00.0015Z"))));
     }
 
     #[test]

@@ -208,7 +208,8 @@ impl Checkpoint {
         self.job.query.started_after
     }
 
-    /// Up to which start of a run, if the query has such a bound.
+    /// Up to which start of a run, if the query has such a bound. The end of a
+    /// [`Split`](crate::Split) that another one follows is excluded.
     pub fn started_before(&self) -> Option<DateTime<Utc>> {
         self.job.query.started_before
     }

@@ -30,9 +30,13 @@ const VERSION: u64 = 1;
 /// A part of a query that can be read on its own, in another process or on another machine:
 /// [`Client::split`].
 ///
-/// It is a window of time with the query's other settings, plain data without a client or a
-/// token in it, and made to be sent elsewhere: with `serde`, or as one line of JSON with
-/// `Display` and `FromStr`. [`Client::runs`] takes it in place of a query. The walk has a
+/// It is a window of time with the query's other settings. The window is half open: it includes
+/// its beginning, and ends before its end, which is where the next one begins. The window of the
+/// newest runs ends where the query does. (Splits that an earlier version has stored end a
+/// millisecond before the next one, and include that.)
+///
+/// A split is plain data without a client or a token in it, and made to be sent elsewhere: with
+/// `serde`, or as one line of JSON with `Display` and `FromStr`. [`Client::runs`] takes it in place of a query. The walk has a
 /// [`Cursor`](crate::Cursor) of its own, and keeps to its [share](Self::readers) of the pace.
 /// [`RunPages`](crate::RunPages) of the split that has the runs without a start may begin with a
 /// page of the whole list, which shows them.
@@ -91,6 +95,13 @@ impl Split {
     }
 
     /// What is read, as a query. [`Client::runs`] takes the split itself, too.
+    ///
+    /// If another window follows, the query's end is excluded, other than that of
+    /// [`RunQuery::started_before`]: `Display` says "before" and not "until", and the JSON has
+    /// `"excludes_end": true`. A request includes its bounds, and so what the service says or
+    /// lists ([`Client::count`], [`Client::page`], [`WalkStats::total`](crate::WalkStats::total))
+    /// may have runs that start exactly at the end; a walk leaves them out. [`Client::split`] puts
+    /// the end where there are none, if the list has room.
     pub fn query(&self) -> &RunQuery {
         &self.query
     }
@@ -235,20 +246,26 @@ impl Client {
     /// Cuts a query into `n` parts of about equal length that can be read at the same time:
     /// windows of time, in the order of the list. `n` is from 1 to 10,000.
     ///
-    /// Together they hand out exactly what a walk of the whole query would. Each begins with the
-    /// start of a run, and the one before it ends a millisecond earlier, so that no run is in
-    /// two windows and none in between. The first and the last have the query's own bounds, or
-    /// none: what starts later is in the last one (the first, if the query is descending). So is
-    /// all that started within a [lookback](crate::Runs::lookback) of 60 s before the list was
-    /// cut, where runs may still appear. Where the query has no bounds at all, runs without a
-    /// start are in that one too, and come first, wherever the service lists them; no other
-    /// window shows them.
+    /// Together they hand out exactly what a walk of the whole query would. The windows are half
+    /// open: each begins at a whole millisecond, at or just before the start of a run, and the one
+    /// before it has all that started earlier, however shortly. So no run is in two windows and
+    /// none in between, also where starts are finer than a millisecond. The first and the last
+    /// have the query's own bounds, or none: what starts later is in the last one (the first, if
+    /// the query is descending).
+    ///
+    /// All that started within a [lookback](crate::Runs::lookback) of 60 s before the newest run
+    /// on the list is in that window too, since runs may still appear there. No run may appear, or
+    /// get its start, when a run that started more than 60 s after it has been visible before.
+    /// Otherwise it may come twice or not at all. No clock is used.
+    ///
+    /// Where the query has no bounds at all, runs without a start are in that window too, and come
+    /// first, wherever the service lists them; no other window shows them.
     ///
     /// A part has 80 to 120 % of an equal one, if the list allows; but the newest, which also has
     /// that last minute, may be twice as long or more, and then there may be fewer. Where many
     /// runs started in the same millisecond there are fewer parts and less equal ones, but none is
-    /// empty; and where the service ignores bounds, or nothing is on the list, there is one: all
-    /// of it.
+    /// empty; and where all runs started within a minute, the service ignores bounds, or nothing
+    /// is on the list, there is one: all of it.
     ///
     /// It takes `n + 1` requests for one row each if the runs of the list start evenly, and up
     /// to `4 n + 62` if they do not.
@@ -346,7 +363,7 @@ impl Client {
     /// The windows between the cuts.
     fn windows(&self, query: &RunQuery, partition: &Partition) -> Vec<Split> {
         let parts = partition.parts();
-        let ends = parts.iter().skip(1).map(|part| Some(part.from - 1));
+        let ends = parts.iter().skip(1).map(|part| time(part.from));
         let windows = parts.iter().zip(ends.chain([None])).enumerate();
         let mut splits: Vec<_> = windows
             .map(|(index, (part, end))| {
@@ -355,7 +372,7 @@ impl Client {
                     split.query.started_after = time(part.from);
                 }
                 match end {
-                    Some(end) => split.query.started_before = time(end),
+                    Some(end) => split.query = split.query.ends_before(end),
                     // Its lower bound hides runs without a start, which the query does not.
                     None => split.query.undated_first = index > 0 && !query.has_bounds(),
                 }
@@ -424,8 +441,6 @@ impl Client {
 struct Edge {
     start: i64,
     rows: u64,
-    /// By the service's clock.
-    answered_at: Option<i64>,
 }
 
 impl Edge {
@@ -433,20 +448,16 @@ impl Edge {
         Self {
             start,
             rows: page.total.unwrap_or(0),
-            answered_at: page.clocks.map(|clocks| clocks.now().timestamp_millis()),
         }
     }
 
-    /// When a part may begin at the latest, if this is the last run. What started later than that
-    /// may still be joined by runs that appear late, or that get their start late: all of these
-    /// are in the last part.
+    /// When a part may begin at the latest, if this is the last run: a lookback before it. What
+    /// started later than that may still be joined by runs that appear late, or that get their
+    /// start late: all of these are in the last part. No clock is asked, neither the service's
+    /// nor this machine's.
     fn latest_cut(&self) -> i64 {
         let lookback = DEFAULT_LOOKBACK.as_millis() as i64;
-        match self.answered_at {
-            // A clock that is far behind the runs says nothing.
-            Some(now) if self.start <= now.saturating_add(lookback) => now.saturating_sub(lookback),
-            _ => i64::MAX,
-        }
+        self.start.saturating_sub(lookback)
     }
 }
 

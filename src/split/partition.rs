@@ -36,6 +36,10 @@ pub(super) struct Point {
     pub(super) rows: u64,
     /// When the first of them started.
     pub(super) first: i64,
+    /// Where a part that begins with it is cut off from the one before: where there is room, a
+    /// millisecond earlier. No run started at the end of the part before then, and a request up
+    /// to there, which includes it, shows nothing but that part.
+    pub(super) cut: i64,
 }
 
 /// A cut to be made where so many runs follow.
@@ -45,7 +49,7 @@ struct Cut {
     guesses: u32,
 }
 
-/// One part: it begins with a run, and ends before the next part.
+/// One part: it begins with a run or just before it, and ends before the next part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Part {
     pub(super) from: i64,
@@ -60,10 +64,12 @@ impl Partition {
         let first = Point {
             rows: total,
             first: oldest,
+            cut: oldest,
         };
         let behind = Point {
             rows: 0,
             first: end,
+            cut: end,
         };
         let rows_behind = |cut: usize| {
             let rows = u128::from(total) * (parts - cut) as u128 / parts as u128;
@@ -113,22 +119,23 @@ impl Partition {
         // Of a run that cannot be read, nobody knows when it started.
         let unknown = if rows > 0 { time } else { self.end };
         let first = first.map_or(unknown, |first| first.clamp(time, self.end));
-        self.points.insert(time, Point { rows, first });
+        let cut = time.max(first.saturating_sub(1));
+        self.points.insert(time, Point { rows, first, cut });
     }
 
     /// The parts as far as they could be made out: none of them empty, so that there may be
     /// fewer than were asked for.
     pub(super) fn parts(&self) -> Vec<Part> {
-        let places = self.cuts.iter().zip(self.gaps()).map(|(cut, gap)| {
-            let point = gap.nearest(cut.rows);
-            (point.first, point.rows)
-        });
+        let places = self.cuts.iter().zip(self.gaps());
+        let places = places.map(|(cut, gap)| gap.nearest(cut.rows));
         // Where two answers tell of the same run, one of them counts.
-        let places: BTreeMap<i64, u64> = places.collect();
+        let places: BTreeMap<i64, Point> = places.map(|point| (point.first, point)).collect();
         let oldest = self.points.first_key_value().map(|(time, _)| *time);
         let end = self.end.min(self.latest.saturating_add(1));
-        let is_inside = |time: &i64| *time < end && oldest.is_none_or(|first| *time > first);
-        let cuts = places.into_iter().filter(|(time, _)| is_inside(time));
+        let is_inside =
+            |point: &Point| point.first < end && oldest.is_none_or(|first| point.first > first);
+        let cuts = places.into_values().filter(is_inside);
+        let cuts: BTreeMap<i64, u64> = cuts.map(|point| (point.cut, point.rows)).collect();
         let begins: Vec<_> = oldest
             .map(|first| (first, self.total))
             .into_iter()
@@ -260,6 +267,17 @@ mod tests {
         let told: Vec<_> = outcome.parts.iter().map(|part| part.rows).collect();
         assert_eq!(told, lengths);
         lengths
+    }
+
+    #[test]
+    fn no_run_starts_where_a_part_ends_if_there_is_room() {
+        let starts = even(10_000, 7);
+        let parts = cut(&starts, 16).parts;
+        let cuts: Vec<_> = parts[1..].iter().map(|part| part.from).collect();
+        // One in seven times to ask about is the start of a run.
+        let starting = cuts.iter().filter(|cut| starts.contains(cut)).count();
+        assert!(starting <= 4, "{starting} of {}", cuts.len());
+        assert_eq!(cuts.len(), 15);
     }
 
     fn even(rows: i64, gap: i64) -> Vec<i64> {

@@ -137,7 +137,7 @@ impl Walk {
     fn step(&self, entry: &Entry<'_>, known: Known, page: &Page) -> Option<Step> {
         let mut step = Step::hand_out(entry.id, entry.start);
         if !self.query.spans(entry.start) {
-            // The service ignores bounds: the walk passes over the row.
+            // The service ignores bounds, or a split ends here: the walk passes over the row.
             step.hand_out = false;
             return (known == Known::New).then_some(step);
         }

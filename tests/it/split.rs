@@ -30,6 +30,13 @@ fn row(id: &str, millis: Option<i64>) -> Value {
     json!({"id": id, "status": "SUCCEEDED", "startedAt": millis.map(text)})
 }
 
+/// A row that started so many nanoseconds after the first.
+fn fine_row(id: &str, nanos: i64) -> Value {
+    let start = time(0) + TimeDelta::nanoseconds(nanos);
+    let start = start.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+    json!({"id": id, "status": "SUCCEEDED", "startedAt": start})
+}
+
 /// What the splits hand out, one after the other.
 async fn read(client: &Client, splits: &[Split]) -> Vec<Vec<String>> {
     let mut read = Vec::new();
@@ -52,6 +59,7 @@ async fn the_parts_of_a_list_are_the_list() {
         let read = read(&client, &splits).await;
         for (split, ids) in splits.iter().zip(&read) {
             assert_eq!(split.rows(), ids.len() as u64);
+            assert_eq!(client.count(split).await.unwrap(), split.rows());
             assert!((1000..=1500).contains(&ids.len()), "{}", ids.len());
         }
         let mut expected = ids(&emulator);
@@ -77,10 +85,16 @@ async fn to_cut_takes_one_request_a_part_for_one_row() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn windows_end_a_millisecond_before_the_next_and_the_ends_are_the_querys() {
+async fn windows_end_where_the_next_begins_and_the_ends_are_the_querys() {
     let emulator = emulator(1000).await;
     let client = emulator.client();
-    let open = bounds(&client.split(&query(), 5).await.unwrap());
+    let open = client.split(&query(), 5).await.unwrap();
+    for (place, split) in open.iter().enumerate() {
+        let json = serde_json::to_value(split).unwrap();
+        let excludes_end = json["query"]["excludes_end"].as_bool();
+        assert_eq!(excludes_end, (place < 4).then_some(true));
+    }
+    let open = bounds(&open);
     assert_seamless(&open);
     assert_eq!((open[0].0, open[4].1), (None, None));
 
@@ -92,6 +106,76 @@ async fn windows_end_a_millisecond_before_the_next_and_the_ends_are_the_querys()
     let bounded = bounds(&client.split(&bounded, 5).await.unwrap());
     assert_seamless(&bounded);
     assert_eq!((bounded[0].0, bounded[4].1), (Some(from), Some(to)));
+}
+
+/// Starts as the service would list them with microseconds, most of them between milliseconds.
+fn fine_rows(seed: i64) -> Vec<Value> {
+    let nanos = |n: i64| n * 400_000 + n * n * (seed + 1) % 390_000;
+    let dense = (0..2000).map(|n| fine_row(&format!("run{n}"), nanos(n)));
+    // The last minute is not cut.
+    let last = fine_row("last", 300_000_000_000);
+    dense.chain([last]).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn starts_finer_than_a_millisecond_are_in_one_split_each() {
+    let mut losing = 0;
+    for seed in 0..20 {
+        let emulator = start(Emulator::builder().rows(fine_rows(seed))).await;
+        let client = emulator.client();
+        let descending = seed % 2 == 1;
+        let query = query().descending(descending);
+        let splits = client.split(&query, 16).await.unwrap();
+        assert!(splits.len() > 10, "{}", splits.len());
+        let mut expected = ids(&emulator);
+        if descending {
+            expected.reverse();
+        }
+        losing += u32::from(read(&client, &splits).await.concat() != expected);
+    }
+    assert_eq!(losing, 0, "of 20 lists");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_appears_late_is_in_the_last_split_whatever_the_clock_shows() {
+    let rows = || (0..100).map(|n| row(&format!("run{n}"), Some(n * 2000)));
+    let newest = 99 * 2000;
+    let day = 24 * 60 * 60 * 1000;
+    let mut losing = Vec::new();
+    for clock in [-day, -61_000, -59_000, 0, 55_000, 61_000, day] {
+        for descending in [false, true] {
+            let emulator = Emulator::builder().rows(rows()).clock(time(newest + clock));
+            let emulator = start(emulator).await;
+            let client = emulator.client();
+            let query = query().descending(descending);
+            let splits = client.split(&query, 8).await.unwrap();
+            assert!(splits.len() > 2);
+            let newest_split = if descending { 0 } else { splits.len() - 1 };
+            // The others may have been read long before.
+            let mut read_ids = Vec::new();
+            for (place, split) in splits.iter().enumerate() {
+                if place != newest_split {
+                    read_ids.extend(read(&client, std::slice::from_ref(split)).await.concat());
+                }
+            }
+            emulator.change(|store| {
+                for n in 0..=60 {
+                    store.insert(&row(&format!("late{n}"), Some(newest - n * 1000)));
+                }
+            });
+            read_ids.extend(
+                read(&client, &splits[newest_split..=newest_split])
+                    .await
+                    .concat(),
+            );
+            let read_ids: HashSet<_> = read_ids.into_iter().collect();
+            let lost = ids(&emulator).len() - read_ids.len();
+            if lost > 0 {
+                losing.push((clock, descending, lost));
+            }
+        }
+    }
+    assert_eq!(losing, [], "clock, order, and how many runs were lost");
 }
 
 type Bounds = (Option<DateTime<Utc>>, Option<DateTime<Utc>>);
@@ -107,8 +191,7 @@ fn bounds(splits: &[Split]) -> Vec<Bounds> {
 
 fn assert_seamless(bounds: &[Bounds]) {
     for pair in bounds.windows(2) {
-        let gap = pair[1].0.unwrap() - pair[0].1.unwrap();
-        assert_eq!(gap, TimeDelta::milliseconds(1));
+        assert_eq!(pair[0].1.unwrap(), pair[1].0.unwrap());
     }
 }
 
@@ -120,7 +203,7 @@ fn emulator_start(emulator: &Emulator, place: u64) -> DateTime<Utc> {
 
 #[tokio::test(start_paused = true)]
 async fn runs_without_a_start_are_in_the_newest_part_and_come_once() {
-    let dated = (0..100).map(|n| row(&format!("run{n}"), Some(n * 1000)));
+    let dated = (0..100).map(|n| row(&format!("run{n}"), Some(n * 10_000)));
     let undated = ["new1", "new2"].map(|id| row(id, None));
     for descending in [false, true] {
         let emulator = start(Emulator::builder().rows(dated.clone().chain(undated.clone()))).await;
@@ -207,8 +290,8 @@ async fn what_has_just_started_is_not_cut_off_from_what_appears_late() {
         .collect();
     // A cut at 150,000 would be in the last minute before 200,000: there is none, and what it
     // would have cut off is in the last part.
-    let expected = [50_000, 100_000, 150_000];
-    for (clock, expected) in [(200_000, &expected[..2]), (10_000_000, &expected)] {
+    let expected = [50_000, 100_000];
+    for clock in [200_000, 10_000_000, -10_000_000] {
         let emulator = Emulator::builder().rows(rows.clone()).clock(time(clock));
         let emulator = start(emulator).await;
         let splits = emulator.client().split(&query(), 4).await.unwrap();
@@ -224,7 +307,7 @@ async fn what_has_just_started_is_not_cut_off_from_what_appears_late() {
                 "{cuts:?}"
             );
         }
-        let last = 100 - cuts[cuts.len() - 1] as u64 / 2000;
+        let last = 100 - (cuts[cuts.len() - 1] as u64).div_ceil(2000);
         assert_eq!(splits[splits.len() - 1].rows(), last);
     }
 }
@@ -232,7 +315,7 @@ async fn what_has_just_started_is_not_cut_off_from_what_appears_late() {
 #[tokio::test(start_paused = true)]
 async fn a_row_that_cannot_be_read_does_not_keep_a_list_from_being_cut() {
     let mut rows: Vec<_> = (0..100)
-        .map(|n| row(&format!("run{n}"), Some(n * 1000)))
+        .map(|n| row(&format!("run{n}"), Some(n * 10_000)))
         .collect();
     for bad in [0, 50, 99] {
         rows[bad]["status"] = 5.into();
@@ -253,6 +336,28 @@ async fn a_row_that_cannot_be_read_does_not_keep_a_list_from_being_cut() {
         }
     }
     assert_eq!((good, bad), (97, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_cannot_be_read_is_in_one_split_also_where_it_begins() {
+    let mut rows: Vec<_> = (0..300).map(|n| row(&format!("run{n}"), Some(n))).collect();
+    for row in &mut rows {
+        row["status"] = 5.into();
+    }
+    rows.push(row("last", Some(300_000)));
+    let emulator = start(Emulator::builder().rows(rows)).await;
+    let client = emulator.client();
+    for descending in [false, true] {
+        let splits = client.split(&query().descending(descending), 4).await;
+        let splits = splits.unwrap();
+        assert!(splits.len() > 2);
+        let mut bad = 0;
+        for split in &splits {
+            let runs: Vec<_> = client.runs(split).stream().collect().await;
+            bad += runs.iter().filter(|run| run.is_err()).count();
+        }
+        assert_eq!(bad, 300);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -309,6 +414,21 @@ async fn a_split_is_a_line_of_json_without_a_token() {
         let error = damaged.parse::<Split>().unwrap_err();
         assert!(error.to_string().starts_with("invalid split"), "{error}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stored_split_with_an_inclusive_end_means_what_it_meant() {
+    let line = r#"{"version":1,"rows":334,"query":{"scope":{"actor":"demo"},"started_before":"2025-03-01T00:00:00.999Z","descending":false,"offset":0,"page_size":1000,"share":{"readers":3,"turn":0}}}"#;
+    let split: Split = line.parse().unwrap();
+    assert_eq!(split.to_string(), line);
+    let rows = (0..4).map(|n| fine_row(&format!("run{n}"), n * 333_000_000));
+    let emulator = start(Emulator::builder().rows(rows)).await;
+    let client = emulator.client();
+    let expected = ["run0", "run1", "run2", "run3"];
+    assert_eq!(read(&client, &[split]).await.concat(), expected);
+    let requests = emulator.requests();
+    let sent = requests[0].parameter("startedBefore");
+    assert_eq!(sent, Some("2025-03-01T00:00:00.999Z"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -479,10 +599,10 @@ async fn a_split_goes_on_from_its_cursor_and_from_no_other() {
 /// other.
 #[derive(Debug, Clone)]
 struct Story {
-    /// The milliseconds between the runs, for some no start at all, and their statuses.
+    /// The nanoseconds between the runs, for some no start at all, and their statuses.
     gaps: Vec<(Option<i64>, &'static str)>,
-    /// How long ago the last of them started.
-    since_last: i64,
+    /// By how many milliseconds the service's clock is ahead of the newest run. It may be wrong.
+    clock_ahead: i64,
     parts: usize,
     page_size: u32,
     descending: bool,
@@ -501,11 +621,12 @@ enum Change {
     DeleteAt(u64),
     /// A run appears in the middle that started with another one.
     Appear(u64),
-    Start,
+    /// A run starts: so many nanoseconds after the newest that there has been.
+    Start(i64),
     StartUndated,
-    /// A run appears that started so long ago.
+    /// A run appears that started so many nanoseconds before the newest that there has been.
     AppearLate(i64),
-    /// A run without a start gets one: so long ago.
+    /// A run without a start gets one: so many nanoseconds before that one.
     Date(i64),
     /// A run that is RUNNING ends.
     Finish(u64),
@@ -514,19 +635,33 @@ enum Change {
 /// What has happened to the list.
 struct World {
     made: u64,
-    /// The runs that have been there from the beginning, and pass the filter since.
-    throughout: HashSet<String>,
+    /// The newest start that there has been, in nanoseconds.
+    newest: i64,
+    /// The runs that have to come: those that have been there from the beginning and pass the
+    /// filter since, and those that have appeared where somebody looks for them.
+    expected: HashSet<String>,
+    /// Whether runs that appear are looked for.
+    is_looked_for: bool,
+    /// Whether nothing happens any more.
+    is_over: bool,
 }
 
 impl World {
     fn apply(&mut self, change: &Change, store: &mut Store) {
+        if self.is_over {
+            return;
+        }
         let length = store.len();
-        let now = store.now().timestamp_millis() - time(0).timestamp_millis();
         self.made += 1;
         let id = format!("made{}", self.made);
         match change {
-            Change::Start => store.insert(&row(&id, Some(now))),
-            Change::AppearLate(ago) => store.insert(&row(&id, Some(now - ago))),
+            Change::Start(after) => {
+                self.newest += after;
+                self.appear(&fine_row(&id, self.newest), store);
+            }
+            Change::AppearLate(before) => {
+                self.appear(&fine_row(&id, self.newest - before), store);
+            }
             Change::StartUndated => store.insert(&row(&id, None)),
             _ if length == 0 => {}
             Change::DeleteOldest(some) => self.delete(0..length.min(*some), store),
@@ -538,11 +673,11 @@ impl World {
                     store.insert(&run);
                 }
             }
-            Change::Date(ago) => {
+            Change::Date(before) => {
                 let is_undated = |run: &Value| !run["startedAt"].is_string();
                 let place = (0..length).find(|place| is_undated(&store.run(*place).unwrap()));
                 if let Some(place) = place {
-                    let start = row("", Some(now - ago))["startedAt"].clone();
+                    let start = fine_row("", self.newest - before)["startedAt"].clone();
                     store.update(place, |run| run["startedAt"] = start);
                 }
             }
@@ -555,10 +690,18 @@ impl World {
         }
     }
 
+    fn appear(&mut self, row: &Value, store: &mut Store) {
+        store.insert(row);
+        if self.is_looked_for {
+            let id = row["id"].as_str().unwrap();
+            self.expected.insert(id.to_owned());
+        }
+    }
+
     fn delete(&mut self, places: std::ops::Range<u64>, store: &mut Store) {
         for place in places.clone() {
             let run = store.run(place).unwrap();
-            self.throughout.remove(run["id"].as_str().unwrap());
+            self.expected.remove(run["id"].as_str().unwrap());
         }
         store.delete(places);
     }
@@ -569,7 +712,11 @@ impl Story {
         let mut start = 0;
         let rows = self.gaps.iter().enumerate().map(|(number, (gap, status))| {
             start += gap.unwrap_or(0);
-            let mut row = row(&format!("run{number}"), gap.map(|_| start));
+            let id = format!("run{number}");
+            let mut row = match gap {
+                Some(_) => fine_row(&id, start),
+                None => row(&id, None),
+            };
             row["status"] = (*status).into();
             row
         });
@@ -595,13 +742,16 @@ impl Story {
         let wanted = rows.iter().filter(|row| self.wants(row));
         let world = Arc::new(Mutex::new(World {
             made: 0,
-            throughout: wanted.map(id).collect(),
+            newest: self.gaps.iter().filter_map(|(gap, _)| *gap).sum(),
+            expected: wanted.map(id).collect(),
+            is_looked_for: true,
+            is_over: false,
         }));
         let (seen, changes) = (Arc::clone(&world), self.changes.clone());
-        let last: i64 = self.gaps.iter().filter_map(|(gap, _)| *gap).sum();
+        let newest = world.lock().unwrap().newest / 1_000_000;
         let builder = Emulator::builder()
             .rows(rows)
-            .clock(time(last + self.since_last));
+            .clock(time(newest + self.clock_ahead));
         let emulator = builder.before_each(move |number, store| {
             let mut world = seen.lock().unwrap();
             let now = changes.iter().filter(|(request, _)| *request == number);
@@ -614,8 +764,10 @@ impl Story {
             // What could not be cut is walked as any other list.
             return Ok(false);
         }
+        // A descending walk does not come back to where runs appear.
+        world.lock().unwrap().is_looked_for = !self.descending;
         let reads = splits.iter().map(|split| self.read(&emulator, split));
-        let read = if self.is_at_once {
+        let reads = if self.is_at_once {
             join_all(reads).await
         } else {
             futures::stream::iter(reads)
@@ -623,6 +775,12 @@ impl Story {
                 .collect()
                 .await
         };
+        let (mut read, mut ends): (Vec<_>, Vec<_>) = reads.into_iter().unzip();
+        // Nothing appears any more, and each walk looks once more for what it has missed.
+        world.lock().unwrap().is_over = true;
+        for (split, cursor) in splits.iter().zip(ends.drain(..)) {
+            read.push(self.read_from(&emulator, split, cursor).await.0);
+        }
         let read = read.concat();
         let mut times: HashMap<_, u32> = HashMap::new();
         for (id, status) in &read {
@@ -634,15 +792,24 @@ impl Story {
         let again: Vec<_> = times.iter().filter(|(_, times)| **times > 1).collect();
         prop_assert!(again.is_empty(), "came again: {again:?}");
         let came: HashSet<_> = read.iter().map(|(id, _)| id).collect();
-        let throughout = &world.lock().unwrap().throughout;
-        let lost = throughout.iter().find(|id| !came.contains(id));
+        let expected = &world.lock().unwrap().expected;
+        let lost = expected.iter().find(|id| !came.contains(id));
         prop_assert!(lost.is_none(), "lost: {lost:?} of {splits:#?}");
         Ok(true)
     }
 
+    async fn read(&self, emulator: &Emulator, split: &Split) -> (Vec<Item>, Cursor) {
+        self.read_from(emulator, split, Cursor::default()).await
+    }
+
     /// Reads a split in several walks, each by a client of its own.
-    async fn read(&self, emulator: &Emulator, split: &Split) -> Vec<(String, RunStatus)> {
-        let (mut read, mut cursor) = (Vec::new(), Cursor::default());
+    async fn read_from(
+        &self,
+        emulator: &Emulator,
+        split: &Split,
+        mut cursor: Cursor,
+    ) -> (Vec<Item>, Cursor) {
+        let mut read = Vec::new();
         loop {
             let client = emulator.client_builder().build().unwrap();
             let runs = client.runs(split).emit(self.emit).resume(cursor);
@@ -656,19 +823,26 @@ impl Story {
                     break;
                 }
             }
-            if count < self.stops_after {
-                return read;
-            }
             cursor = runs.cursor().clone();
+            if count < self.stops_after {
+                return (read, cursor);
+            }
         }
     }
 }
 
+/// In nanoseconds.
+const MILLI: i64 = 1_000_000;
+
+/// What a walk has handed out.
+type Item = (String, RunStatus);
+
 fn story() -> impl Strategy<Value = Story> {
     let gap = prop_oneof![
         3 => Just(Some(0_i64)),
-        4 => (1_i64..4).prop_map(Some),
-        2 => (1_i64..1_000_000).prop_map(Some),
+        2 => (1..4 * MILLI).prop_map(Some),
+        2 => (1_i64..4).prop_map(|millis| Some(millis * MILLI)),
+        2 => (1..1_000_000 * MILLI).prop_map(Some),
         1 => Just(None),
     ];
     let status = prop_oneof![3 => Just("SUCCEEDED"), 1 => Just("FAILED"), 1 => Just("RUNNING")];
@@ -676,10 +850,11 @@ fn story() -> impl Strategy<Value = Story> {
         2 => (1_u64..10).prop_map(Change::DeleteOldest),
         2 => (0_u64..1000).prop_map(Change::DeleteAt),
         2 => (0_u64..1000).prop_map(Change::Appear),
-        2 => Just(Change::Start),
+        2 => (0..200 * MILLI).prop_map(Change::Start),
         1 => Just(Change::StartUndated),
-        2 => (0_i64..55_000).prop_map(Change::Date),
-        2 => (0_i64..55_000).prop_map(Change::AppearLate),
+        // Less than a lookback, as much as runs can start until somebody looks.
+        2 => (0..55_000 * MILLI).prop_map(Change::Date),
+        2 => (0..55_000 * MILLI).prop_map(Change::AppearLate),
         2 => (0_u64..1000).prop_map(Change::Finish),
     ];
     let statuses = prop_oneof![3 => Just(vec![]), 1 => Just(vec![RunStatus::Succeeded])];
@@ -687,7 +862,7 @@ fn story() -> impl Strategy<Value = Story> {
     (
         (
             proptest::collection::vec((gap, status), 0..60),
-            0_i64..100_000,
+            prop_oneof![0_i64..100_000, -200_000_i64..200_000, Just(1 << 40)],
         ),
         2_usize..9,
         2_u32..20,
@@ -698,7 +873,7 @@ fn story() -> impl Strategy<Value = Story> {
     )
         .prop_map(
             |(
-                (gaps, since_last),
+                (gaps, clock_ahead),
                 parts,
                 page_size,
                 (descending, is_at_once),
@@ -708,7 +883,7 @@ fn story() -> impl Strategy<Value = Story> {
             )| {
                 Story {
                     gaps,
-                    since_last,
+                    clock_ahead,
                     parts,
                     page_size,
                     descending,

@@ -32,6 +32,8 @@ mod clock;
 #[cfg(target_os = "linux")]
 mod disk;
 #[cfg(target_os = "linux")]
+mod syscalls;
+#[cfg(target_os = "linux")]
 mod terminal;
 
 use std::collections::HashSet;

@@ -6,6 +6,9 @@
 use std::collections::HashMap;
 use std::fs;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use apify_runs::emulator::Emulator;
 
 use super::*;
 
@@ -15,13 +18,12 @@ const CALLS: &str = "trace=?open,openat,?openat2,?creat,write,pwrite64,writev,pw
     fsync,fdatasync,?rename,?renameat,renameat2,?link,linkat,?unlink,unlinkat,?mkdir,mkdirat,\
     flock,fcntl,ftruncate,?truncate";
 
-/// Several commits: one page each for a file, two pages each for a folder.
-const COMMITS: [&str; 5] = [
-    "--demo=3000",
+/// Pages and parts of 3,000 rows.
+const SIZES: [&str; 4] = [
     "--page-size=500",
     "--part-rows=1000",
     "--concurrency=1",
-    "--rate=50",
+    "--rate=1000",
 ];
 
 /// A folder whose calls are traced.
@@ -51,23 +53,28 @@ impl Traced {
     }
 
     /// Exports into an output in the folder, and returns what that did there.
-    fn export(&self, out: &str, arguments: &[&str]) -> Vec<String> {
-        self.export_to(
-            self.path.join(out).to_str().unwrap(),
-            arguments,
-            Stdio::null(),
-        )
+    fn export(&self, service: &Service, out: &str, arguments: &[&str]) -> Vec<String> {
+        let out = self.path.join(out);
+        self.export_to(service, out.to_str().unwrap(), arguments, Stdio::null())
     }
 
-    fn export_to(&self, out: &str, arguments: &[&str], stdout: Stdio) -> Vec<String> {
+    fn export_to(
+        &self,
+        service: &Service,
+        out: &str,
+        arguments: &[&str],
+        stdout: Stdio,
+    ) -> Vec<String> {
         let trace = tempfile::NamedTempFile::new().unwrap();
         let mut strace = std::process::Command::new("strace");
         clean(&mut strace);
+        at(&mut strace, service);
         strace
             .args(["-f", "-y", "-s", "0", "-e", CALLS, "-o"])
             .arg(trace.path())
-            .args([env!("CARGO_BIN_EXE_apify-runs"), "export", "--out", out])
-            .args(COMMITS)
+            .args([env!("CARGO_BIN_EXE_apify-runs"), "export", ACTOR])
+            .args(["--out", out])
+            .args(SIZES)
             .args(arguments)
             .stdout(stdout);
         let output = strace.output().unwrap();
@@ -84,6 +91,21 @@ impl Traced {
             .map(|part| part["name"].as_str().unwrap().into())
             .collect()
     }
+}
+
+/// A list whose second and third page wait until the page before is committed, so that no commit
+/// holds them all.
+fn waits_for_commits(checkpoint: PathBuf) -> Service {
+    let seen = AtomicU64::new(0);
+    let builder = Emulator::builder().runs(3000);
+    Service::start(builder.before_each(move |request, _| {
+        // The first request only counts.
+        if matches!(request, 3 | 4) {
+            let before = seen.load(Ordering::Relaxed);
+            wait_until("there is no commit", || committed(&checkpoint) > before);
+            seen.store(committed(&checkpoint), Ordering::Relaxed);
+        }
+    }))
 }
 
 /// The calls of a trace that concern a folder, in their order, as text such as `sync runs.jsonl`.
@@ -218,18 +240,19 @@ fn a_checkpoint_follows_the_rows_that_it_counts() {
     let cut = texts(["cut runs.jsonl"]);
     let commit = [texts(["write runs.jsonl", "sync runs.jsonl"]), checkpoint()].concat();
 
-    let steps = folder.export("runs.jsonl", &["--max-items=2000"]);
+    let service = waits_for_commits(folder.path.join("runs.jsonl.checkpoint"));
+    let steps = folder.export(&service, "runs.jsonl", &["--max-items=2000"]);
     let start = [opened.clone(), checkpoint(), cut.clone()].concat();
-    assert!(commits(&steps, &start, &commit) > 1, "{steps:?}");
+    assert!(commits(&steps, &start, &commit) > 2, "{steps:?}");
 
     // It goes on, and cuts off what a crash has left.
     let path = folder.path.join("runs.jsonl");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text + "{\"id\":").unwrap();
-    let steps = folder.export("runs.jsonl", &[]);
+    let steps = folder.export(&service, "runs.jsonl", &[]);
     let start = [opened, cut].concat();
     assert!(commits(&steps, &start, &commit) > 0, "{steps:?}");
-    assert_eq!(ids(&path).len(), 3000);
+    assert_exact(&service, &path);
 }
 
 #[test]
@@ -244,7 +267,8 @@ fn a_manifest_follows_the_part_that_it_lists() {
     let commit = |part: &String| [replace("runs", part), read.clone(), manifest()].concat();
     let jsonl = "--format=jsonl";
 
-    let steps = folder.export("runs/", &[jsonl, "--max-items=2000"]);
+    let service = Service::with_runs(3000);
+    let steps = folder.export(&service, "runs/", &[jsonl, "--max-items=2000"]);
     let made = texts(["make runs", "sync ."]);
     let first = folder.parts("runs");
     assert_eq!(first.len(), 2);
@@ -257,7 +281,7 @@ fn a_manifest_follows_the_part_that_it_lists() {
     for left in [orphan, &format!(".{orphan}.unfinished")] {
         fs::write(folder.path.join("runs").join(left), "{").unwrap();
     }
-    let steps = folder.export("runs/", &[jsonl]);
+    let steps = folder.export(&service, "runs/", &[jsonl]);
     let start = [
         opened,
         read.clone(),
@@ -281,7 +305,8 @@ fn the_checkpoint_of_a_stream_follows_the_rows_that_it_counts() {
     let checkpoint = folder.path.join("checkpoint");
     let out = fs::File::create(folder.path.join("out")).unwrap();
     let arguments = ["--checkpoint", checkpoint.to_str().unwrap()];
-    let steps = folder.export_to("-", &arguments, out.into());
+    let service = waits_for_commits(checkpoint.clone());
+    let steps = folder.export_to(&service, "-", &arguments, out.into());
     let opened = texts([
         "open .checkpoint.lock",
         "lock .checkpoint.lock",
@@ -289,6 +314,6 @@ fn the_checkpoint_of_a_stream_follows_the_rows_that_it_counts() {
     ]);
     let start = [opened, replace(".", "checkpoint")].concat();
     let commit = [texts(["write out"]), replace(".", "checkpoint")].concat();
-    assert!(commits(&steps, &start, &commit) > 1, "{steps:?}");
-    assert_eq!(ids(&folder.path.join("out")).len(), 3000);
+    assert!(commits(&steps, &start, &commit) > 2, "{steps:?}");
+    assert_eq!(ids(&folder.path.join("out")), service.ids());
 }

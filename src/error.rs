@@ -37,6 +37,8 @@ struct Inner {
     retry_after: Option<Duration>,
     cursor: Option<Box<Cursor>>,
     row: Option<String>,
+    /// Whether an error of kind `Protocol` is transient.
+    is_transient: bool,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -69,7 +71,8 @@ pub enum ErrorKind {
     /// The answers contradict each other, or exceed a limit of the client: the list moved and
     /// there is no way to go on, or moved so often that there was none, a body is larger than
     /// the client accepts or has more than 10,000 rows, or a redirect leads nowhere. Not retried.
-    /// A walk may resume from the error's cursor.
+    /// A walk may resume from the error's cursor. Only if the list moved too often is the error
+    /// [transient](Error::is_transient).
     Protocol,
     /// The cursor to resume from belongs to another walk: the message names what differs.
     /// Nothing was sent. Not retried.
@@ -101,6 +104,7 @@ impl Error {
             retry_after: None,
             cursor: None,
             row: None,
+            is_transient: false,
             source: None,
         }))
     }
@@ -135,6 +139,12 @@ impl Error {
 
     pub(crate) fn with_cursor(mut self, cursor: &Cursor) -> Self {
         self.0.cursor = Some(Box::new(cursor.clone()));
+        self
+    }
+
+    /// Makes an error of kind [`Protocol`](ErrorKind::Protocol) transient.
+    pub(crate) fn transient(mut self) -> Self {
+        self.0.is_transient = true;
         self
     }
 
@@ -205,8 +215,10 @@ impl Error {
 
     /// Whether the same request may succeed later without any change on this side.
     ///
-    /// A walk retries exactly these errors itself, so one that comes out of it has outlasted
-    /// its [`RetryPolicy`](crate::RetryPolicy).
+    /// Requests that fail with such an error are retried, so one that comes out of a walk has
+    /// outlasted its [`RetryPolicy`](crate::RetryPolicy). The exception is an error of kind
+    /// [`Protocol`](ErrorKind::Protocol) that says that the list moved too often while it was
+    /// read: no request failed, and none is retried. Resume from the error's cursor later.
     pub fn is_transient(&self) -> bool {
         match self.0.kind {
             ErrorKind::RateLimited
@@ -214,10 +226,10 @@ impl Error {
             | ErrorKind::Transport
             | ErrorKind::Decode => true,
             ErrorKind::Api => matches!(self.0.status, Some(200..=299 | 408 | 500..=599)),
+            ErrorKind::Protocol => self.0.is_transient,
             ErrorKind::Config
             | ErrorKind::Auth
             | ErrorKind::NotFound
-            | ErrorKind::Protocol
             | ErrorKind::CursorMismatch
             | ErrorKind::Item
             | ErrorKind::Output

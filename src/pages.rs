@@ -454,7 +454,12 @@ impl Piece {
 fn cannot_go_on(client: &Client, request: PageRequest, broken: &Broken) -> Error {
     let message = excerpt(&client.settings().token.redact(&broken.to_string()));
     warn!(offset = request.offset, %message, "the walk cannot go on");
-    Error::new(ErrorKind::Protocol, message)
+    let error = Error::new(ErrorKind::Protocol, message);
+    match broken {
+        // Nothing retries it: it does not come out of a request.
+        Broken::Restless => error.transient(),
+        Broken::Moved { .. } | Broken::Stalled { .. } => error,
+    }
 }
 
 /// Counts what the walk has met, and tells of it.

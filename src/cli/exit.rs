@@ -29,7 +29,7 @@ Exit codes:
   2    wrong usage
   3    the checkpoint is one of another export
   4    no token, or one that is not accepted
-  5    the service did not answer, after all retries: go on later
+  5    no response after all retries, or the list moved too often: go on later
   6    the output is damaged, or another export or verify uses it
   130  interrupted (SIGINT), after a commit; 143 by SIGTERM";
 

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 
-use apify_runs::export::{Checkpoint, Encoding, Export, Format, Output, Summary};
+use apify_runs::export::{Checkpoint, Compression, Encoding, Export, Format, Output, Summary};
 use apify_runs::{Emit, Error, ErrorKind, RunQuery, Runs, Split};
 use serde_json::{Value, json};
 
@@ -12,6 +12,7 @@ use super::arguments::{
     DestinationArguments, EmitChoice, ExportArguments, SourceArguments, WalkArguments,
 };
 use super::exit::{Exit, Failure, is_broken_pipe};
+use super::lines::Lines;
 use super::progress::Meter;
 use super::resume;
 use super::screen::{Level, Screen};
@@ -293,8 +294,13 @@ fn can_go_on(arguments: &ExportArguments) -> bool {
 }
 
 fn destination_output(arguments: &DestinationArguments, format: Format) -> Result<Output, Failure> {
+    let checkpoint = arguments.checkpoint.as_deref();
+    if name_is_pipe(arguments) && format.compression == Compression::None {
+        let resumes = !arguments.restart && checkpoint.is_some_and(Path::exists);
+        return with_checkpoint(Output::writer(Lines::new(resumes)), checkpoint);
+    }
     let is_folder = format.encoding == Encoding::Parquet || Path::new(&arguments.out).is_dir();
-    output(&arguments.out, is_folder, arguments.checkpoint.as_deref())
+    output(&arguments.out, is_folder, checkpoint)
 }
 
 /// The output of this name.
@@ -313,6 +319,10 @@ pub(super) fn output(
     } else {
         Output::file(out)
     };
+    with_checkpoint(output, checkpoint)
+}
+
+fn with_checkpoint(output: Output, checkpoint: Option<&Path>) -> Result<Output, Failure> {
     Ok(match checkpoint {
         Some(path) => output.checkpoint(path)?,
         None => output,

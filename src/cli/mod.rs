@@ -6,6 +6,7 @@ mod exit;
 mod export;
 mod generated;
 mod inspect;
+mod lines;
 mod progress;
 mod resume;
 mod screen;

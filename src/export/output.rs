@@ -92,6 +92,11 @@ impl Output {
     /// that were written between the last commit and a crash come again: nobody can take back
     /// what has gone down a pipe.
     ///
+    /// A kill can leave part of a row at the end of a stream. If the next start appends to the same
+    /// place, write a line feed first, or else its first row ends up on that line. The program
+    /// does so with `--out -`. Nothing repairs a frame of `.gz` or `.zst` that was cut: for these,
+    /// use a [`file`](Self::file).
+    ///
     /// CSV begins with its header at each start, also where that goes on and if no row follows.
     pub fn writer(writer: impl Write + Send + 'static) -> Self {
         Self(Place::Writer {

@@ -279,7 +279,177 @@ fn check_is_free(store: &impl Store, listed: &[String]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::{Arc, Mutex};
+
     use super::*;
+    use crate::RunQuery;
+    use crate::emit::Emit;
+
+    type Files = Arc<Mutex<BTreeMap<String, Vec<u8>>>>;
+    type Hook = Mutex<Box<dyn FnMut() + Send>>;
+
+    /// Object storage in memory, on which something else happens at two moments.
+    struct Memory {
+        files: Files,
+        known: Option<Vec<u8>>,
+        /// Before files are listed.
+        before_list: Hook,
+        /// After a manifest was replaced. If it is another one by then, the response is taken to be
+        /// lost, and the request to be repeated in vain.
+        after_replace: Hook,
+    }
+
+    impl Memory {
+        fn new(files: &Files) -> Self {
+            Self {
+                files: Arc::clone(files),
+                known: None,
+                before_list: Mutex::new(Box::new(|| ())),
+                after_replace: Mutex::new(Box::new(|| ())),
+            }
+        }
+
+        fn check_known(&self) -> Result<()> {
+            let found = self.current_manifest()?;
+            match found == self.known {
+                true => Ok(()),
+                false => Err(not_replaced("memory", MANIFEST, found.is_some())),
+            }
+        }
+    }
+
+    impl Store for Memory {
+        fn full_name(&self, name: &str) -> String {
+            name.into()
+        }
+
+        fn manifest(&mut self) -> Result<Option<Vec<u8>>> {
+            self.known = self.current_manifest()?;
+            Ok(self.known.clone())
+        }
+
+        fn current_manifest(&self) -> Result<Option<Vec<u8>>> {
+            Ok(self.files.lock().unwrap().get(MANIFEST).cloned())
+        }
+
+        fn replace_manifest(&mut self, manifest: Vec<u8>) -> Result<()> {
+            self.check_known()?;
+            let mut files = self.files.lock().unwrap();
+            files.insert(MANIFEST.into(), manifest.clone());
+            drop(files);
+            self.known = Some(manifest);
+            self.after_replace.get_mut().unwrap()();
+            self.check_known()
+        }
+
+        fn put(&mut self, name: &str, part: Vec<u8>) -> Result<()> {
+            self.files.lock().unwrap().insert(name.into(), part);
+            Ok(())
+        }
+
+        fn list(&self) -> Result<Vec<String>> {
+            self.before_list.lock().unwrap()();
+            Ok(self.files.lock().unwrap().keys().cloned().collect())
+        }
+
+        fn delete(&self, name: &str) -> Result<()> {
+            self.files.lock().unwrap().remove(name);
+            Ok(())
+        }
+    }
+
+    fn open(store: Memory) -> Result<Parts<Memory>> {
+        let job = Job {
+            query: RunQuery::actor("a"),
+            emit: Emit::Snapshot,
+            format: Format::JSONL,
+            fields: Vec::new(),
+            labels: BTreeMap::new(),
+        };
+        Parts::open(store, &job, false)
+    }
+
+    /// Commits one part of one row.
+    fn commit(parts: &mut Parts<Memory>) -> Result<()> {
+        let mut next = parts.checkpoint().clone();
+        next.committed.rows += 1;
+        parts.commit(vec![b"{}\n".to_vec()], next)
+    }
+
+    /// How many parts the manifest lists. They, and nothing else, have to be there.
+    #[track_caller]
+    fn whole(files: &Files) -> usize {
+        let files = files.lock().unwrap();
+        let manifest = Checkpoint::parse(&files[MANIFEST], MANIFEST).unwrap();
+        let listed = manifest.parts().iter().map(|part| part.name.as_str());
+        let mut expected: Vec<_> = listed.chain([MANIFEST]).collect();
+        expected.sort_unstable();
+        assert_eq!(files.keys().collect::<Vec<_>>(), expected);
+        manifest.parts().len()
+    }
+
+    /// To an export that starts, a part whose manifest comes a moment later is an orphan.
+    #[test]
+    fn a_part_that_is_committed_during_a_take_over_is_not_removed() {
+        let files = Files::default();
+        let mut running = open(Memory::new(&files)).unwrap();
+        commit(&mut running).unwrap();
+        let running = Arc::new(Mutex::new(running));
+        let (commits, mut times) = (Arc::clone(&running), 0);
+        let mut store = Memory::new(&files);
+        store.before_list = Mutex::new(Box::new(move || {
+            times += 1;
+            if times == 1 {
+                commit(&mut commits.lock().unwrap()).unwrap();
+            }
+        }));
+        let mut later = open(store).unwrap();
+        assert_eq!((later.checkpoint().parts().len(), whole(&files)), (2, 2));
+
+        let error = commit(&mut running.lock().unwrap()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
+        assert_eq!(whole(&files), 2);
+        commit(&mut later).unwrap();
+        assert_eq!(whole(&files), 3);
+    }
+
+    #[test]
+    fn an_export_that_cannot_take_over_removes_nothing() {
+        let files = Files::default();
+        let running = Arc::new(Mutex::new(open(Memory::new(&files)).unwrap()));
+        let commits = Arc::clone(&running);
+        let mut store = Memory::new(&files);
+        store.before_list = Mutex::new(Box::new(move || {
+            commit(&mut commits.lock().unwrap()).unwrap()
+        }));
+        let error = open(store).map(|_| ()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
+        assert_eq!(whole(&files), TAKE_OVERS as usize);
+        commit(&mut running.lock().unwrap()).unwrap();
+        assert_eq!(whole(&files), TAKE_OVERS as usize + 1);
+    }
+
+    /// The response to a manifest is lost, and another export goes on from that manifest.
+    #[test]
+    fn a_part_that_another_export_has_gone_on_from_is_not_removed() {
+        let files = Files::default();
+        let (others, later) = (Arc::clone(&files), Arc::new(Mutex::new(None)));
+        let (taken, mut times) = (Arc::clone(&later), 0);
+        let mut store = Memory::new(&files);
+        store.after_replace = Mutex::new(Box::new(move || {
+            times += 1;
+            // The first one is that of its start.
+            if times == 2 {
+                *taken.lock().unwrap() = Some(open(Memory::new(&others)).unwrap());
+            }
+        }));
+        let error = commit(&mut open(store).unwrap()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
+        assert_eq!(whole(&files), 1);
+        commit(later.lock().unwrap().as_mut().unwrap()).unwrap();
+        assert_eq!(whole(&files), 2);
+    }
 
     #[test]
     fn only_what_an_export_names_like_that_is_a_part() {

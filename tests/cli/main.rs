@@ -26,11 +26,15 @@ mod pipes;
 #[cfg(unix)]
 mod signals;
 
-// They need programs that are others elsewhere.
+// They need programs that are others elsewhere, or a standard output whose end can be read.
+#[cfg(target_os = "linux")]
+mod appended;
 #[cfg(target_os = "linux")]
 mod clock;
 #[cfg(target_os = "linux")]
 mod disk;
+#[cfg(target_os = "linux")]
+mod syscalls;
 #[cfg(target_os = "linux")]
 mod terminal;
 

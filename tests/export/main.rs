@@ -8,6 +8,8 @@
 )]
 
 mod file;
+#[cfg(unix)]
+mod locks;
 mod parts;
 mod proxy;
 mod s3;

@@ -187,6 +187,47 @@ async fn a_list_that_moved_is_an_error_where_there_is_no_way_to_go_on() {
     }
 }
 
+/// Answers in turn with a page that does not follow, and with the row that was there before.
+fn never_the_same(request: u64) -> Option<Fault> {
+    let rows = match request {
+        1 => vec![("a", "00.000Z"), ("b", "09.000500Z")],
+        _ if request % 2 == 1 => vec![("b", "09.000500Z")],
+        _ => vec![("stranger", "20.000Z")],
+    };
+    let rows = rows.into_iter().map(|(id, second)| {
+        json!({"id": id, "status": "SUCCEEDED", "startedAt": format!("2025-01-01T00:00:{second}")})
+    });
+    let data = json!({"total": 1_000_000, "items": rows.collect::<Vec<_>>()});
+    Some(Fault::body(json!({"data": data}).to_string()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_moves_too_often_is_an_error_that_may_pass_and_is_not_retried() {
+    let emulator = start(Emulator::builder().runs(30).faults(never_the_same)).await;
+    let runs = emulator.client().runs("a").concurrency(1);
+    let mut runs = runs.stream();
+    let mut seen = Vec::new();
+    let error = loop {
+        match futures::StreamExt::next(&mut runs).await.unwrap() {
+            Ok(run) => seen.push(run.id.to_string()),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(seen, ["a", "b"]);
+    assert_eq!(error.kind(), ErrorKind::Protocol);
+    assert!(error.is_transient(), "{error}");
+    assert!(
+        error.to_string().contains("go on from the cursor"),
+        "{error}"
+    );
+    assert_eq!((error.attempts(), runs.stats().retries), (0, 0));
+    let requests = emulator.requests().len();
+    assert!(requests < 50, "{requests} requests");
+
+    assert!(futures::StreamExt::next(&mut runs).await.is_none());
+    assert_eq!(emulator.requests().len(), requests);
+}
+
 /// The second page does not follow the first, so the third is asked for by its start.
 #[tokio::test(start_paused = true)]
 async fn a_list_that_moved_is_read_on_from_the_watermark() {

@@ -457,8 +457,8 @@ fn cannot_go_on(client: &Client, request: PageRequest, broken: &Broken) -> Error
     let error = Error::new(ErrorKind::Protocol, message);
     match broken {
         // Nothing retries it: it does not come out of a request.
-        Broken::Restless => error.transient(),
-        Broken::Moved { .. } | Broken::Stalled { .. } => error,
+        Broken::Unstable => error.transient(),
+        Broken::Stalled { .. } | Broken::Unsorted { .. } => error,
     }
 }
 

@@ -57,7 +57,7 @@ use crate::query::{MAX_PAGE_SIZE, RunQuery};
 use crate::run::Id;
 
 /// How often in a row there may be something behind the last row that does not come.
-const MAX_STALLED_PROBES: u32 = 3;
+const MAX_STALLED_PROBES: u32 = 20;
 /// The offset from which on the walk counts from a new anchor. The service has to pass over
 /// as many rows for each page again: for a database that takes ten times as long as the page
 /// itself at 100,000 rows, and about as long at 20,000. The anchor costs nothing.
@@ -363,7 +363,10 @@ impl Walk {
         }
         if request.anchor.is_some() && is_out_of_bounds(request, page, direction) {
             self.ignores_anchors = true;
-            self.begin_pass();
+            match self.reached() {
+                Some(reached) if self.progress.has_reached_any() => self.go_to(reached),
+                _ => self.begin_pass(),
+            }
             return Ok(Taken::default());
         }
         match &self.state {
@@ -398,6 +401,15 @@ impl Walk {
                 Ok(Taken::default())
             }
             _ => Ok(Taken::default()),
+        }
+    }
+
+    /// The start that the walk has reached.
+    fn reached(&self) -> Option<DateTime<Utc>> {
+        match &self.state {
+            State::Reading(position) => position.reached,
+            &State::Anchored { reached } => Some(reached),
+            _ => None,
         }
     }
 
@@ -696,12 +708,10 @@ impl Walk {
         let shown = last_dated.and_then(start);
         let later = |one, other| direction.later(one, other);
         let reached = reached.into_iter().chain(shown).reduce(later);
-        // The last row that started before those at the end, which all started together.
-        let is_front = |start, shown| direction.side(start, shown) == Side::Before;
-        let is_front = |index: &usize| {
-            start(*index).is_some_and(|start| shown.is_some_and(|shown| is_front(start, shown)))
-        };
-        let front = (0..last_dated.unwrap_or(0)).rev().find(is_front);
+        // The last row that started before that.
+        let is_before = |start| reached.map(|reached| direction.side(start, reached));
+        let is_front = |index: &usize| start(*index).and_then(is_before) == Some(Side::Before);
+        let front = (0..rows).rev().find(is_front);
         // Where no row has a start before them, the last of those without.
         let first_dated = || (0..rows).find(|index| start(*index).is_some());
         let front = front.or_else(|| first_dated()?.checked_sub(1)).unwrap_or(0);
@@ -900,6 +910,7 @@ fn last_start(page: &Page) -> Option<DateTime<Utc>> {
 /// `total` says so, and then only after a second look.
 fn judge(request: PageRequest, page: &Page, fresh: usize) -> After {
     match (fresh > 0, promises_more(request, page)) {
+        (false, _) if says_nothing(page) && page.row_count() > 0 => After::Doubtful,
         _ if is_full(request, page) => After::More,
         (true, true) => After::More,
         (false, true) => After::Doubtful,
@@ -907,13 +918,18 @@ fn judge(request: PageRequest, page: &Page, fresh: usize) -> After {
     }
 }
 
-/// Whether a page has as many rows as it could have. Where the service says neither how many
-/// these are nor how long the list is, any page with rows may be full.
+/// Whether the service says neither how many rows a page could have nor how long the list is.
+fn says_nothing(page: &Page) -> bool {
+    page.limit.is_none_or(|limit| limit == 0) && page.total.is_none()
+}
+
+/// Whether a page has as many rows as it could have. Where the service says nothing of that, any
+/// page with rows may be full.
 fn is_full(request: PageRequest, page: &Page) -> bool {
-    let answered = page.limit.filter(|limit| *limit > 0);
-    if answered.is_none() && page.total.is_none() {
+    if says_nothing(page) {
         return page.row_count() > 0;
     }
+    let answered = page.limit.filter(|limit| *limit > 0);
     let limit = answered.map_or(request.limit, |limit| limit.min(request.limit));
     page.row_count() as u64 >= limit
 }

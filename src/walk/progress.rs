@@ -47,6 +47,11 @@ impl Progress {
         progress
     }
 
+    /// Whether the pass has reached a start.
+    pub(super) fn has_reached_any(&self) -> bool {
+        self.achieved.reached.is_some()
+    }
+
     /// A pass begins.
     pub(super) fn begin_pass(&mut self) {
         self.achieved.reached = None;

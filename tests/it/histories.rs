@@ -491,8 +491,8 @@ fn wish() -> impl Strategy<Value = Wish> {
 fn walk() -> impl Strategy<Value = Walk> {
     let stop_after = proptest::option::of(1_u64..30);
     let polls = prop_oneof![Just(0_u64), 1_u64..5];
-    let interval = proptest::sample::select(vec![3_u64, 5, 11]);
-    let pause = proptest::sample::select(vec![0_u64, 3, 11]);
+    let interval = proptest::sample::select(vec![3_u64, 5, 11, 40]);
+    let pause = proptest::sample::select(vec![0_u64, 3, 11, 70, 310]);
     let by_page = proptest::bool::weighted(0.3);
     let concurrency = prop_oneof![Just(1_usize), 2_usize..9];
     (by_page, concurrency, stop_after, polls, interval, pause).prop_map(
@@ -541,7 +541,11 @@ fn story() -> impl Strategy<Value = Story> {
                 faults,
                 wish,
                 page_size,
-                max_page_size,
+                // Where bounds are ignored, nobody can read a millisecond by itself.
+                max_page_size: match ignores_time_filters {
+                    true => 1000,
+                    false => max_page_size,
+                },
                 tells_max_page_size,
                 ignores_time_filters,
                 latency: Duration::from_millis(latency),

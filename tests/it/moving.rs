@@ -18,11 +18,20 @@ async fn walk(
     query: RunQuery,
     builder: impl Fn() -> EmulatorBuilder,
     rows_a_page: u64,
+    is_in_front: bool,
     change: impl Fn(u64, &mut Store) + Clone + Send + Sync + 'static,
 ) {
     for concurrency in [1, 2, 8] {
         let query = query.clone();
-        walk_with(concurrency, query, builder(), rows_a_page, change.clone()).await;
+        walk_with(
+            concurrency,
+            query,
+            builder(),
+            rows_a_page,
+            is_in_front,
+            change.clone(),
+        )
+        .await;
     }
 }
 
@@ -31,6 +40,7 @@ async fn walk_with(
     query: RunQuery,
     builder: EmulatorBuilder,
     rows_a_page: u64,
+    is_in_front: bool,
     change: impl Fn(u64, &mut Store) + Send + Sync + 'static,
 ) {
     let emulator = start(builder.runs(RUNS).before_each(change)).await;
@@ -52,7 +62,8 @@ async fn walk_with(
         .collect();
     assert!(lost.is_empty(), "{} rows were lost", lost.len());
     let stats = runs.stats();
-    assert!(stats.drifts > 0, "{stats:?}");
+    // Rows that come in front of what has been read are no drift.
+    assert_eq!(stats.drifts > 0, !is_in_front, "{stats:?}");
     // A page that does not follow costs its own request and those in flight behind it; the
     // one after it brings new rows.
     let pages = stats.rows.div_ceil(rows_a_page);
@@ -84,7 +95,14 @@ fn start_new_runs(request: u64, store: &mut Store) {
 
 #[tokio::test(start_paused = true)]
 async fn the_oldest_runs_are_deleted() {
-    walk(RunQuery::actor("a"), Emulator::builder, 999, delete_oldest).await;
+    walk(
+        RunQuery::actor("a"),
+        Emulator::builder,
+        998,
+        false,
+        delete_oldest,
+    )
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -92,28 +110,35 @@ async fn runs_are_deleted_anywhere() {
     walk(
         RunQuery::actor("a"),
         Emulator::builder,
-        999,
+        998,
+        false,
         delete_anywhere,
     )
     .await;
     let descending = RunQuery::actor("a").descending(true);
-    walk(descending, Emulator::builder, 999, delete_anywhere).await;
+    walk(descending, Emulator::builder, 998, false, delete_anywhere).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn new_runs_start_while_the_newest_are_read_first() {
     let descending = RunQuery::actor("a").descending(true);
-    walk(descending, Emulator::builder, 999, start_new_runs).await;
+    walk(descending, Emulator::builder, 998, true, start_new_runs).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn everything_happens_at_once_on_small_pages() {
     let builder = || Emulator::builder().max_page_size(700).seed(5);
-    walk(RunQuery::actor("a"), builder, 699, |request, store| {
-        delete_oldest(request, store);
-        delete_anywhere(request, store);
-        start_new_runs(request, store);
-    })
+    walk(
+        RunQuery::actor("a"),
+        builder,
+        698,
+        false,
+        |request, store| {
+            delete_oldest(request, store);
+            delete_anywhere(request, store);
+            start_new_runs(request, store);
+        },
+    )
     .await;
 }
 

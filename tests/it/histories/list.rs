@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 const EPOCH: i64 = 1_740_787_200_000;
 /// How long after a run's end its usage is added up.
 const SETTLING: i64 = 10_000;
+/// How long ago a finish has to be by every clock.
+const SETTLED: i64 = 60_000;
 
 /// One run on the service.
 #[derive(Clone, PartialEq)]
@@ -80,7 +82,7 @@ fn text(millis: i64) -> String {
 
 /// By a clock that shows whole seconds, as in HTTP's `Date`.
 pub(super) fn has_settled(finished: i64, now: i64) -> bool {
-    now.div_euclid(1000) * 1000 - finished >= SETTLING
+    now - finished >= SETTLING
 }
 
 impl Run {
@@ -94,9 +96,12 @@ impl Run {
         row
     }
 
+    /// Whether its finish is a minute ago, by a clock that shows whole seconds, as in HTTP's
+    /// `Date`.
     pub(super) fn is_final(&self, now: i64) -> bool {
+        let now = now.div_euclid(1000) * 1000;
         self.finished
-            .is_some_and(|finished| has_settled(finished, now))
+            .is_some_and(|finished| now - finished >= SETTLED)
     }
 }
 

@@ -736,9 +736,9 @@ impl Story {
                 Ok(taken) => taken,
                 Err(broken) => {
                     let may_break = match broken {
-                        Broken::Unstable | Broken::Stalled { .. } | Broken::Unsorted { .. } => {
-                            false
-                        }
+                        // Row by row, nobody gets past runs without a start.
+                        Broken::Stalled { .. } => self.service.cap == 1,
+                        Broken::Unstable | Broken::Unsorted { .. } => false,
                     };
                     prop_assert!(may_break, "{}", broken);
                     duties.stop(self, trail.cursor());

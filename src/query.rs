@@ -188,9 +188,9 @@ impl RunQuery {
 
     /// How many runs at the beginning of the list to leave out, at most 2⁶³ − 1. Default 0.
     ///
-    /// Counted when the walk begins. If the list moves later, runs that were left out but
-    /// started in the same millisecond as one that was not may come after all. Where the service
-    /// ignores filters by time, it counts from the beginning of the whole list.
+    /// Counted when the walk begins. At most 500 runs that started in the same millisecond as the
+    /// first one are left out for good; of more, some may come if the list moves later. Where the
+    /// service ignores filters by time, it counts from the beginning of the whole list.
     pub fn offset(mut self, offset: u64) -> Self {
         self.offset = offset;
         self
@@ -205,8 +205,9 @@ impl RunQuery {
 
     /// How many new runs to ask for at a time, 1 to 1000. Default 1000.
     ///
-    /// Each page after the first also holds the last run of the page before, by which a
-    /// list that moved is recognized; at 1000, the service's maximum, it brings 999 new runs.
+    /// Each page after the first also holds at least the last two runs of the page before, by which
+    /// a list that moved is recognized. At 1000, the service's maximum, it brings 998 new runs.
+    /// Where more runs started in one millisecond, pages may be larger.
     pub fn page_size(mut self, page_size: u32) -> Self {
         self.page_size = page_size;
         self

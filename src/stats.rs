@@ -39,12 +39,12 @@ pub struct WalkStats {
     /// moved, or because the offset had grown deep (from 20,000 rows on).
     pub reanchors: u64,
     /// Rows left out because they had been dealt with before, or were known to be unfinished
-    /// and still are: after the list moved, and in the lookback. The one row in which each page
-    /// overlaps with the page before does not count.
+    /// and still are: after the list moved, and in the lookback. The rows in which
+    /// each page overlaps with the page before do not count.
     pub duplicates: u64,
     /// Rows handed out that appeared behind the watermark, within the lookback.
     pub late: u64,
-    /// Runs to be read again that were no longer on the list, twice in a row.
+    /// Runs to be read again that have not been on the list for five minutes.
     pub vanished: u64,
     /// Runs that are to be read again: see [`Cursor::unfinished`](crate::Cursor::unfinished).
     pub unfinished: u64,

@@ -126,9 +126,8 @@ impl Runs {
     ///
     /// Otherwise it ends when the query's [`limit`](RunQuery::limit) is reached, and when its
     /// [`started_before`](RunQuery::started_before) has passed by more than the lookback, by
-    /// the service's clock (the answer's `Date`; this machine's, if there is none), and no run
-    /// is left to be read again. A descending walk cannot
-    /// follow.
+    /// this machine's clock and by the `Date` of the response if there is one, and no run is left
+    /// to be read again. A descending walk cannot follow.
     ///
     /// While nothing comes, the cursor may still move, over runs that are not handed out. To
     /// store it then, wrap `next()` in a timeout.
@@ -238,16 +237,19 @@ impl Runs {
 ///
 /// # A list that moves
 ///
-/// Runs are deleted and added while the list is read, so that rows change their offsets.
-/// Each page therefore begins with the last row of the one before. If it does not, the walk
-/// goes on from its watermark, the start of the last run it has come to: it asks for the runs
-/// that started there or beyond it, and leaves out those it has dealt with. What is guaranteed
-/// then, and what is not: [front page](crate#what-exactly-once-means-here).
+/// Runs are deleted and added while the list is read, so that rows change their offsets. Pages
+/// therefore overlap: each one has to begin with a run that started before the last run of the
+/// page before. If it does not, the list moved, and the walk asks for the runs that started with
+/// that last run or after it. Runs that it has dealt with are left out. What is guaranteed, and
+/// what is not: [front page](crate#what-exactly-once-means-here).
 ///
-/// It is an error of kind [`Protocol`](crate::ErrorKind::Protocol) where there is no way on: if
-/// no run handed out has a start to go on from, if the list moves 20 times before the walk comes
-/// any further, and if the service says that there is more, and it does not come, or 1000 pages
-/// bring neither a new run nor a later start.
+/// The walk ends with an error of kind [`Protocol`](crate::ErrorKind::Protocol) in these cases:
+///
+/// - The list moves 100 times before the walk gets any further. This error is
+///   [transient](crate::Error::is_transient).
+/// - The service says that there is more, and it does not come; or 1000 pages bring neither a new
+///   run nor a later start.
+/// - Five responses in a row are not sorted by start.
 ///
 /// # Cancel safety
 ///

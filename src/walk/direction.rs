@@ -38,7 +38,11 @@ impl Direction {
     }
 
     pub(crate) fn side(self, start: DateTime<Utc>, from: DateTime<Utc>) -> Side {
-        let order = start.timestamp_millis().cmp(&from.timestamp_millis());
+        let mut order = start.cmp(&from);
+        if order.is_ne() && (is_finer(start) || is_finer(from)) {
+            // Rare, and takes longer.
+            order = start.timestamp_millis().cmp(&from.timestamp_millis());
+        }
         match (order, self) {
             (Ordering::Equal, _) => Side::Same,
             (Ordering::Less, Self::Ascending) | (Ordering::Greater, Self::Descending) => {

@@ -40,8 +40,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 pub(crate) use ahead::Ahead;
 use ahead::{MIN_OVERLAP, Nearer};
 pub(crate) use broken::Broken;
+use direction::Millisecond;
 pub(crate) use direction::{Direction, Side};
-use direction::{Millisecond, is_finer};
 use progress::Progress;
 use reread::Reread;
 pub(crate) use rows::Taken;
@@ -339,9 +339,6 @@ impl Walk {
     /// [`Broken`] if there is no way to go on. The walk is unchanged then.
     pub(crate) fn take(&mut self, request: PageRequest, page: &Page) -> Result<Taken, Broken> {
         self.see_times(page);
-        self.has_finer_starts |= page
-            .entries()
-            .any(|entry| entry.start.is_some_and(is_finer));
         match &self.state {
             State::Rereading(_) => return Ok(self.take_reread(request, page)),
             State::ReadingWindow { .. } => return self.take_window(request, page),
@@ -357,10 +354,6 @@ impl Walk {
             | State::SteppingBack { .. } => {}
         }
         let direction = self.memory.direction;
-        if !is_sorted(page, direction) {
-            self.note_unsorted(request)?;
-            return Ok(Taken::default());
-        }
         if request.anchor.is_some() && is_out_of_bounds(request, page, direction) {
             self.ignores_anchors = true;
             match self.reached() {
@@ -630,7 +623,14 @@ impl Walk {
             (After::Doubtful, Probe::FoundNothing) | (After::End, _) => false,
             (After::More, _) => !self.has_seen_enough(page),
         };
-        let mut taken = self.select(page, skipped, overlap, |entry| self.what_is_known(entry));
+        let mut taken = self.select(page, skipped, overlap, |entry, is_beyond| {
+            self.what_is_known(entry, is_beyond)
+        });
+        if taken.is_unsorted {
+            self.note_unsorted(request)?;
+            return Ok(Taken::default());
+        }
+        self.has_finer_starts |= taken.has_finer_starts;
         let skips = self.skip(page, skipped);
         taken.steps.splice(0..0, skips);
         let seen = self.see(page, !more);
@@ -817,11 +817,14 @@ impl Walk {
             return Ok(Taken::default());
         }
         let is_here = |start| direction.side(start, reached) == Side::Same;
-        let mut taken = self.select(page, 0, page.row_count(), |entry| {
+        let mut taken = self.select(page, 0, page.row_count(), |entry, is_beyond| {
             // What started a millisecond later comes when its own is read.
             let is_here = entry.start.is_some_and(is_here);
-            is_here.then(|| self.what_is_known(entry)).flatten()
+            is_here
+                .then(|| self.what_is_known(entry, is_beyond))
+                .flatten()
         });
+        self.has_finer_starts |= taken.has_finer_starts;
         let coverage = window.take(request, page)?;
         let behind = self.millisecond(reached).behind;
         let behind = behind.filter(|behind| self.query.spans(Some(*behind)));
@@ -881,19 +884,6 @@ fn is_out_of_bounds(request: PageRequest, page: &Page, direction: Direction) -> 
             lies(start, request.anchor, Side::Before) || lies(start, request.until, Side::Beyond)
         }
         None => entry.run.is_some(),
-    })
-}
-
-/// Whether the rows that have a start come in the order of the walk.
-fn is_sorted(page: &Page, direction: Direction) -> bool {
-    let mut starts = page.entries().filter_map(|entry| entry.start);
-    let Some(mut before) = starts.next() else {
-        return true;
-    };
-    starts.all(|start| {
-        let is_sorted = direction.side(start, before) != Side::Before;
-        before = start;
-        is_sorted
     })
 }
 

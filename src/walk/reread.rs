@@ -10,8 +10,8 @@ use chrono::{DateTime, Utc};
 
 use super::window::{Coverage, Window};
 use super::{
-    Direction, PageRequest, Side, State, Taken, Walk, is_full, is_out_of_bounds, is_sorted,
-    last_start, promises_more,
+    Direction, PageRequest, Side, State, Taken, Walk, is_full, is_out_of_bounds, last_start,
+    promises_more,
 };
 use crate::decode::Page;
 use crate::emit::Known;
@@ -166,14 +166,17 @@ impl Walk {
             .entries()
             .filter(|entry| self.is_open(entry.id))
             .count();
-        let mut taken = self.select(page, 0, page.row_count(), |entry| {
+        let mut taken = self.select(page, 0, page.row_count(), |entry, _| {
             match self.cursor.known(entry.id) {
                 Known::Open(open) if entry.run.is_some() => Some(Known::Open(open)),
                 _ => None,
             }
         });
         let missing = match std::mem::replace(&mut reread.reading, Reading::Range) {
-            Reading::Range => self.take_range(&mut reread, request, page, useful as u64),
+            Reading::Range => {
+                let last = last_start(page).filter(|_| !taken.is_unsorted);
+                self.take_range(&mut reread, request, page, last, useful as u64)
+            }
             Reading::Behind(doubt) => self.resolve(&mut reread, &doubt, page),
             Reading::Window(window) => self.take_first(&mut reread, window, request, page),
         };
@@ -189,6 +192,7 @@ impl Walk {
         reread: &mut Reread,
         request: PageRequest,
         page: &Page,
+        last: Option<DateTime<Utc>>,
         useful: u64,
     ) -> Vec<Id> {
         let (is_full, rows) = (is_full(request, page), page.row_count());
@@ -199,7 +203,7 @@ impl Walk {
             request,
             range,
             seen: page.entries().map(|entry| entry.id.clone()).collect(),
-            last: last_start(page).filter(|_| is_sorted(page, self.memory.direction)),
+            last,
             useful,
         };
         if is_full {

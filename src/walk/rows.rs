@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::{Side, Walk};
+use chrono::{DateTime, Utc};
+
+use super::direction::is_finer;
+use super::{Direction, Side, Walk};
 use crate::cursor::{Step, Then};
 use crate::decode::{Entry, Page};
 use crate::emit::{Emit, Known};
@@ -22,6 +25,10 @@ pub(crate) struct Taken {
     pub(super) duplicates: u64,
     /// How many of those handed out appeared behind the watermark.
     pub(super) late: u64,
+    /// Whether a row started before the one in front of it.
+    pub(super) is_unsorted: bool,
+    /// Whether a start has digits beyond the millisecond.
+    pub(super) has_finer_starts: bool,
 }
 
 impl Taken {
@@ -37,16 +44,44 @@ impl Taken {
     }
 }
 
+/// The order of the rows seen so far.
+struct Order {
+    direction: Direction,
+    last: Option<DateTime<Utc>>,
+    is_unsorted: bool,
+    has_finer_starts: bool,
+}
+
+impl Order {
+    fn new(direction: Direction) -> Self {
+        Self {
+            direction,
+            last: None,
+            is_unsorted: false,
+            has_finer_starts: false,
+        }
+    }
+
+    #[inline]
+    fn see(&mut self, start: Option<DateTime<Utc>>) {
+        let Some(start) = start else { return };
+        self.has_finer_starts |= is_finer(start);
+        let is_before = |last| self.direction.side(start, last) == Side::Before;
+        self.is_unsorted |= self.last.is_some_and(is_before);
+        self.last = Some(start);
+    }
+}
+
 impl Walk {
     /// Decides what to do with the rows of a page from `from` on. Rows before `overlap` have been
     /// read before, and count as no duplicates. `known` says what is known of a run, and `None` if
-    /// its row is of no interest.
+    /// its row is of no interest; it is told whether the run lies beyond the watermark.
     pub(super) fn select(
         &self,
         page: &Page,
         from: usize,
         overlap: usize,
-        known: impl Fn(&Entry<'_>) -> Option<Known>,
+        known: impl Fn(&Entry<'_>, bool) -> Option<Known>,
     ) -> Taken {
         let mut left = self.remaining();
         let takes_all = self.takes_all();
@@ -58,12 +93,18 @@ impl Walk {
         // Rows of this page that are dealt with here: while the service looks its list through, a
         // run may get its start and come behind it again. The finish they had is kept.
         let mut undated = HashMap::new();
+        let mut order = Order::new(self.memory.direction);
+        for entry in page.entries().take(from) {
+            order.see(entry.start);
+        }
         for (index, entry) in page.entries().enumerate().skip(from) {
             if left == 0 {
                 break;
             }
             taken.rows.end = index + 1;
-            let mut known = known(&entry);
+            order.see(entry.start);
+            let is_beyond = self.is_beyond(&entry);
+            let mut known = known(&entry, is_beyond);
             if !undated.is_empty()
                 && let Some(&finished_at) = undated.get(entry.id)
             {
@@ -74,7 +115,7 @@ impl Walk {
                 // What is below comes to the same for nearly every row there is, and takes
                 // longer.
                 left -= 1;
-                taken.late += u64::from(self.is_late(&entry));
+                taken.late += u64::from(!is_beyond && self.is_late(&entry));
                 taken.steps.push(Step::hand_out(entry.id, entry.start));
                 continue;
             }
@@ -97,25 +138,34 @@ impl Walk {
             }
             taken.steps.extend(step);
         }
+        taken.is_unsorted = order.is_unsorted;
+        taken.has_finer_starts = order.has_finer_starts;
         taken
+    }
+
+    /// Whether a run started beyond the watermark.
+    #[inline]
+    fn is_beyond(&self, entry: &Entry<'_>) -> bool {
+        let Some(start) = entry.start else {
+            return false;
+        };
+        let watermark = self.cursor.watermark();
+        watermark.is_none_or(|mark| self.memory.direction.side(start, mark) == Side::Beyond)
     }
 
     /// What is known of a run, or `None` if its row is of no interest: it lies where the cursor
     /// has forgotten what it dealt with, or has lost its start.
     #[inline]
-    pub(super) fn what_is_known(&self, entry: &Entry<'_>) -> Option<Known> {
+    pub(super) fn what_is_known(&self, entry: &Entry<'_>, is_beyond: bool) -> Option<Known> {
         let Some(start) = entry.start else {
             let is_new = self.cursor.known(entry.id) == Known::New;
             return is_new.then_some(Known::New);
         };
-        let direction = self.memory.direction;
-        let watermark = self.cursor.watermark();
-        let is_beyond = watermark.is_none_or(|mark| direction.side(start, mark) == Side::Beyond);
         if is_beyond && !self.cursor.knows_strays() {
             return Some(Known::New);
         }
         let known = self.cursor.known(entry.id);
-        let is_forgotten = self.cursor.has_forgotten(start, direction);
+        let is_forgotten = self.cursor.has_forgotten(start, self.memory.direction);
         (known != Known::New || !is_forgotten).then_some(known)
     }
 

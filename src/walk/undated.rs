@@ -73,7 +73,7 @@ impl Walk {
         }
         self.check_stall(request)?;
         // The others are of no interest here: nobody has dealt with them.
-        let taken = self.select(page, overlap, page.row_count(), |entry| {
+        let taken = self.select(page, overlap, page.row_count(), |entry, _| {
             let is_new = is_undated(entry) && self.cursor.known(entry.id) == Known::New;
             is_new.then_some(Known::New)
         });

@@ -40,8 +40,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 pub(crate) use ahead::Ahead;
 use ahead::{MIN_OVERLAP, Nearer};
 pub(crate) use broken::Broken;
-use direction::Millisecond;
 pub(crate) use direction::{Direction, Side};
+use direction::{Millisecond, is_finer};
 use progress::Progress;
 use reread::Reread;
 pub(crate) use rows::Taken;
@@ -854,7 +854,7 @@ impl Walk {
     /// Where the runs of one millisecond lie, and where the list goes on behind them.
     fn millisecond(&self, start: DateTime<Utc>) -> Millisecond {
         let direction = self.memory.direction;
-        direction.millisecond(start, self.has_finer_starts)
+        direction.millisecond(start, self.has_finer_starts || is_finer(start))
     }
 
     /// The list moved: looks for the place to go on from.

@@ -172,6 +172,7 @@ impl Walk {
                 _ => None,
             }
         });
+        self.has_finer_starts |= taken.has_finer_starts;
         let missing = match std::mem::replace(&mut reread.reading, Reading::Range) {
             Reading::Range => {
                 let last = last_start(page).filter(|_| !taken.is_unsorted);

@@ -42,6 +42,8 @@ struct Story {
     max_page_size: u64,
     tells_max_page_size: bool,
     ignores_time_filters: bool,
+    /// Runs of one start are in another order at each request.
+    shuffles_ties: bool,
     latency: Duration,
     /// Each walk after the first resumes from the one before, by a client of its own.
     walks: Vec<Walk>,
@@ -159,6 +161,9 @@ impl World {
 
     /// Lets happen what is to happen now.
     fn happen(&mut self, request: u64, is_during: bool, store: &mut Store) {
+        if self.story.shuffles_ties && !is_during {
+            self.list.shuffle_ties(request, store);
+        }
         let is_now = |it: &&Happening| (it.request, it.is_during) == (request, is_during);
         for happening in self.story.happenings.iter().filter(is_now) {
             self.duties.expect(&happening.change, &self.list);
@@ -519,14 +524,21 @@ fn story() -> impl Strategy<Value = Story> {
             ignores_time_filters,
             tells_max_page_size,
             4_u64..30,
+            proptest::bool::weighted(0.4),
         )
     });
     let happenings = proptest::collection::vec(happening(), 0..18);
     let walks = proptest::collection::vec(walk(), 1..6);
     (list(), happenings, wish(), 3_u32..=25, service, walks).prop_map(
         |(list, mut happenings, wish, page_size, service, mut walks)| {
-            let (faults, latency, ignores_time_filters, tells_max_page_size, max_page_size) =
-                service;
+            let (
+                faults,
+                latency,
+                ignores_time_filters,
+                tells_max_page_size,
+                max_page_size,
+                shuffles_ties,
+            ) = service;
             for walk in walks.iter_mut().filter(|_| wish.descending) {
                 walk.polls = 0;
             }
@@ -548,6 +560,7 @@ fn story() -> impl Strategy<Value = Story> {
                 },
                 tells_max_page_size,
                 ignores_time_filters,
+                shuffles_ties,
                 latency: Duration::from_millis(latency),
                 walks,
             }

@@ -134,6 +134,12 @@ impl List {
             && places.all(|(run, place)| store.place_of(&run.id) == Some(place))
     }
 
+    /// Runs of one start change places, here and on the service.
+    pub(super) fn shuffle_ties(&mut self, seed: u64, store: &mut Store) {
+        store.shuffle_ties(seed);
+        self.runs.sort_by_key(|run| store.place_of(&run.id));
+    }
+
     /// Changes the list here and on the service.
     pub(super) fn apply(&mut self, change: &Change, store: &mut Store) {
         let count = self.runs.len();

@@ -37,9 +37,9 @@ const ENDS: [&str; 4] = ["SUCCEEDED", "FAILED", "TIMED-OUT", "ABORTED"];
 
 /// How long it takes until a run's cost is what it stays.
 const SETTLING: Duration = Duration::from_secs(10);
-/// How long it may seem to take: the service tells the time in whole seconds, and an answer may be
-/// as old by the time that its rows are given to a reader.
-const SEEMS_SETTLING: Duration = Duration::from_secs(12);
+/// How long it may seem to take: a finish has to be a minute ago by every clock, the service tells
+/// the time in whole seconds, and a response may be as old when its rows are given to a reader.
+const SEEMS_SETTLING: Duration = Duration::from_secs(62);
 
 /// How fast everything goes.
 #[derive(Debug, Clone, Copy)]
@@ -93,13 +93,13 @@ impl Pace {
             tick: Duration::from_millis(20),
             between_starts: Duration::from_millis(100),
             longest_run: Duration::from_secs(20),
-            retention: Duration::from_secs(60),
+            retention: Duration::from_secs(150),
             late: Duration::from_secs(2),
             lookback: Duration::from_secs(40),
             interval: Duration::from_millis(500),
             timeout: Duration::from_secs(1),
             pause: Duration::from_secs(3),
-            grace: Duration::from_secs(40),
+            grace: Duration::from_secs(100),
         }
     }
 }

@@ -226,6 +226,11 @@ impl Cursor {
         !self.open.is_empty() || !self.undated.is_empty()
     }
 
+    /// How many runs without a start are remembered.
+    pub(crate) fn undated(&self) -> usize {
+        self.undated.len()
+    }
+
     /// Whether a run without a start has been handed out.
     pub(crate) fn knows_undated(&self, id: &Id) -> bool {
         self.undated.get(id).is_some()

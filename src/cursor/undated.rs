@@ -20,6 +20,10 @@ pub(super) struct Undated {
 }
 
 impl Undated {
+    pub(super) fn len(&self) -> usize {
+        self.runs.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.runs.is_empty()
     }

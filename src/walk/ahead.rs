@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use chrono::{DateTime, Utc};
 
-use super::{Next, PageRequest, Position, Probe, State, Walk};
+use super::{Next, PageLength, PageRequest, Position, Probe, State, Walk};
 use crate::query::MAX_PAGE_SIZE;
 
 /// The fewest rows in which a page overlaps with the one before: the last row, and the one in
@@ -93,9 +93,12 @@ impl Walk {
             return None;
         }
         let request = self.counted_from_here(request);
-        let end = request
-            .offset
-            .saturating_add(request.limit.min(self.max_rows));
+        let rows = match self.page_length {
+            PageLength::AsAsked => request.limit,
+            PageLength::Short(_) => return None,
+            PageLength::Capped(rows) => request.limit.min(rows),
+        };
+        let end = request.offset.saturating_add(rows);
         let overlap = match position.undated {
             None => self.overlap_guess,
             Some(_) => position.end - position.offset,

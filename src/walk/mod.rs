@@ -146,8 +146,7 @@ pub(crate) struct Walk {
     position: u64,
     /// The last change of the anchor by choice.
     nearer: Option<Nearer>,
-    /// The most rows that the service seems to put on a page.
-    max_rows: u64,
+    page_length: PageLength,
     /// In how many rows pages asked for ahead overlap.
     overlap_guess: u64,
     /// Whether the service has been seen to ignore the bound that an anchor is.
@@ -221,6 +220,17 @@ struct Position {
     is_stuck: bool,
 }
 
+/// How many rows the service puts on a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PageLength {
+    /// As many as were asked for.
+    AsAsked,
+    /// So many the last time: nobody knows how many the next time.
+    Short(u64),
+    /// So many at most.
+    Capped(u64),
+}
+
 /// What a look behind the last row has shown, where nothing new came but was promised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Probe {
@@ -257,7 +267,7 @@ impl Walk {
             // A guess, for services that ignore anchors.
             position: query.offset.saturating_add(cursor.rows()),
             nearer: None,
-            max_rows: u64::MAX,
+            page_length: PageLength::AsAsked,
             overlap_guess: MIN_OVERLAP,
             progress: Progress::new(&cursor),
             settling: Settling::new(cursor.watermark()),
@@ -293,7 +303,15 @@ impl Walk {
     /// What to do now.
     pub(crate) fn next(&self) -> Next {
         let (anchor, offset, limit) = match &self.state {
-            &State::Start { lead } => (None, self.query.offset - lead, self.wanted(0) + lead),
+            // If it begins anew, rows without a start that were dealt with before come first.
+            &State::Start { lead } => {
+                let known = self.cursor.undated() as u64;
+                (
+                    None,
+                    self.query.offset - lead,
+                    self.wanted(0) + lead + known,
+                )
+            }
             State::Reading(position) => {
                 let overlap = position.end.saturating_sub(position.offset);
                 let wanted = self.wanted(0);
@@ -408,7 +426,7 @@ impl Walk {
 
     /// Whether a page follows the one before.
     fn continues(&self, position: &Position, request: PageRequest, page: &Page) -> bool {
-        let begins_with = |id: &Id| page.first_key() == Some(id);
+        let begins_with = |id: &Id| begins_undated_with(page, id);
         let begins_before = |reached| self.begins_before(page, reached);
         request.offset == 0
             || position.undated.as_ref().is_some_and(begins_with)
@@ -737,7 +755,14 @@ impl Walk {
     /// Goes on behind a page that another one follows.
     fn go_on(&mut self, request: PageRequest, page: &Page, mut position: Position) {
         let rows = page.row_count() as u64;
-        self.max_rows = if rows < request.limit { rows } else { u64::MAX };
+        self.page_length = match self.page_length {
+            _ if rows >= request.limit => PageLength::AsAsked,
+            _ if page.limit == Some(rows) => PageLength::Capped(rows),
+            PageLength::Short(before) | PageLength::Capped(before) if before == rows => {
+                PageLength::Capped(rows)
+            }
+            _ => PageLength::Short(rows),
+        };
         self.learn_overlap(&position);
         if let Some(reached) = position.reached
             && self.needs_window(&position, request, page)
@@ -885,6 +910,12 @@ fn is_out_of_bounds(request: PageRequest, page: &Page, direction: Direction) -> 
         }
         None => entry.run.is_some(),
     })
+}
+
+/// Whether the first row is this run, and it still has no start.
+fn begins_undated_with(page: &Page, id: &Id) -> bool {
+    let first = page.entry(0);
+    first.is_some_and(|first| first.id == id && first.start.is_none())
 }
 
 /// The start of the last row that has one.

@@ -4,7 +4,7 @@
 //! walk reads from one end to the first run that has a start, and if there was none without,
 //! from the other.
 
-use super::{Broken, Direction, PageRequest, State, Taken, Walk, is_full};
+use super::{Broken, Direction, PageRequest, State, Taken, Walk, begins_undated_with, is_full};
 use crate::decode::{Entry, Page};
 use crate::emit::Known;
 use crate::query::MAX_PAGE_SIZE;
@@ -68,7 +68,7 @@ impl Walk {
         };
         let (direction, overlap) = (*direction, usize::from(last.is_some()));
         let expected = last.as_ref().map(|(_, last)| last);
-        if expected.is_some() && page.first_key() != expected {
+        if expected.is_some_and(|last| !begins_undated_with(page, last)) {
             return self.look_again(direction);
         }
         self.check_stall(request)?;

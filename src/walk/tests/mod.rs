@@ -1,5 +1,6 @@
 mod ahead;
 mod circles;
+mod exact;
 mod history;
 mod trouble;
 mod undated;

@@ -368,7 +368,6 @@ fn a_walk_stopped_near_the_end_of_many_runs_of_one_millisecond_can_be_resumed() 
 // Runs without a start.
 
 #[test]
-#[ignore = "an overlap row that gets its start is still taken as one without"]
 fn nothing_is_lost_where_the_row_that_pages_overlap_in_gets_its_start() {
     let mut list = List::of(0);
     let row = |id: &str, seconds: Option<i64>| (id.to_owned(), seconds.map(|n| n * SECOND));
@@ -389,7 +388,6 @@ fn nothing_is_lost_where_the_row_that_pages_overlap_in_gets_its_start() {
 
 /// A part of a list looks for such runs at the end of the whole list.
 #[test]
-#[ignore = "an overlap row that gets its start is still taken as one without"]
 fn nothing_is_lost_where_the_row_that_a_look_for_runs_without_a_start_overlaps_in_gets_its_start() {
     let mut list = List::of(3);
     let undated = ["u1", "u2", "u3"].map(|id| (id.to_owned(), None));
@@ -418,7 +416,6 @@ fn nothing_is_lost_where_the_row_that_a_look_for_runs_without_a_start_overlaps_i
 }
 
 #[test]
-#[ignore = "a walk that begins anew asks for too few rows to get past known ones"]
 fn runs_without_a_start_may_come_in_another_order_each_time() {
     for page_size in [1, 2, 10] {
         let mut list = List::of(20);
@@ -685,7 +682,6 @@ fn requests_for_pages_of_any_length(list: &List, concurrency: usize, seed: u64) 
 }
 
 #[test]
-#[ignore = "2.4 and 3.6 times the requests: one short page makes all guesses short"]
 fn pages_of_any_length_do_not_multiply_the_requests_with_the_pages_in_flight() {
     let list = List::of(20_000);
     let requests = [1, 8, 64].map(|concurrency| {

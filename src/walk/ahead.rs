@@ -9,7 +9,8 @@ use std::collections::VecDeque;
 
 use chrono::{DateTime, Utc};
 
-use super::{Next, PageLength, PageRequest, Position, Probe, State, Walk};
+use super::position::{PageLength, Position};
+use super::{Next, PageRequest, Probe, State, Walk};
 use crate::query::MAX_PAGE_SIZE;
 
 /// The fewest rows in which a page overlaps with the one before: the last row, and the one in

@@ -26,6 +26,7 @@
 mod ahead;
 mod broken;
 mod direction;
+mod position;
 mod progress;
 mod reread;
 mod rows;
@@ -41,13 +42,13 @@ pub(crate) use ahead::Ahead;
 use ahead::{MIN_OVERLAP, Nearer};
 pub(crate) use broken::Broken;
 pub(crate) use direction::{Direction, Side};
-use direction::{Millisecond, is_finer};
+use position::{PageLength, Position};
 use progress::Progress;
 use reread::Reread;
 pub(crate) use rows::Taken;
 use settling::Settling;
 use undated::Undated;
-use window::{Coverage, Window};
+use window::Window;
 
 use crate::clocks::Clocks;
 use crate::cursor::{Cursor, Memory, Step};
@@ -201,34 +202,6 @@ enum State {
     Waiting,
     /// Every row has been taken: there is no next request.
     Done,
-}
-
-/// Where the next page begins. Offsets are counted from the anchor.
-#[derive(Debug, Clone)]
-struct Position {
-    anchor: Option<DateTime<Utc>>,
-    offset: u64,
-    /// Where the rows end that have been read.
-    end: u64,
-    /// How many rows there are, if the service says so.
-    total: Option<u64>,
-    /// The start that the walk has reached: the page has to begin with a row from before.
-    reached: Option<DateTime<Utc>>,
-    /// The row that it begins with instead, if that has no start.
-    undated: Option<Id>,
-    /// Whether it begins where the last one did: it has to be larger.
-    is_stuck: bool,
-}
-
-/// How many rows the service puts on a page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum PageLength {
-    /// As many as were asked for.
-    AsAsked,
-    /// So many the last time: nobody knows how many the next time.
-    Short(u64),
-    /// So many at most.
-    Capped(u64),
 }
 
 /// What a look behind the last row has shown, where nothing new came but was promised.
@@ -708,178 +681,6 @@ impl Walk {
         }
         let missing: Vec<_> = self.unseen.drain().collect();
         self.miss(missing, page)
-    }
-
-    /// Where the page after this one begins. `None` if the page is empty.
-    fn position_after(
-        &self,
-        request: PageRequest,
-        page: &Page,
-        reached: Option<DateTime<Utc>>,
-    ) -> Option<Position> {
-        let here = self.counted_from_here(request);
-        let passed_over = request.offset - here.offset;
-        let total = page.total;
-        let (direction, rows) = (self.memory.direction, page.row_count());
-        let start = |index: usize| page.entry(index).and_then(|entry| entry.start);
-        let last_dated = (0..rows).rev().find(|index| start(*index).is_some());
-        let shown = last_dated.and_then(start);
-        let later = |one, other| direction.later(one, other);
-        let reached = reached.into_iter().chain(shown).reduce(later);
-        // The last row that started before that.
-        let is_before = |start| reached.map(|reached| direction.side(start, reached));
-        let is_front = |index: &usize| start(*index).and_then(is_before) == Some(Side::Before);
-        let front = (0..rows).rev().find(is_front);
-        // Where no row has a start before them, the last of those without.
-        let first_dated = || (0..rows).find(|index| start(*index).is_some());
-        let front = front.or_else(|| first_dated()?.checked_sub(1)).unwrap_or(0);
-        // Rows without a start fill the rest of the page: begins with the last of them.
-        let is_undated = last_dated.is_none_or(|last| front == 0 && last + 1 < rows);
-        let index = if is_undated {
-            rows.checked_sub(1)?
-        } else {
-            front
-        };
-        let first = page.entry(index)?;
-        Some(Position {
-            anchor: here.anchor,
-            offset: here.offset + index as u64,
-            end: here.offset + rows as u64,
-            total: total.map(|total| total.saturating_sub(passed_over)),
-            reached,
-            undated: first.start.is_none().then(|| first.id.clone()),
-            is_stuck: index == 0,
-        })
-    }
-
-    /// Goes on behind a page that another one follows.
-    fn go_on(&mut self, request: PageRequest, page: &Page, mut position: Position) {
-        let rows = page.row_count() as u64;
-        self.page_length = match self.page_length {
-            _ if rows >= request.limit => PageLength::AsAsked,
-            _ if page.limit == Some(rows) => PageLength::Capped(rows),
-            PageLength::Short(before) | PageLength::Capped(before) if before == rows => {
-                PageLength::Capped(rows)
-            }
-            _ => PageLength::Short(rows),
-        };
-        self.learn_overlap(&position);
-        if let Some(reached) = position.reached
-            && self.needs_window(&position, request, page)
-        {
-            self.state = State::ReadingWindow {
-                window: Window::new(self.millisecond(reached)),
-                reached,
-                from: position,
-            };
-            return;
-        }
-        // Pages in flight that are counted from the old anchor are no reason for another one.
-        let is_deep = position.offset >= self.deep_offset && !position.is_stuck;
-        if is_deep && self.counted_from_here(request) == request && !self.ignores_anchors {
-            self.take_nearer_anchor(page, &mut position);
-        }
-        self.state = State::Reading(position);
-    }
-
-    /// Whether the runs of one millisecond fill the page, and a larger one is not to be had.
-    fn needs_window(&self, position: &Position, request: PageRequest, page: &Page) -> bool {
-        let rows = page.row_count() as u64;
-        let can_grow = rows >= request.limit && rows < u64::from(MAX_PAGE_SIZE);
-        let is_stuck = position.is_stuck && position.reached.is_some();
-        is_stuck && !can_grow && !self.ignores_anchors
-    }
-
-    /// Counts from the start of the row that the next page begins with.
-    fn take_nearer_anchor(&mut self, page: &Page, position: &mut Position) {
-        let direction = self.memory.direction;
-        let first = position.end - page.row_count() as u64;
-        let index = usize::try_from(position.offset - first).unwrap_or(usize::MAX);
-        let Some(start) = page.entry(index).and_then(|entry| entry.start) else {
-            return;
-        };
-        let is_before = |index: &usize| {
-            let start_of = page.entry(*index).and_then(|entry| entry.start);
-            start_of.is_none_or(|other| direction.side(other, start) == Side::Same)
-        };
-        // How many rows of the same start come before it: the page shows all of them, or the
-        // next one begins with some that are known.
-        let ties = (0..index).rev().take_while(is_before).count();
-        let shows_all = ties < index;
-        if !shows_all {
-            return;
-        }
-        let ties = ties as u64;
-        let by = position.offset - ties;
-        self.incidents.reanchors += 1;
-        let anchor = direction.bound_before(start);
-        self.nearer = Some(Nearer {
-            from: position.anchor,
-            to: anchor,
-            by,
-        });
-        position.anchor = Some(anchor);
-        position.offset = ties;
-        position.end -= by;
-        position.total = position.total.map(|total| total.saturating_sub(by));
-    }
-
-    /// Takes a page of a millisecond that is read by itself.
-    fn take_window(&mut self, request: PageRequest, page: &Page) -> Result<Taken, Broken> {
-        let direction = self.memory.direction;
-        let state = std::mem::replace(&mut self.state, State::Done);
-        let State::ReadingWindow {
-            mut window,
-            reached,
-            from,
-        } = state
-        else {
-            return Ok(Taken::default());
-        };
-        if is_out_of_bounds(request, page, direction) {
-            self.ignores_anchors = true;
-            self.state = State::Reading(from);
-            return Ok(Taken::default());
-        }
-        let is_here = |start| direction.side(start, reached) == Side::Same;
-        let mut taken = self.select(page, 0, page.row_count(), |entry, is_beyond| {
-            // What started a millisecond later comes when its own is read.
-            let is_here = entry.start.is_some_and(is_here);
-            is_here
-                .then(|| self.what_is_known(entry, is_beyond))
-                .flatten()
-        });
-        self.has_finer_starts |= taken.has_finer_starts;
-        let coverage = window.take(request, page)?;
-        let behind = self.millisecond(reached).behind;
-        let behind = behind.filter(|behind| self.query.spans(Some(*behind)));
-        let is_last = coverage == Coverage::Whole && behind.is_none();
-        let seen = self.see(page, is_last);
-        taken.steps.extend(seen);
-        self.note(&taken, page);
-        self.position += taken.steps.len() as u64;
-        match (coverage, behind) {
-            _ if self.remaining() == 0 => self.end_pass(page.clocks),
-            (Coverage::Partial, _) => {
-                self.state = State::ReadingWindow {
-                    window,
-                    reached,
-                    from,
-                };
-            }
-            (Coverage::Whole, None) => self.end_pass(page.clocks),
-            (Coverage::Whole, Some(behind)) => {
-                self.measure_progress(Some(behind), None);
-                self.go_to(behind);
-            }
-        }
-        Ok(taken)
-    }
-
-    /// Where the runs of one millisecond lie, and where the list goes on behind them.
-    fn millisecond(&self, start: DateTime<Utc>) -> Millisecond {
-        let direction = self.memory.direction;
-        direction.millisecond(start, self.has_finer_starts || is_finer(start))
     }
 
     /// The list moved: looks for the place to go on from.

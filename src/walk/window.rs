@@ -14,8 +14,10 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 
-use super::direction::Millisecond;
-use super::{Broken, PageRequest, is_full, promises_more};
+use super::direction::{Millisecond, is_finer};
+use super::{
+    Broken, PageRequest, Side, State, Taken, Walk, is_full, is_out_of_bounds, promises_more,
+};
 use crate::decode::Page;
 use crate::query::MAX_PAGE_SIZE;
 use crate::run::Id;
@@ -118,5 +120,69 @@ impl Window {
             (false, ..MAX_PASSES) => Ok(Coverage::Partial),
             (false, _) => Err(Broken::Unstable),
         }
+    }
+}
+
+impl Walk {
+    /// Takes a page of a millisecond that is read by itself.
+    pub(super) fn take_window(
+        &mut self,
+        request: PageRequest,
+        page: &Page,
+    ) -> Result<Taken, Broken> {
+        let direction = self.memory.direction;
+        let state = std::mem::replace(&mut self.state, State::Done);
+        let State::ReadingWindow {
+            mut window,
+            reached,
+            from,
+        } = state
+        else {
+            return Ok(Taken::default());
+        };
+        if is_out_of_bounds(request, page, direction) {
+            self.ignores_anchors = true;
+            self.state = State::Reading(from);
+            return Ok(Taken::default());
+        }
+        let is_here = |start| direction.side(start, reached) == Side::Same;
+        let mut taken = self.select(page, 0, page.row_count(), |entry, is_beyond| {
+            // What started a millisecond later comes when its own is read.
+            let is_here = entry.start.is_some_and(is_here);
+            is_here
+                .then(|| self.what_is_known(entry, is_beyond))
+                .flatten()
+        });
+        self.has_finer_starts |= taken.has_finer_starts;
+        let coverage = window.take(request, page)?;
+        let behind = self.millisecond(reached).behind;
+        let behind = behind.filter(|behind| self.query.spans(Some(*behind)));
+        let is_last = coverage == Coverage::Whole && behind.is_none();
+        let seen = self.see(page, is_last);
+        taken.steps.extend(seen);
+        self.note(&taken, page);
+        self.position += taken.steps.len() as u64;
+        match (coverage, behind) {
+            _ if self.remaining() == 0 => self.end_pass(page.clocks),
+            (Coverage::Partial, _) => {
+                self.state = State::ReadingWindow {
+                    window,
+                    reached,
+                    from,
+                };
+            }
+            (Coverage::Whole, None) => self.end_pass(page.clocks),
+            (Coverage::Whole, Some(behind)) => {
+                self.measure_progress(Some(behind), None);
+                self.go_to(behind);
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Where the runs of one millisecond lie, and where the list goes on behind them.
+    pub(super) fn millisecond(&self, start: DateTime<Utc>) -> Millisecond {
+        let direction = self.memory.direction;
+        direction.millisecond(start, self.has_finer_starts || is_finer(start))
     }
 }

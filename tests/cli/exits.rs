@@ -111,15 +111,19 @@ fn a_request_that_the_service_does_not_understand_is_1() {
 
 /// Each second page, after the first request, which only counts, begins with another row.
 fn never_the_same(request: u64) -> Option<Fault> {
-    let data = serde_json::json!({"total": 19, "items": [{"id": "another"}]});
-    let moved = || Fault::body(serde_json::json!({"data": data}).to_string());
-    (request > 1 && !request.is_multiple_of(2)).then(moved)
+    let id = |n: u64| serde_json::json!({"id": format!("run{n}")});
+    let items: Vec<_> = match request {
+        1 => return None,
+        _ if request.is_multiple_of(2) => (0..10).map(id).collect(),
+        _ => vec![id(99)],
+    };
+    let data = serde_json::json!({"total": 19, "limit": 10, "items": items});
+    Some(Fault::body(serde_json::json!({"data": data}).to_string()))
 }
 
 #[test]
 fn a_list_that_moves_too_often_is_5() {
-    let rows = (0..20).map(|n| serde_json::json!({"id": format!("run{n}")}));
-    let service = Service::start(Emulator::builder().rows(rows).faults(never_the_same));
+    let service = Service::start(Emulator::builder().runs(20).faults(never_the_same));
     let (_folder, out) = place("runs.jsonl");
     let flags = ["--concurrency=1", "--rate=1000", "--page-size=10"];
     let failed = service.export(&out, &flags).code(5);

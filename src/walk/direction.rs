@@ -123,7 +123,7 @@ impl Direction {
 }
 
 /// Whether a time can be in a request and in a stored cursor: other years have no four digits.
-fn can_be_told(time: &DateTime<Utc>) -> bool {
+pub(super) fn can_be_told(time: &DateTime<Utc>) -> bool {
     (0..=9999).contains(&time.year())
 }
 

@@ -505,7 +505,8 @@ impl Walk {
 
     /// Notes that runs to be read again are not there.
     fn miss(&mut self, missing: Vec<Id>, page: &Page) -> Vec<Step> {
-        let Some(now) = page.clocks.as_ref().map(Clocks::now) else {
+        let now = page.clocks.as_ref().map(Clocks::now);
+        let Some(now) = now.filter(direction::can_be_told) else {
             return Vec::new();
         };
         let gone = missing.iter().filter(|id| self.cursor.is_gone(id, now));

@@ -199,6 +199,29 @@ async fn a_filter_by_status_loses_no_run() {
     assert_eq!(cursor.rows(), 2);
 }
 
+/// A run that starts between two walks does not pass the filter when the second one comes to it,
+/// and lies behind its lookback when it does.
+#[tokio::test(start_paused = true)]
+async fn a_filter_by_status_loses_no_run_that_a_resumed_walk_sees_first() {
+    let emulator = running(&["a"]).await;
+    finish(&emulator, "a", "SUCCEEDED");
+    let succeeded = RunQuery::actor("x").status(RunStatus::Succeeded);
+    let walk = || emulator.client().runs(&succeeded).lookback(Duration::ZERO);
+    let (seen, cursor) = read(walk()).await;
+    assert_eq!(seen, ["a SUCCEEDED"]);
+
+    emulator.change(|store| store.start_run("b"));
+    sleep(Duration::from_secs(100)).await;
+    emulator.change(|store| store.start_run("c"));
+    finish(&emulator, "c", "SUCCEEDED");
+    let (seen, cursor) = read(walk().resume(cursor)).await;
+    assert_eq!(seen, ["c SUCCEEDED"]);
+    assert_eq!(cursor.unfinished(), 1);
+    finish(&emulator, "b", "SUCCEEDED");
+    let (seen, _) = read(walk().resume(cursor)).await;
+    assert_eq!(seen, ["b SUCCEEDED"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_latest_run_with_a_status_takes_one_request() {
     let emulator = running(&["a", "b", "c"]).await;

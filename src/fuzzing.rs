@@ -43,7 +43,9 @@ pub fn page(body: &[u8]) {
     };
     assert_eq!(spans.len(), page.row_count());
     assert_eq!(page.entries().count(), page.row_count());
-    assert_eq!(page.first_key(), page.entries().next().map(|it| it.id));
+    for (index, entry) in page.entries().enumerate() {
+        assert_eq!(page.entry(index).map(|it| it.id), Some(entry.id));
+    }
     assert_eq!(page.last_key(), page.entries().last().map(|it| it.id));
     let text = std::str::from_utf8(body).unwrap();
     let text = text.strip_prefix(decode::BYTE_ORDER_MARK).unwrap_or(text);

@@ -400,3 +400,6 @@ impl<'de> Deserialize<'de> for Cursor {
         json::read(deserializer)
     }
 }
+
+#[cfg(test)]
+mod tests;

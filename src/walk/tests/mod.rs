@@ -1,6 +1,7 @@
 mod ahead;
 mod circles;
 mod history;
+mod offset;
 mod trouble;
 mod undated;
 

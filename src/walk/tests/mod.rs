@@ -4,6 +4,7 @@ mod history;
 mod offset;
 mod trouble;
 mod undated;
+mod window;
 
 use std::collections::HashSet;
 

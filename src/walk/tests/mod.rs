@@ -2,6 +2,7 @@ mod ahead;
 mod circles;
 mod history;
 mod offset;
+mod patience;
 mod trouble;
 mod undated;
 mod window;

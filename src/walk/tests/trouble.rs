@@ -72,7 +72,7 @@ fn a_list_that_moves_a_little_on_each_look_can_be_followed_for_ever() {
     let story = Story {
         emit: Emit::Snapshot,
         lookback: 60_000,
-        polls: 60,
+        polls: 110,
         ..followed(service(3000, &[]), &[])
     };
     let read = read(&story, |request, look, service| {

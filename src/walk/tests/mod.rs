@@ -1,5 +1,6 @@
 mod ahead;
 mod circles;
+mod following;
 mod history;
 mod offset;
 mod patience;

@@ -2,6 +2,7 @@ mod ahead;
 mod circles;
 mod following;
 mod history;
+mod in_flight;
 mod offset;
 mod patience;
 mod trouble;

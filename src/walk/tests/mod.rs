@@ -4,6 +4,7 @@ mod following;
 mod history;
 mod in_flight;
 mod offset;
+mod overlap;
 mod patience;
 mod trouble;
 mod undated;

@@ -1,4 +1,5 @@
 mod ahead;
+mod anchor;
 mod circles;
 mod following;
 mod history;

@@ -4,6 +4,7 @@ mod circles;
 mod following;
 mod history;
 mod in_flight;
+mod length;
 mod offset;
 mod overlap;
 mod patience;

@@ -90,3 +90,31 @@ fn after_a_wrong_guess_pages_double_again() {
     }
     assert_eq!(in_flight, [2, 4, 8, 8, 8]);
 }
+
+#[test]
+fn a_guess_that_was_too_careful_is_no_reason_to_ask_again() {
+    let list = List::of(1000);
+    let (mut walk, mut ahead) = (walk(&query().page_size(10)), Ahead::new(4));
+    fill(&mut ahead, &walk);
+    take(&mut ahead, &mut walk, &list);
+    walk.overlap_guess = 5;
+    fill(&mut ahead, &walk);
+    for _ in 0..3 {
+        take(&mut ahead, &mut walk, &list);
+        assert_eq!(fill(&mut ahead, &walk).len(), 1);
+        assert_eq!(ahead.iter_mut().count(), 4);
+    }
+}
+
+#[test]
+fn pages_of_runs_without_a_start_begin_with_the_last_of_them() {
+    let mut list = List::of(0);
+    list.rows = (0..100).map(|n| (format!("run{n}"), None)).collect();
+    let (mut walk, mut ahead) = (walk(&query().page_size(10)), Ahead::new(4));
+    fill(&mut ahead, &walk);
+    take(&mut ahead, &mut walk, &list);
+    let asked = fill(&mut ahead, &walk);
+    assert_eq!(asked, [(9, 11), (19, 11), (29, 11), (39, 11)]);
+    take(&mut ahead, &mut walk, &list);
+    assert_eq!(fill(&mut ahead, &walk), [(49, 11)]);
+}

@@ -106,3 +106,21 @@ fn more_runs_of_one_start_than_the_largest_page_holds_are_all_read() {
     assert_eq!(outcome.ids.len(), 1520);
     assert!(outcome.requests < 10, "{} requests", outcome.requests);
 }
+
+#[test]
+fn a_limit_may_be_reached_within_one_start() {
+    let list = List::starting([[0; 1500].as_slice(), &[1; 20]].concat());
+    let outcome = read_still(&query().limit(1200), &list);
+    assert_eq!((outcome.ids.len(), outcome.requests), (1200, 3));
+}
+
+#[test]
+fn a_run_outside_of_the_times_is_passed_over() {
+    let query = query().started_before(DateTime::from_timestamp_millis(1000).unwrap());
+    let mut walk = walk(&query);
+    let request = next_request(&walk);
+    let page = List::of(5).answer(request);
+    assert_eq!(walk.take(request, &page).unwrap().count(), 2);
+    let watermark = DateTime::from_timestamp_millis(4000);
+    assert_eq!(walk.cursor.watermark(), watermark);
+}

@@ -312,3 +312,12 @@ fn what_a_walk_of_the_first_or_the_last_second_there_is_writes_can_be_read() {
         assert_eq!(stored.parse::<Cursor>().unwrap(), walk.cursor);
     }
 }
+
+#[test]
+fn rows_that_cannot_be_read_and_look_alike_are_an_error_each() {
+    let mut walk = walk(&query());
+    let row = r#"{"id":"a","status":5}"#.to_owned();
+    let page = page(&[row.clone(), row], 2, 1000);
+    let request = next_request(&walk);
+    assert_eq!(walk.take(request, &page).unwrap().count(), 2);
+}

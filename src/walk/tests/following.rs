@@ -339,3 +339,75 @@ fn a_cursor_knows_the_finish_of_runs_only_where_they_are_read_again() {
         assert_eq!(known, crate::emit::Known::Closed { finished_at });
     }
 }
+
+#[test]
+fn an_empty_page_of_a_service_that_says_nothing_shows_who_is_missing() {
+    let (mut walk, request, list) = reread_of_six();
+    let page = Page {
+        total: None,
+        limit: None,
+        ..some(&list, &[], request)
+    };
+    walk.take(request, &page).unwrap();
+    assert_eq!(missing(&walk), 6);
+}
+
+#[test]
+fn no_bound_is_sent_where_bounds_are_ignored() {
+    let list = rows(0..30, |second| {
+        ["RUNNING", "SUCCEEDED"][usize::from(second > 0)]
+    });
+    for follow in [false, true] {
+        let mut walk = begin(&query().page_size(10), rules(Emit::Finished, 0, follow));
+        walk.ignores_anchors = true;
+        for _ in 0..2 {
+            let (requests, _) = read(&mut walk, &list, 500);
+            let mut bounds = requests.iter().flat_map(|it| [it.anchor, it.until]);
+            assert!(bounds.all(|bound| bound.is_none()), "follow: {follow}");
+            walk.poll();
+        }
+    }
+}
+
+#[test]
+fn a_run_that_a_pass_cannot_see_is_not_missing() {
+    let list = rows(0..5, |second| {
+        ["RUNNING", "SUCCEEDED"][usize::from(second > 0)]
+    });
+    let mut walk = begin(&query(), rules(Emit::Finished, 0, true));
+    read(&mut walk, &list, 500);
+    walk.poll();
+    read(&mut walk, &list, 600);
+    assert_eq!((missing(&walk), walk.unfinished()), (0, 1));
+}
+
+/// Without the service's clock, the newest time on the list stands in for it.
+#[test]
+fn a_run_that_starts_a_minute_later_shows_that_one_has_settled() {
+    for (newest, expected) in [(1060, 2), (1059, 1)] {
+        let mut list = rows(0..1, |_| "SUCCEEDED");
+        list.push(("newest".into(), newest, "SUCCEEDED"));
+        let mut walk = begin(&query(), rules(Emit::Finished, 60, false));
+        let request = next_request(&walk);
+        let mut page = answer(&list, request, 9999);
+        page.rows[0].finished_at = Some(at(1000));
+        page.clocks = page.clocks.map(|clocks| Clocks {
+            service: None,
+            ..clocks
+        });
+        let taken = walk.take(request, &page).unwrap();
+        assert_eq!(taken.count(), expected, "{newest}");
+    }
+}
+
+#[test]
+fn a_run_that_is_as_it_was_changes_nothing() {
+    let list = rows(0..1, |_| "RUNNING");
+    let mut walk = begin(&query(), rules(Emit::Changes, 60, true));
+    for expected in [1, 0, 0] {
+        let request = next_request(&walk);
+        let taken = walk.take(request, &answer(&list, request, 500)).unwrap();
+        assert_eq!((taken.count(), taken.steps.len()), (expected, expected));
+        walk.poll();
+    }
+}

@@ -179,3 +179,29 @@ fn why_a_walk_cannot_go_on_is_said_with_numbers() {
         assert!(message.contains(expected), "{message}");
     }
 }
+
+/// It is looked for from the start that the walk has reached, not a lookback before.
+#[test]
+fn the_place_is_looked_for_no_further_back_than_the_walk_has_come() {
+    let mut list = List::of(100);
+    list.ignores_bounds = true;
+    let query = query().page_size(10);
+    let rules = Rules {
+        lookback: TimeDelta::seconds(10),
+        ..walk(&query).rules
+    };
+    let mut walk = Walk::new(&query, rules, Cursor::default());
+    for _ in 0..4 {
+        let request = next_request(&walk);
+        walk.take(request, &list.answer(request)).unwrap();
+    }
+    list.rows.drain(..12);
+    let mut offsets = Vec::new();
+    let mut taken = 0;
+    while taken == 0 {
+        let request = next_request(&walk);
+        offsets.push(request.offset);
+        taken = walk.take(request, &list.answer(request)).unwrap().count();
+    }
+    assert_eq!(offsets, [38, 0, 35, 25]);
+}

@@ -205,3 +205,18 @@ fn the_place_is_looked_for_no_further_back_than_the_walk_has_come() {
     }
     assert_eq!(offsets, [38, 0, 35, 25]);
 }
+
+/// The next time that rows are promised and do not come, the walk looks behind them again.
+#[test]
+fn a_doubt_is_over_when_new_rows_come() {
+    let list = List::of(100);
+    for probe in [Probe::FoundNothing, Probe::FoundMore { times: 3 }] {
+        let mut walk = walk(&query().page_size(10));
+        for set in [Probe::NotSent, probe] {
+            walk.probe = set;
+            let request = next_request(&walk);
+            let taken = walk.take(request, &list.answer(request)).unwrap();
+            assert_eq!((taken.count(), walk.probe), (10, Probe::NotSent));
+        }
+    }
+}

@@ -251,3 +251,118 @@ pub(super) fn unreadable(text: &str, error: &serde_json::Error) -> Error {
     let shown = excerpt(text);
     Error::config("cursor", format!("{shown:?}"), &excerpt(&error.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const TIME: &str = "2025-01-01T00:00:00.000Z";
+    const LATER: &str = "2025-01-01T00:00:00.001Z";
+
+    /// A cursor of a walk over all runs of an Actor, with these fields besides.
+    fn stored(fields: Value) -> String {
+        let mut form = json!({"version": 1, "query": {"scope": {"actor": "a"}}, "rows": 1});
+        if let (Value::Object(form), Value::Object(fields)) = (&mut form, fields) {
+            form.extend(fields);
+        }
+        form.to_string()
+    }
+
+    fn damage(text: &str) -> String {
+        text.parse::<Cursor>().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn only_a_cursor_that_has_come_nowhere_needs_no_query() {
+        let start: Cursor = r#"{"version":1,"rows":0}"#.parse().unwrap();
+        assert_eq!(start, Cursor::default());
+        assert!(damage(r#"{"version":1,"rows":9}"#).contains("has no query"));
+        assert!(damage(&stored(json!({"query": {"scope": {"actor": ""}}}))).contains("actor"));
+    }
+
+    #[test]
+    fn another_version_is_named_and_none_is_damage() {
+        let newer = damage(r#"{"version":2,"anything":"else"}"#);
+        assert!(newer.contains("version 2"), "{newer}");
+        for text in ["[]", r#"{"version":"1"}"#] {
+            assert!(damage(text).contains("it has no version"));
+        }
+        assert!(damage(r#"{"version":1,"#).contains("EOF"));
+    }
+
+    #[test]
+    fn no_walk_hands_out_a_quarter_of_all_rows_there_can_be() {
+        let cursor: Cursor = stored(json!({"rows": u64::MAX / 4})).parse().unwrap();
+        assert_eq!(cursor.rows(), u64::MAX / 4);
+        let endless = stored(json!({"rows": u64::MAX / 4 + 1}));
+        assert!(damage(&endless).contains("no walk has handed out"));
+    }
+
+    #[test]
+    fn a_walk_begins_no_later_than_at_its_watermark() {
+        let lossy = "begin beyond its watermark";
+        for (descending, before, behind) in [(false, TIME, LATER), (true, LATER, TIME)] {
+            let query = json!({"scope": {"actor": "a"}, "descending": descending});
+            let at = |watermark: &str, from: &str| {
+                stored(json!({"query": query, "watermark": watermark, "complete_from": from}))
+            };
+            assert!(at(before, before).parse::<Cursor>().is_ok());
+            assert!(at(behind, before).parse::<Cursor>().is_ok());
+            assert!(damage(&at(before, behind)).contains(lossy));
+        }
+        assert!(damage(&stored(json!({"complete_from": TIME}))).contains(lossy));
+    }
+
+    #[test]
+    fn no_run_lies_beyond_the_watermark() {
+        for kind in ["recent", "open"] {
+            let at = |watermark: Option<&str>, started: &str| {
+                let mut run = json!({"id": "x", "started": started});
+                if kind == "open" {
+                    run["handed_out"] = true.into();
+                }
+                stored(json!({"watermark": watermark, kind: [run]}))
+            };
+            assert!(at(Some(TIME), TIME).parse::<Cursor>().is_ok());
+            assert!(at(Some(LATER), TIME).parse::<Cursor>().is_ok());
+            assert!(damage(&at(Some(TIME), LATER)).contains("run x lies beyond its watermark"));
+            assert!(damage(&at(None, TIME)).contains("run x, but no watermark"));
+        }
+    }
+
+    #[test]
+    fn every_field_comes_back_in_one_order() {
+        let text = concat!(
+            r#"{"version":1,"query":{"scope":{"actor":"a"}},"emit":"changes","rows":7,"#,
+            r#""watermark":"2025-01-01T00:00:09.000Z","complete_from":"2025-01-01T00:00:00.000Z","#,
+            r#""recent":[{"id":"b","started":"2025-01-01T00:00:01.000Z"},"#,
+            r#"{"id":"c","started":"2025-01-01T00:00:01.000Z","finished":"2025-01-01T00:00:05.000Z"},"#,
+            r#"{"id":"a","started":"2025-01-01T00:00:02.000Z"}],"#,
+            r#""undated":[{"id":"z"},{"id":"y","finished":"2025-01-01T00:00:06.000Z"}],"#,
+            r#""open":[{"id":"e","started":"2025-01-01T00:00:03.000Z","handed_out":true,"#,
+            r#""finished_before":"2025-01-01T00:00:04.000Z"},"#,
+            r#"{"id":"f","started":"2025-01-01T00:00:03.000Z","handed_out":false,"#,
+            r#""missing_since":"2025-01-01T00:00:07.000Z"},"#,
+            r#"{"id":"d","started":"2025-01-01T00:00:04.000Z","handed_out":false}]}"#,
+        );
+        let written: Value = serde_json::from_str(text).unwrap();
+        let cursor: Cursor = text.parse().unwrap();
+        let again: Value = serde_json::from_str(&cursor.to_string()).unwrap();
+        for (name, value) in written.as_object().unwrap() {
+            if name != "query" {
+                assert_eq!(&again[name], value, "{name}");
+            }
+        }
+        assert_eq!((cursor.rows(), cursor.unfinished()), (7, 3));
+        assert_eq!(cursor.to_string().parse::<Cursor>().unwrap(), cursor);
+    }
+
+    #[test]
+    fn an_error_shows_what_was_to_be_read() {
+        let error = damage("no cursor at all");
+        assert!(error.contains("invalid cursor"), "{error}");
+        assert!(error.contains("no cursor at all"), "{error}");
+    }
+}

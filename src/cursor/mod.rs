@@ -405,3 +405,6 @@ impl<'de> Deserialize<'de> for Cursor {
         json::read(deserializer)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -87,4 +87,18 @@ mod tests {
             (None, Some(None))
         );
     }
+
+    #[test]
+    fn runs_that_came_in_one_order_are_the_same() {
+        let of = |ids: &[&str]| {
+            let mut undated = Undated::default();
+            for &id in ids {
+                undated.insert(id.into(), None);
+            }
+            undated
+        };
+        assert!(of(&["a", "b", "a"]) == of(&["b", "a"]));
+        assert!(of(&["a", "b"]) != of(&["b", "a"]));
+        assert!(of(&["a"]) != of(&[]) && of(&[]).is_empty() && !of(&["a"]).is_empty());
+    }
 }

@@ -354,7 +354,7 @@ impl Walk {
             return Ok(Taken::default());
         }
         match &self.state {
-            &State::Start { lead } => match self.larger_lead(lead, request, page) {
+            &State::Start { lead } => match self.larger_lead(lead, page) {
                 Some(lead) => {
                     self.state = State::Start { lead };
                     Ok(Taken::default())
@@ -495,12 +495,12 @@ impl Walk {
     /// How many rows to show in front of the first one that the query's offset does not leave
     /// out, if more are needed: all those that started in the same millisecond, since a walk that
     /// resumes will see them.
-    fn larger_lead(&self, lead: u64, request: PageRequest, page: &Page) -> Option<u64> {
+    fn larger_lead(&self, lead: u64, page: &Page) -> Option<u64> {
         let start = |index: u64| page.entry(usize::try_from(index).ok()?)?.start;
         let (shown, first) = (start(0)?, start(lead)?);
         let is_same = self.memory.direction.side(shown, first) == Side::Same;
         let larger = (lead * 10).min(MAX_LEAD).min(self.query.offset);
-        (is_same && request.offset > 0 && larger > lead).then_some(larger)
+        (is_same && larger > lead).then_some(larger)
     }
 
     /// Notes that runs to be read again are not there.
@@ -649,7 +649,7 @@ impl Walk {
     /// the same millisecond as the first one that is not.
     fn skip(&self, page: &Page, skipped: usize) -> Vec<Step> {
         let first = page.entry(skipped).and_then(|entry| entry.start);
-        let Some(first) = first.filter(|_| skipped > 0) else {
+        let Some(first) = first else {
             return Vec::new();
         };
         let same = |start: &DateTime<Utc>| self.memory.direction.side(*start, first) == Side::Same;

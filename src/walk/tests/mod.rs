@@ -1,9 +1,17 @@
 mod ahead;
+mod anchor;
 mod circles;
 mod exact;
+mod following;
 mod history;
+mod in_flight;
+mod length;
+mod offset;
+mod overlap;
+mod patience;
 mod trouble;
 mod undated;
+mod window;
 
 use std::collections::HashSet;
 

@@ -72,7 +72,7 @@ fn a_list_that_moves_a_little_on_each_look_can_be_followed_for_ever() {
     let story = Story {
         emit: Emit::Snapshot,
         lookback: 60_000,
-        polls: 60,
+        polls: 110,
         ..followed(service(3000, &[]), &[])
     };
     let read = read(&story, |request, look, service| {
@@ -311,4 +311,13 @@ fn what_a_walk_of_the_first_or_the_last_second_there_is_writes_can_be_read() {
         let stored = walk.cursor.to_string();
         assert_eq!(stored.parse::<Cursor>().unwrap(), walk.cursor);
     }
+}
+
+#[test]
+fn rows_that_cannot_be_read_and_look_alike_are_an_error_each() {
+    let mut walk = walk(&query());
+    let row = r#"{"id":"a","status":5}"#.to_owned();
+    let page = page(&[row.clone(), row], 2, 1000);
+    let request = next_request(&walk);
+    assert_eq!(walk.take(request, &page).unwrap().count(), 2);
 }

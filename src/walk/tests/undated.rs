@@ -164,3 +164,74 @@ fn one_that_is_on_a_page_with_and_without_a_start_comes_once() {
         assert_eq!(walk.unfinished(), watched, "{emit:?}");
     }
 }
+
+#[test]
+fn each_page_begins_with_the_last_row_of_the_one_before() {
+    let (list, query) = (list(12, true), part(15));
+    let mut walk = walk(&query);
+    let mut asked = Vec::new();
+    while asked.len() < 3 {
+        let request = next_request(&walk);
+        asked.push((request.offset, request.limit));
+        walk.take(request, &list.answer_part(&query, request))
+            .unwrap();
+    }
+    assert_eq!(asked, [(0, 5), (4, 6), (9, 6)]);
+}
+
+#[test]
+fn pages_of_one_row_end_the_look() {
+    let mut list = list(3, true);
+    list.cap = 1;
+    let (ids, _, _) = read_part(&mut list, 18, |_, _| {});
+    assert_eq!(ids.last().unwrap(), "run19");
+}
+
+#[test]
+fn a_limit_may_be_reached_before_the_first_run_with_a_start() {
+    let (list, query) = (list(12, true), part(15).limit(2));
+    let mut walk = walk(&query);
+    let request = next_request(&walk);
+    let page = list.answer_part(&query, request);
+    assert_eq!(walk.take(request, &page).unwrap().count(), 2);
+    assert_eq!(walk.next(), Next::End);
+}
+
+/// The only row of a page.
+fn row(start: Option<i64>) -> Page {
+    let start = start.and_then(DateTime::from_timestamp_millis);
+    let row = json!({"id": "x", "startedAt": start, "status": "RUNNING"});
+    Page {
+        total: Some(1),
+        rows: vec![serde_json::from_value(row).unwrap()],
+        ..List::of(0).answer(PageRequest::rows(0, 1000))
+    }
+}
+
+#[test]
+fn an_unfinished_one_waits_for_its_start() {
+    let rules = Rules {
+        emit: Emit::Finished,
+        ..walk(&query()).rules
+    };
+    let mut walk = Walk::new(&query(), rules, Cursor::default());
+    let taken = walk.take(next_request(&walk), &row(None)).unwrap();
+    assert!(taken.steps.is_empty());
+    assert!(!walk.cursor.knows_undated(&"x".into()));
+}
+
+#[test]
+fn one_that_got_its_start_is_remembered_by_it() {
+    let rules = Rules {
+        follow: true,
+        ..walk(&query()).rules
+    };
+    let mut walk = Walk::new(&query(), rules, Cursor::default());
+    for (start, expected) in [(None, 1), (Some(5), 0)] {
+        let taken = walk.take(next_request(&walk), &row(start)).unwrap();
+        assert_eq!(taken.count(), expected);
+        let knows_undated = walk.cursor.knows_undated(&"x".into());
+        assert_eq!(knows_undated, start.is_none());
+        walk.poll();
+    }
+}

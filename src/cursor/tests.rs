@@ -1,0 +1,252 @@
+//! What a cursor remembers, and for how long.
+
+use super::*;
+
+const MEMORY: Memory = Memory {
+    direction: Direction::Ascending,
+    lookback: TimeDelta::seconds(10),
+    skips_rows: false,
+};
+
+fn at(second: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(second, 0).unwrap()
+}
+
+fn id(id: &str) -> Id {
+    Id::from(id)
+}
+
+/// A cursor that has come to these runs, each with the second of its start.
+fn cursor(runs: &[(&str, i64)]) -> Cursor {
+    let mut cursor = Cursor::default();
+    for (run, start) in runs {
+        cursor.advance(&[Step::hand_out(&id(run), Some(at(*start)))], &MEMORY);
+    }
+    cursor
+}
+
+/// The step of a run that is to be read again.
+fn open(run: &str, start: i64, open: Open) -> Step {
+    Step {
+        hand_out: open.handed_out,
+        then: Then::Open(open),
+        ..Step::hand_out(&id(run), Some(at(start)))
+    }
+}
+
+fn is_closed(cursor: &Cursor, run: &str) -> bool {
+    matches!(cursor.known(&id(run)), Known::Closed { .. })
+}
+
+#[test]
+fn a_cursor_belongs_to_one_query_and_one_rule() {
+    let query = RunQuery::actor("a");
+    let cursor = Cursor::default().of_walk(&query, Emit::Changes).unwrap();
+    let again = cursor.of_walk(&query.clone().limit(5), Emit::Changes);
+    assert_eq!(again.unwrap(), cursor);
+
+    let error = cursor.of_walk(&query, Emit::Snapshot).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CursorMismatch);
+    let message = error.to_string();
+    assert!(
+        message.ends_with("emit Changes (now Snapshot)"),
+        "{message}"
+    );
+    let error = cursor.of_walk(&query.descending(true), Emit::Changes);
+    let message = error.unwrap_err().to_string();
+    assert!(
+        message.ends_with("descending false (now true)"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_cursor_is_of_the_walk_that_it_was_bound_to() {
+    let query = RunQuery::actor("a");
+    let bound = Cursor::default().of_walk(&query, Emit::Finished).unwrap();
+    assert_ne!(bound, Cursor::default());
+    let other = bound.of_walk(&RunQuery::actor("b"), Emit::Finished);
+    assert!(other.is_err());
+}
+
+#[test]
+fn runs_are_remembered_for_a_lookback() {
+    let cursor = cursor(&[("a", 0), ("b", 10), ("c", 20)]);
+    assert_eq!((cursor.rows(), cursor.watermark()), (3, Some(at(20))));
+    let known = ["a", "b", "c"].map(|run| is_closed(&cursor, run));
+    assert_eq!(known, [false, true, true]);
+    assert_eq!(cursor.floor(&MEMORY), Some(at(10)));
+    for (second, is_forgotten, known) in [(9, true, 2), (10, false, 2), (11, false, 1)] {
+        let start = at(second);
+        assert_eq!(cursor.has_forgotten(start, MEMORY.direction), is_forgotten);
+        assert_eq!(cursor.known_from(start, MEMORY.direction), known);
+    }
+}
+
+#[test]
+fn a_longer_lookback_does_not_reach_what_is_forgotten() {
+    let cursor = cursor(&[("a", 0), ("b", 20)]);
+    let memory = Memory {
+        lookback: TimeDelta::seconds(100),
+        ..MEMORY
+    };
+    assert_eq!(cursor.floor(&memory), Some(at(10)));
+    let memory = Memory {
+        lookback: TimeDelta::seconds(2),
+        ..MEMORY
+    };
+    assert_eq!(cursor.floor(&memory), Some(at(18)));
+}
+
+#[test]
+fn a_run_behind_the_watermark_moves_nothing_back() {
+    let mut cursor = cursor(&[("a", 20)]);
+    cursor.advance(&[Step::hand_out(&id("late"), Some(at(12)))], &MEMORY);
+    assert_eq!((cursor.rows(), cursor.watermark()), (2, Some(at(20))));
+    assert!(is_closed(&cursor, "late"));
+    cursor.advance(&[Step::hand_out(&id("later"), Some(at(5)))], &MEMORY);
+    assert!(!is_closed(&cursor, "later"), "it is before the lookback");
+}
+
+#[test]
+fn what_is_skipped_is_known_and_no_row() {
+    let memory = Memory {
+        skips_rows: true,
+        ..MEMORY
+    };
+    let mut cursor = Cursor::default();
+    cursor.advance(&[Step::skip(&id("a"), at(5))], &memory);
+    assert_eq!((cursor.rows(), cursor.watermark()), (0, Some(at(5))));
+    assert!(is_closed(&cursor, "a"));
+    assert!(cursor.has_forgotten(at(4), memory.direction));
+    assert!(!cursor.has_forgotten(at(5), memory.direction));
+}
+
+#[test]
+fn only_unfinished_runs_and_those_without_a_start_are_strays() {
+    let mut dated = cursor(&[("a", 1)]);
+    assert!(!dated.knows_strays());
+    let mut undated = dated.clone();
+    undated.advance(&[Step::hand_out(&id("u"), None)], &MEMORY);
+    assert!(undated.knows_strays() && undated.knows_undated(&id("u")));
+    assert!(!undated.knows_undated(&id("a")));
+    dated.advance(&[open("b", 2, Open::default())], &MEMORY);
+    assert!(dated.knows_strays() && !dated.knows_undated(&id("b")));
+    assert_eq!(dated.open().collect::<Vec<_>>(), [(&id("b"), at(2))]);
+}
+
+#[test]
+fn a_run_that_gets_its_start_is_no_longer_without_one() {
+    let mut cursor = cursor(&[("a", 1)]);
+    let finished = Step {
+        finished_at: Some(at(3)),
+        ..Step::hand_out(&id("u"), None)
+    };
+    cursor.advance(&[finished], &MEMORY);
+    let finished_at = Some(at(3));
+    assert_eq!(cursor.known(&id("u")), Known::Closed { finished_at });
+    let dated = Step {
+        hand_out: false,
+        ..Step::hand_out(&id("u"), Some(at(2)))
+    };
+    cursor.advance(&[dated], &MEMORY);
+    assert!(!cursor.knows_undated(&id("u")) && is_closed(&cursor, "u"));
+}
+
+#[test]
+fn what_nobody_wants_is_forgotten() {
+    let mut cursor = cursor(&[("a", 1)]);
+    cursor.advance(&[open("b", 2, Open::default())], &MEMORY);
+    let close = Step {
+        hand_out: false,
+        ..Step::hand_out(&id("b"), Some(at(2)))
+    };
+    cursor.advance(std::slice::from_ref(&close), &MEMORY);
+    assert_eq!(cursor.known(&id("b")), Known::New);
+
+    let handed_out = Open {
+        handed_out: true,
+        ..Open::default()
+    };
+    cursor.advance(&[open("b", 2, handed_out), close], &MEMORY);
+    assert!(is_closed(&cursor, "b"));
+}
+
+#[test]
+fn a_run_is_gone_when_it_has_been_missing_for_five_minutes() {
+    for handed_out in [false, true] {
+        let finished_before = handed_out.then(|| at(0));
+        let run = Open {
+            handed_out,
+            finished_before,
+            missing_since: None,
+        };
+        let mut cursor = cursor(&[]);
+        cursor.advance(&[open("a", 1, run)], &MEMORY);
+        let mut miss = |second| {
+            let is_gone = cursor.is_gone(&id("a"), at(second));
+            cursor.advance(&[Step::miss(id("a"), at(second))], &MEMORY);
+            assert_eq!(cursor.unfinished(), usize::from(!is_gone));
+            assert_eq!(cursor.rows(), u64::from(handed_out));
+            is_gone
+        };
+        assert!(!miss(1000) && !miss(1299));
+        // A clock that is put back begins anew.
+        assert!(!miss(900) && !miss(1199));
+        assert!(miss(1200));
+        // It is new, or has been resurrected if it comes back.
+        let finished_at = finished_before;
+        let expected = match handed_out {
+            true => Known::Closed { finished_at },
+            false => Known::New,
+        };
+        assert_eq!(cursor.known(&id("a")), expected);
+    }
+}
+
+#[test]
+fn a_run_that_is_not_to_be_read_again_cannot_be_missed() {
+    let before = cursor(&[("a", 1)]);
+    let mut after = before.clone();
+    after.advance(&[Step::miss(id("a"), at(5))], &MEMORY);
+    assert!(after == before && !after.is_gone(&id("a"), at(1_000_000)));
+}
+
+/// The cursor moves with each item, and what comes between two items goes with the one before.
+#[test]
+fn the_cursor_of_a_stream_is_behind_its_last_item() {
+    let step = |run: &str, start, hand_out| Step {
+        hand_out,
+        ..Step::hand_out(&id(run), Some(at(start)))
+    };
+    let steps = [
+        step("a", 1, true),
+        step("passed", 2, false),
+        step("b", 3, true),
+        step("c", 4, true),
+        step("last", 5, false),
+    ];
+    // Whether the cursor is asked for on the way makes no difference.
+    for asked in 0..8 {
+        let mut trail = Trail::new(cursor(&[("before", 0)]), MEMORY);
+        trail.extend(steps.to_vec());
+        for (item, watermark) in [(0, 0), (1, 1), (2, 3), (3, 4)] {
+            assert_eq!(trail.rows(), item + 1);
+            if asked >> item & 1 == 1 || item == 3 {
+                let cursor = trail.cursor();
+                assert_eq!(
+                    (cursor.rows(), cursor.watermark()),
+                    (item + 1, Some(at(watermark)))
+                );
+            }
+            if item < 3 {
+                trail.hand_out();
+            }
+        }
+        trail.finish();
+        assert_eq!((trail.rows(), trail.cursor().watermark()), (4, Some(at(5))));
+        trail.extend(vec![step("d", 6, true)]);
+        trail.hand_out();
+        assert_eq!((trail.rows(), trail.cursor().watermark()), (5, Some(at(6))));
+    }
+}

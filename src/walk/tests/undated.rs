@@ -235,3 +235,14 @@ fn one_that_got_its_start_is_remembered_by_it() {
         walk.poll();
     }
 }
+
+/// Where such runs come last, a page may end with them.
+#[test]
+fn those_that_fill_the_ends_of_pages_all_come() {
+    let mut list = List::starting([0, 0]);
+    list.rows
+        .extend((0..7).map(|n| (format!("undated{n}"), None)));
+    list.cap = 3;
+    let outcome = read_still(&query(), &list);
+    assert_eq!((outcome.end, outcome.ids), (Ok(()), list.ids()));
+}

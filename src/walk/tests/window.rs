@@ -1,6 +1,8 @@
 //! A millisecond that is read by itself.
 
+use super::history::{Run, Service, time};
 use super::*;
+use crate::RunStatus;
 use crate::walk::window::Coverage;
 
 fn window() -> Window {
@@ -110,5 +112,33 @@ fn runs_that_come_and_go_in_each_of_a_hundred_passes_are_an_error() {
             _ => Ok(Coverage::Partial),
         };
         assert_eq!(end, expected, "pass {pass}");
+    }
+}
+
+#[test]
+fn runs_that_are_gone_are_missed_where_the_list_ends_with_such_a_millisecond() {
+    let mut service = Service {
+        cap: 2,
+        ..Service::empty()
+    };
+    let run = |n| Run::new(n, Some(5), RunStatus::Running, 0);
+    service.runs = (0..3).map(run).collect();
+    let query = query().started_before(time(5).unwrap());
+    let rules = Rules {
+        emit: Emit::Finished,
+        lookback: TimeDelta::seconds(60),
+        follow: true,
+    };
+    let cursor = Cursor::default().of_walk(&query, Emit::Finished).unwrap();
+    let mut walk = Walk::new(&query, rules, cursor);
+    for (look, expected) in [3, 3, 2].into_iter().enumerate() {
+        while let Next::Fetch(request) = walk.next() {
+            walk.take(request, &service.answer(request, &query))
+                .unwrap();
+        }
+        assert_eq!(walk.unfinished(), expected, "look {look}");
+        service.runs.truncate(2);
+        service.now += 301_000;
+        walk.poll();
     }
 }

@@ -54,14 +54,14 @@ impl Walk {
         let shown = last_dated.and_then(start);
         let later = |one, other| direction.later(one, other);
         let reached = reached.into_iter().chain(shown).reduce(later);
-        // The last row that started before that.
+        // The next page begins with the last row that started before what has been reached.
         let is_before = |start| reached.map(|reached| direction.side(start, reached));
         let is_front = |index: &usize| start(*index).and_then(is_before) == Some(Side::Before);
         let front = (0..rows).rev().find(is_front);
-        // Where no row has a start before them, the last of those without.
+        // If there is none, it begins with the last row without a start in front of the others.
         let first_dated = || (0..rows).find(|index| start(*index).is_some());
         let front = front.or_else(|| first_dated()?.checked_sub(1)).unwrap_or(0);
-        // Rows without a start fill the rest of the page: begins with the last of them.
+        // If rows without a start fill the rest of the page, it begins with the last of them.
         let is_undated = last_dated.is_none_or(|last| front == 0 && last + 1 < rows);
         let index = if is_undated {
             rows.checked_sub(1)?

@@ -327,7 +327,7 @@ impl Walk {
     ///
     /// # Errors
     ///
-    /// [`Broken`] if there is no way to go on. The walk is unchanged then.
+    /// [`Broken`] if there is no way to go on. The walk is over then.
     pub(crate) fn take(&mut self, request: PageRequest, page: &Page) -> Result<Taken, Broken> {
         self.see_times(page);
         match &self.state {

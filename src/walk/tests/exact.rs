@@ -765,14 +765,13 @@ fn a_list_that_is_deleted_right_behind_the_reader_is_read_to_its_end() {
     }
 }
 
-#[test]
-fn a_list_that_is_deleted_from_its_beginning_is_read_to_its_end() {
+/// Reads lists with up to so many runs a millisecond, of which the first ones are deleted before
+/// each request. The reader is overtaken, but for the last ones.
+fn assert_busy_lists_are_read(list: impl Fn(u64) -> Service) {
     for page_size in [1, 2, 10, 100] {
         for deleted in [1, 3, 7] {
             for most in [1, 8] {
-                let list = shuffling(ties(500, most, 7), 7);
-                let mut reader = Reader::new(query().page_size(page_size), list);
-                // The reader is overtaken, but for the last ones.
+                let mut reader = Reader::new(query().page_size(page_size), list(most));
                 let change = |_, list: &mut Service| {
                     let count = list.runs.len().saturating_sub(20).min(deleted);
                     list.runs.drain(..count);
@@ -785,25 +784,18 @@ fn a_list_that_is_deleted_from_its_beginning_is_read_to_its_end() {
     }
 }
 
+#[test]
+fn a_list_that_is_deleted_from_its_beginning_is_read_to_its_end() {
+    assert_busy_lists_are_read(|most| shuffling(ties(500, most, 7), 7));
+}
+
 /// The only way back to the place is by offset, and that is another one each time.
 #[test]
 fn a_busy_list_is_read_to_its_end_where_bounds_are_ignored() {
-    for page_size in [1, 2, 10, 100] {
-        for deleted in [1, 3, 7] {
-            for most in [1, 8] {
-                let mut list = service(ties(400, most, 7));
-                list.ignores_bounds = true;
-                let mut reader = Reader::new(query().page_size(page_size), list);
-                let change = |_, list: &mut Service| {
-                    let count = list.runs.len().saturating_sub(20).min(deleted);
-                    list.runs.drain(..count);
-                };
-                reader.walk_while(usize::MAX, change).unwrap();
-                let context = format!("pages of {page_size}, {deleted} deleted");
-                reader.assert_once(&ids_on(&reader.service), &context);
-            }
-        }
-    }
+    assert_busy_lists_are_read(|most| Service {
+        ignores_bounds: true,
+        ..service(ties(400, most, 7))
+    });
 }
 
 // Rows that cannot be read.

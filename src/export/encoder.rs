@@ -25,7 +25,7 @@ pub(super) trait Encoder: Send {
     fn finish(&mut self) -> Result<Vec<u8>>;
 }
 
-/// Whether the rows are written as they were received.
+/// Whether rows are written from the text that was received, and not from what was read of it.
 pub(super) fn wants_texts(format: Format) -> bool {
     format.encoding == Encoding::Jsonl
 }

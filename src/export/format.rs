@@ -19,8 +19,9 @@ const ZSTD_LEVEL: i32 = 1;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Encoding {
-    /// One line for each run: the API's own object as it was received, with fields that this
-    /// crate does not know, and with rows that it cannot read.
+    /// One line for each run: the API's own object without insignificant whitespace, with fields
+    /// that this crate does not know, and with rows that it cannot read. The order of fields,
+    /// strings and numbers are as they were received.
     Jsonl,
     /// One line for each run as [RFC 4180](https://www.rfc-editor.org/rfc/rfc4180) has it, with
     /// flat columns such as `meta.origin`, behind a header. What a run does not have is empty.

@@ -1,16 +1,17 @@
-//! JSON lines: the API's own objects.
+//! JSON lines: the API's own objects, without insignificant whitespace.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 
 use serde_json::value::RawValue;
 
+use super::compact::compact;
 use super::encoder::Encoder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pages::BatchTexts;
 use crate::run::RunSummary;
 
-/// Writes one object a line, as it was received.
+/// Writes one object a line: its tokens as they were received, and nothing between them.
 pub(super) struct Jsonl {
     lines: Vec<u8>,
     /// What to write of each object. Empty: all of it.
@@ -38,7 +39,7 @@ impl Jsonl {
 
     fn line(&mut self, text: &[u8]) {
         if self.fields.is_empty() || !self.line_of_fields(text) {
-            extend_without_breaks(&mut self.lines, text);
+            compact(text, &mut self.lines);
         }
         self.lines.push(b'\n');
     }
@@ -83,16 +84,6 @@ impl Encoder for Jsonl {
         let next = Vec::with_capacity(self.lines.len());
         Ok(std::mem::replace(&mut self.lines, next))
     }
-}
-
-/// Appends JSON on one line. A line break inside of a string is always escaped, so one that is
-/// not can go.
-fn extend_without_breaks(out: &mut Vec<u8>, mut text: &[u8]) {
-    while let Some(place) = memchr::memchr2(b'\n', b'\r', text) {
-        out.extend_from_slice(&text[..place]);
-        text = &text[place + 1..];
-    }
-    out.extend_from_slice(text);
 }
 
 /// Adds a field, given as `a` or `a.b`, to those that are written. The error is what is expected
@@ -146,7 +137,7 @@ fn write_fields(text: &str, fields: &[Field], out: &mut Vec<u8>) -> Option<()> {
         let written =
             !field.fields.is_empty() && write_fields(value.get(), &field.fields, out).is_some();
         if !written {
-            extend_without_breaks(out, value.get().as_bytes());
+            compact(value.get().as_bytes(), out);
         }
     }
     out.push(b'}');
@@ -167,11 +158,32 @@ mod tests {
     }
 
     #[test]
-    fn an_object_keeps_its_bytes_but_for_line_breaks() {
-        let odd = r#"{ "id": "a\n", "new": [1.10, 1e400, {"é": "\u00e9"}] }"#;
-        let pretty = "{\n  \"id\": \"b\",\r\n  \"n\": 1\n}";
-        let lines = written(&[], &[odd, pretty]);
-        assert_eq!(lines, format!("{odd}\n{{  \"id\": \"b\",  \"n\": 1}}\n"));
+    fn an_object_keeps_its_tokens_without_whitespace_between_them() {
+        let odd = r#"{ "id": "a\n", "new": [1.10, 1e400, {"é": "\u00e9: b, c"}], "id": -0.0 }"#;
+        let compact = r#"{"id":"a\n","new":[1.10,1e400,{"é":"\u00e9: b, c"}],"id":-0.0}"#;
+        let pretty = "{\n  \"id\": \"b\",\r\n\t\"n\": 1\n}";
+        let lines = written(&[], &[odd, compact, pretty]);
+        assert_eq!(
+            lines,
+            format!("{compact}\n{compact}\n{{\"id\":\"b\",\"n\":1}}\n")
+        );
+    }
+
+    #[test]
+    fn fields_are_written_without_whitespace_between_their_tokens() {
+        let row = "{\n  \"id\": \"a b\",\n  \"meta\": {\n    \"x\": [\n      1.10,\n      \": \"\n    ]\n  },\n  \"n\": { \"a\": 1 }\n}";
+        let expected = r#"{"n":{"a":1},"meta":{"x":[1.10,": "]},"id":"a b"}"#;
+        let lines = written(&["n", "meta.x", "id"], &[row]);
+        assert_eq!(lines, format!("{expected}\n"));
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_read_is_written_without_whitespace() {
+        let mut jsonl = Jsonl::new(&["id".into()]).unwrap();
+        assert!(jsonl.add_unreadable("{\n  \"id\": [\n    1, 2\n  ],\n  \"x\": 1\n}"));
+        assert!(jsonl.add_unreadable("[\n  \"no object\"\n]"));
+        let lines = String::from_utf8(jsonl.finish().unwrap()).unwrap();
+        assert_eq!(lines, "{\"id\":[1,2]}\n[\"no object\"]\n");
     }
 
     #[test]

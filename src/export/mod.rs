@@ -58,6 +58,7 @@ mod checkpoint;
 #[cfg(any(feature = "csv", feature = "parquet"))]
 mod columns;
 mod committer;
+mod compact;
 #[cfg(feature = "csv")]
 mod csv;
 mod directory;

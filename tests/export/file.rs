@@ -242,3 +242,96 @@ async fn a_checkpoint_with_a_number_that_no_export_has_written_is_damaged() {
         assert_eq!(kind(result), Some(ErrorKind::Damaged), "{absurd}");
     }
 }
+
+/// Rows as an indented service sends them, and what is written of each.
+const INDENTED: [(&str, &str); 5] = [
+    (
+        r#"{
+        "id": "HG7ML7M8z78YcAPEB",
+        "startedAt": "2025-01-01T00:00:00.000Z",
+        "status": "SUCCEEDED",
+        "meta": {
+          "origin": "API",
+          "userAgent": "Mozilla/5.0 (X11; \"Linux\": x86_64) {like, Gecko}  \\"
+        },
+        "usageTotalUsd": 0.10
+      }"#,
+        r#"{"id":"HG7ML7M8z78YcAPEB","startedAt":"2025-01-01T00:00:00.000Z","status":"SUCCEEDED","meta":{"origin":"API","userAgent":"Mozilla/5.0 (X11; \"Linux\": x86_64) {like, Gecko}  \\"},"usageTotalUsd":0.10}"#,
+    ),
+    (
+        r#"{
+        "status": "RUNNING",
+        "id": "f\u0069eldsThatAreNew0",
+        "startedAt": "2025-01-01T00:00:01.000Z",
+        "new": {
+          ": ": [
+            1e400,
+            -0.0,
+            {},
+            []
+          ],
+          "": null,
+          "": " "
+        }
+      }"#,
+        r#"{"status":"RUNNING","id":"f\u0069eldsThatAreNew0","startedAt":"2025-01-01T00:00:01.000Z","new":{": ":[1e400,-0.0,{},[]],"":null,"":" "}}"#,
+    ),
+    // No row that can be read.
+    (
+        r#"{
+        "id": "idThatComesTwice0",
+        "id": "idThatComesTwice1",
+        "startedAt": [
+          "2025, 1, 1"
+        ]
+      }"#,
+        r#"{"id":"idThatComesTwice0","id":"idThatComesTwice1","startedAt":["2025, 1, 1"]}"#,
+    ),
+    ("[\r\n\t1 , \"a b\"\r\n]", r#"[1,"a b"]"#),
+    (r#"" no object ""#, r#"" no object ""#),
+];
+
+#[tokio::test]
+async fn json_lines_do_not_depend_on_the_whitespace_of_the_service() {
+    let compact = INDENTED.map(|(_, row)| row);
+    let indented = INDENTED.map(|(row, _)| row);
+    let counts = r#""total": 5, "offset": 0, "limit": 1000, "desc": false, "count": 5"#;
+    let indented_counts = counts.replace(", ", ",\n    ");
+    let bodies = [
+        format!(
+            r#"{{"data":{{{},"items":[{}]}}}}"#,
+            counts.replace(' ', ""),
+            compact.join(",")
+        ),
+        format!(
+            "{{\n  \"data\": {{\n    {indented_counts},\n    \"items\": [\n      {}\n    ]\n  }}\n}}",
+            indented.join(",\n      ")
+        ),
+    ];
+    let chosen = [
+        r#"{"meta":{"userAgent":"Mozilla/5.0 (X11; \"Linux\": x86_64) {like, Gecko}  \\"},"id":"HG7ML7M8z78YcAPEB"}"#,
+        r#"{"new":{": ":[1e400,-0.0,{},[]],"":null,"":" "},"id":"f\u0069eldsThatAreNew0"}"#,
+        r#"{"id":"idThatComesTwice1"}"#,
+        compact[3],
+        compact[4],
+    ];
+    for (fields, expected) in [
+        (&[][..], compact),
+        (&["meta.userAgent", "new", "id"][..], chosen),
+    ] {
+        for body in &bodies {
+            let builder = Emulator::builder().fault(.., Fault::body(body));
+            let emulator = start(builder).await;
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("runs.jsonl");
+            let export = export(&emulator, Output::file(&path));
+            let summary = export.fields(fields.to_vec()).run().await.unwrap();
+            assert_eq!(summary.output_rows, 5);
+            let written = fs::read_to_string(&path).unwrap();
+            assert_eq!(written, expected.join("\n") + "\n");
+            let verification = verify(&Output::file(&path)).await.unwrap();
+            assert_eq!(verification.rows, 5);
+            assert_eq!(verification.problems, Vec::<String>::new());
+        }
+    }
+}

@@ -4,12 +4,15 @@ use std::fs;
 use std::path::Path;
 
 use apify_runs::emulator::Emulator;
-use apify_runs::export::{Export, Format, Output};
+use apify_runs::export::{Export, Format, Output, verify};
 use apify_runs::{Emit, Split};
 use serde_json::{Value, json};
 
 const RUNS: &str = include_str!("../fixtures/v1/runs.jsonl");
 const CHECKPOINT: &str = include_str!("../fixtures/v1/runs.jsonl.checkpoint");
+/// The same runs, of a service that indents JSON: version 1 removed line breaks only.
+const INDENTED_RUNS: &str = include_str!("../fixtures/v1/indented.jsonl");
+const INDENTED_CHECKPOINT: &str = include_str!("../fixtures/v1/indented.jsonl.checkpoint");
 const MANIFEST: &str = include_str!("../fixtures/v1/_manifest.json");
 const SPLIT: &str = include_str!("../fixtures/v1/split.json");
 
@@ -52,6 +55,28 @@ async fn an_export_goes_on_from_a_checkpoint_of_version_1() {
             .unwrap()
             .contains(r#""id":"new""#)
     );
+}
+
+#[tokio::test]
+async fn an_export_goes_on_from_rows_with_whitespace() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("runs.jsonl");
+    fs::write(&path, INDENTED_RUNS).unwrap();
+    let checkpoint = folder.path().join("runs.jsonl.checkpoint");
+    fs::write(checkpoint, INDENTED_CHECKPOINT).unwrap();
+    let before = verify(&Output::file(&path)).await.unwrap();
+    assert_eq!((before.rows, before.distinct_ids), (3, Some(3)));
+    assert_eq!(before.problems, Vec::<String>::new());
+
+    let summary = export(&emulator().await, &path).run().await.unwrap();
+    assert_eq!((summary.rows, summary.output_rows), (1, 4));
+    let written = fs::read_to_string(&path).unwrap();
+    let added = written.strip_prefix(INDENTED_RUNS).unwrap();
+    assert!(added.contains(r#""id":"new""#), "{added}");
+    assert!(!added.contains(' '), "{added}");
+    let after = verify(&Output::file(&path)).await.unwrap();
+    assert_eq!((after.rows, after.distinct_ids), (4, Some(4)));
+    assert_eq!(after.problems, Vec::<String>::new());
 }
 
 #[tokio::test]

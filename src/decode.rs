@@ -9,8 +9,8 @@ use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::clocks::Clocks;
+use crate::fast;
 use crate::lenient::{Lenient, agree};
-use crate::plain;
 use crate::run::{Id, MOST_ROWS, Rows, RunSummary};
 use crate::texts::{self, RowTexts, Spans};
 use crate::timestamp;
@@ -300,7 +300,7 @@ pub(crate) fn page_in(
     } else {
         rows
     };
-    let mut page = match plain::page(text, rows, spans.as_deref_mut()) {
+    let mut page = match fast::page(text, rows, spans.as_deref_mut()) {
         Some(page) => page,
         None => {
             let page = page_in_any_form(text)?;

@@ -24,7 +24,7 @@ use crate::run::RunStatus;
 use crate::split::Split;
 use crate::texts::Spans;
 use crate::walk::{Next, Rules, Walk};
-use crate::{pace, plain, retry, timestamp};
+use crate::{fast, pace, retry, timestamp};
 
 /// More requests than any walk sends that is given nothing to hand out: a thousand pages in
 /// vain, twenty times as many starts to come to as there are, and some to look around.
@@ -49,7 +49,7 @@ pub fn page(body: &[u8]) {
     assert_eq!(page.last_key(), page.entries().last().map(|it| it.id));
     let text = std::str::from_utf8(body).unwrap();
     let text = text.strip_prefix(decode::BYTE_ORDER_MARK).unwrap_or(text);
-    if let Some(plain) = plain::page(text, Vec::new(), None) {
+    if let Some(plain) = fast::page(text, Vec::new(), None) {
         let other = decode::page_in_any_form(text).unwrap();
         assert_eq!(plain.rows, other.rows);
         assert!(other.unreadable.is_empty());

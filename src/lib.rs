@@ -15,6 +15,7 @@ pub mod emulator;
 mod error;
 #[cfg(feature = "export")]
 pub mod export;
+mod fast;
 mod fetch;
 #[cfg(any(fuzzing, feature = "bench"))]
 #[doc(hidden)]
@@ -22,7 +23,6 @@ pub mod fuzzing;
 mod lenient;
 mod pace;
 mod pages;
-mod plain;
 mod pool;
 mod prefetch;
 mod query;

@@ -139,8 +139,14 @@ impl RunMeta {
         self.details.as_ref()?.scheduled_at
     }
 
+    /// The rest of `meta`, to be filled: it has to get a value.
+    #[cold]
+    pub(crate) fn details_mut(&mut self) -> &mut MetaDetails {
+        self.details.get_or_insert_default()
+    }
+
     /// Keeps the rest of `meta`, if there is any.
-    pub(crate) fn set_details(&mut self, details: MetaDetails) {
+    fn set_details(&mut self, details: MetaDetails) {
         if details != MetaDetails::default() {
             self.details = Some(Box::new(details));
         }

@@ -12,7 +12,6 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 pub use id::Id;
-pub(crate) use meta::MetaDetails;
 pub use meta::RunMeta;
 pub(crate) use row::{MOST_ROWS, Rows};
 pub use status::{RunOrigin, RunStatus};

@@ -1,0 +1,246 @@
+//! What stands between the values of a row.
+
+use super::reader::Reader;
+
+/// The most keys that are told apart: several times as many as the service sends.
+const MAX_PLACES: usize = 64;
+/// The most texts that are known behind one value. There are several where rows lack some fields.
+const MAX_GAPS: usize = 4;
+
+/// A field of a row, or of its `meta`, with a value of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Field {
+    Id,
+    ActId,
+    UserId,
+    ActorTaskId,
+    Status,
+    StartedAt,
+    FinishedAt,
+    BuildId,
+    BuildNumber,
+    BuildNumberInt,
+    /// `meta`, if it is no object.
+    Meta,
+    UsageTotalUsd,
+    DefaultKeyValueStoreId,
+    DefaultDatasetId,
+    DefaultRequestQueueId,
+    Origin,
+    ClientIp,
+    UserAgent,
+    ScheduleId,
+    ScheduledAt,
+    /// A field that this crate does not know.
+    Unknown,
+    UnknownOfMeta,
+    /// No field: the row begins.
+    Start,
+    /// No field: the row has ended.
+    End,
+}
+
+impl Field {
+    fn of_row(key: &str) -> Self {
+        match key {
+            "id" => Self::Id,
+            "actId" => Self::ActId,
+            "userId" => Self::UserId,
+            "actorTaskId" => Self::ActorTaskId,
+            "status" => Self::Status,
+            "startedAt" => Self::StartedAt,
+            "finishedAt" => Self::FinishedAt,
+            "buildId" => Self::BuildId,
+            "buildNumber" => Self::BuildNumber,
+            "buildNumberInt" => Self::BuildNumberInt,
+            "meta" => Self::Meta,
+            "usageTotalUsd" => Self::UsageTotalUsd,
+            "defaultKeyValueStoreId" => Self::DefaultKeyValueStoreId,
+            "defaultDatasetId" => Self::DefaultDatasetId,
+            "defaultRequestQueueId" => Self::DefaultRequestQueueId,
+            _ => Self::Unknown,
+        }
+    }
+
+    fn of_meta(key: &str) -> Self {
+        match key {
+            "origin" => Self::Origin,
+            "clientIp" => Self::ClientIp,
+            "userAgent" => Self::UserAgent,
+            "scheduleId" => Self::ScheduleId,
+            "scheduledAt" => Self::ScheduledAt,
+            _ => Self::UnknownOfMeta,
+        }
+    }
+
+    fn is_in_meta(self) -> bool {
+        matches!(
+            self,
+            Self::Origin
+                | Self::ClientIp
+                | Self::UserAgent
+                | Self::ScheduleId
+                | Self::ScheduledAt
+                | Self::UnknownOfMeta
+        )
+    }
+
+    /// A bit for a field that may come once only.
+    pub(super) fn bit(self) -> u32 {
+        match self {
+            Self::Unknown | Self::UnknownOfMeta | Self::Start | Self::End => 0,
+            known => 1 << known as u32,
+        }
+    }
+}
+
+/// The texts between the values of rows, as far as they have come.
+///
+/// A text from the end of one value to the beginning of the next, with all keys, white space and
+/// punctuation in it, was JSON in one row. So it is in another, behind a value of the same field.
+pub(super) struct Layout<'a> {
+    places: Vec<Place<'a>>,
+}
+
+/// Behind the value of a key.
+struct Place<'a> {
+    field: Field,
+    key: &'a str,
+    gaps: [Gap<'a>; MAX_GAPS],
+    /// How many texts have come here, be they known still or not.
+    gap_count: usize,
+}
+
+/// A text between two values, and what comes behind it.
+#[derive(Clone, Copy)]
+struct Gap<'a> {
+    text: &'a str,
+    next: Next,
+}
+
+/// What comes behind a text between two values.
+#[derive(Clone, Copy)]
+pub(super) struct Next {
+    pub(super) field: Field,
+    /// The place behind its value.
+    pub(super) place: u8,
+    /// The bits of the fields that begin in this text.
+    pub(super) fields: u32,
+}
+
+impl<'a> Layout<'a> {
+    /// The place before the first value of a row.
+    pub(super) const START: u8 = 0;
+
+    pub(super) fn new() -> Self {
+        let mut places = Vec::with_capacity(MAX_PLACES);
+        places.push(Place::new(Field::Start, ""));
+        Self { places }
+    }
+
+    /// Reads what is between the value of a place and the next one, or the end of the row.
+    #[inline]
+    pub(super) fn next(&mut self, from: u8, reader: &mut Reader<'a>) -> Option<Next> {
+        let place = self.places.get(usize::from(from))?;
+        for gap in place.gaps.iter().take(place.gap_count) {
+            if reader.eat(gap.text) {
+                return Some(gap.next);
+            }
+        }
+        self.learn(from, reader)
+    }
+
+    /// Reads a text that has not come at this place before, token by token.
+    #[cold]
+    #[inline(never)]
+    fn learn(&mut self, from: u8, reader: &mut Reader<'a>) -> Option<Next> {
+        let before = *reader;
+        let (field, key, fields) = next_field(self.places.get(usize::from(from))?.field, reader)?;
+        let next = Next {
+            field,
+            place: self.place(field, key),
+            fields,
+        };
+        let gap = Gap {
+            text: reader.read_since(before)?,
+            next,
+        };
+        self.places.get_mut(usize::from(from))?.add(gap);
+        Some(next)
+    }
+
+    /// The place behind the value of this key.
+    fn place(&mut self, field: Field, key: &'a str) -> u8 {
+        // All keys that are not known are one if there are too many of them.
+        let is_full = self.places.len() >= MAX_PLACES;
+        let is_same = |place: &Place<'_>| place.field == field && (is_full || place.key == key);
+        let place = self.places.iter().position(is_same).unwrap_or_else(|| {
+            self.places.push(Place::new(field, key));
+            self.places.len() - 1
+        });
+        place as u8
+    }
+}
+
+impl<'a> Place<'a> {
+    fn new(field: Field, key: &'a str) -> Self {
+        let none = Gap {
+            text: "",
+            next: Next {
+                field: Field::End,
+                place: Layout::START,
+                fields: 0,
+            },
+        };
+        Self {
+            field,
+            key,
+            gaps: [none; MAX_GAPS],
+            gap_count: 0,
+        }
+    }
+
+    fn add(&mut self, gap: Gap<'a>) {
+        self.gaps[self.gap_count % MAX_GAPS] = gap;
+        self.gap_count += 1;
+    }
+}
+
+/// Reads on from the end of a value, or the beginning of a row, to the next value: its field,
+/// its key, and the bits of all fields that begin there.
+fn next_field<'a>(after: Field, reader: &mut Reader<'a>) -> Option<(Field, &'a str, u32)> {
+    let (mut is_in_meta, mut fields) = (after.is_in_meta(), 0);
+    // Whether the object that is read has no field yet.
+    let mut is_first = after == Field::Start;
+    if is_first {
+        reader.expect("{")?;
+    }
+    loop {
+        reader.space();
+        if reader.eat("}") {
+            if !std::mem::take(&mut is_in_meta) {
+                return Some((Field::End, "", fields));
+            }
+            is_first = false;
+            continue;
+        }
+        if !std::mem::take(&mut is_first) {
+            reader.expect_token(",")?;
+        }
+        let key = reader.key()?;
+        let field = if is_in_meta {
+            Field::of_meta(key)
+        } else {
+            Field::of_row(key)
+        };
+        if fields & field.bit() != 0 {
+            return None;
+        }
+        fields |= field.bit();
+        if field == Field::Meta && reader.token("{") {
+            (is_in_meta, is_first) = (true, true);
+            continue;
+        }
+        return Some((field, key, fields));
+    }
+}

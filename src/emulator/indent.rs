@@ -1,7 +1,7 @@
 //! Indented JSON, the form in which the service sends it.
 
-/// What one level is indented by, many times over.
-const SPACES: &str = "                                ";
+/// The beginning of a line, for some levels.
+const LINE: &str = "\n                                ";
 
 /// Indents valid JSON by two spaces a level, as JavaScript's `JSON.stringify(value, null, 2)`
 /// does.
@@ -81,10 +81,11 @@ fn next_token(bytes: &[u8], mut at: usize) -> usize {
 }
 
 fn new_line(out: &mut String, depth: usize) {
-    out.push('\n');
-    match SPACES.get(..depth * 2) {
-        Some(spaces) => out.push_str(spaces),
-        None => (0..depth).for_each(|_| out.push_str("  ")),
+    if let Some(line) = LINE.get(..=depth * 2) {
+        out.push_str(line);
+    } else {
+        out.push('\n');
+        (0..depth).for_each(|_| out.push_str("  "));
     }
 }
 

@@ -52,7 +52,7 @@ impl Server {
         let builder = thread::Builder::new().name("emulator".into());
         let thread = builder.spawn(move || {
             runtime().block_on(async {
-                let emulator = emulator.keep_pages().start().await.unwrap();
+                let emulator = emulator.complete_rows().keep_pages().start().await.unwrap();
                 let token = emulator.token().to_owned();
                 told.send((emulator.base_url(), token)).unwrap();
                 // A server that sleeps between two requests must be woken up, which takes longer

@@ -14,7 +14,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let runs = arguments.next().map_or(Ok(1000), |runs| runs.parse())?;
     let out = arguments.next();
-    let emulator = Emulator::builder().runs(runs).start().await?;
+    // Some clients refuse a page with a row that lacks a field.
+    let emulator = Emulator::builder().runs(runs).complete_rows();
+    let emulator = emulator.start().await?;
     println!("{}\n{}", emulator.base_url(), emulator.token());
     tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await??;
 

@@ -323,6 +323,15 @@ pub(super) struct EmulateArguments {
     /// Compress answers
     #[arg(long)]
     pub(super) compress: bool,
+    /// Send compact JSON; it is indented by default, as the service's is
+    #[arg(long)]
+    pub(super) compact: bool,
+    /// Give every run the same fields
+    ///
+    /// By default, some lack fields, and some have fields that the API reference does not list,
+    /// as the service's do.
+    #[arg(long)]
+    pub(super) complete_rows: bool,
     /// Answer some requests wrongly, such as 3=503, 5..=7=hang or 9..=reset; may be repeated
     ///
     /// A request or a range of them, counted from 1, and what goes wrong: a status, hang,

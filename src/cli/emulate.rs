@@ -57,6 +57,12 @@ pub(super) async fn run(arguments: EmulateArguments) -> Result<Exit, Failure> {
     if arguments.compress {
         builder = builder.compress();
     }
+    if arguments.compact {
+        builder = builder.compact();
+    }
+    if arguments.complete_rows {
+        builder = builder.complete_rows();
+    }
     for rule in arguments.fault {
         builder = builder.fault(rule.requests, rule.fault);
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde_json::Value;
 
 use crate::timestamp;
@@ -47,7 +47,7 @@ impl GeneratedRuns {
         id.chars().eq(id_characters(self.seed, number, 10))
     }
 
-    pub(super) fn render(self, number: u64, json: &mut String) {
+    pub(super) fn render(self, number: u64, shape: Shape, json: &mut String) {
         let status = self.status(number);
         let started_at = self.started_at(number);
         let duration = TimeDelta::milliseconds((noise(self.seed, number, 4) % 600_000) as i64);
@@ -55,62 +55,228 @@ impl GeneratedRuns {
         json.push_str(r#"{"id":""#);
         json.extend(id_characters(self.seed, number, 10));
         json.push('"');
-        let finished_at = is_finished.then(|| started_at + duration);
-        render_after_id(self.seed, number, (status, started_at, finished_at), json);
+        let row = Row {
+            seed: self.seed,
+            number,
+            status,
+            started_at,
+            finished_at: is_finished.then(|| started_at + duration),
+            fields: Fields::new(shape, self.seed, number),
+        };
+        row.render_after_id(json);
     }
 }
 
 /// A run that has just started, as JSON: what is not given is made from seed and number.
-pub(super) fn running(seed: u64, number: u64, id: &str, started_at: DateTime<Utc>) -> String {
+///
+/// It has a usage in any shape, so that the usage can settle when the run has finished.
+pub(super) fn running(
+    seed: u64,
+    number: u64,
+    shape: Shape,
+    id: &str,
+    started_at: DateTime<Utc>,
+) -> String {
     let mut json = format!(r#"{{"id":{}"#, Value::from(id));
-    render_after_id(seed, number, ("RUNNING", started_at, None), &mut json);
+    let row = Row {
+        seed,
+        number,
+        status: "RUNNING",
+        started_at,
+        finished_at: None,
+        fields: Fields {
+            usage: true,
+            ..Fields::new(shape, seed, number)
+        },
+    };
+    row.render_after_id(&mut json);
     json
 }
 
-/// The fields of a run behind its ID: status, start and end as given, the others made.
-fn render_after_id(
+/// The ID of the Actor that generated runs belong to.
+pub(super) fn actor_id(seed: u64) -> String {
+    id_characters(seed, 0, 11).collect()
+}
+
+/// The ID of the user that generated runs belong to.
+pub(super) fn user_id(seed: u64) -> String {
+    id_characters(seed, 0, 12).collect()
+}
+
+/// Which fields generated rows have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// Some rows lack fields, some have more than the reference knows.
+    Untidy,
+    /// All rows have those that the reference requires, and no others.
+    Complete,
+}
+
+/// A generated run, but for its ID.
+struct Row {
     seed: u64,
     number: u64,
-    (status, started_at, finished_at): (&str, DateTime<Utc>, Option<DateTime<Utc>>),
-    json: &mut String,
-) {
-    const ORIGINS: [&str; 5] = ["API", "SCHEDULER", "WEB", "ACTOR", "MCP"];
-    let noise = |purpose| noise(seed, number, purpose);
-    let mut id_field = |name: &str, of: u64, purpose: u64| {
-        json.push_str(name);
-        json.extend(id_characters(seed, of, purpose));
-    };
-    id_field(r#","actId":""#, 0, 11);
-    id_field(r#"","userId":""#, 0, 12);
-    if noise(3).is_multiple_of(4) {
-        id_field(r#"","actorTaskId":""#, noise(3) % 50, 13);
-        json.push('"');
-    } else {
-        json.push_str(r#"","actorTaskId":null"#);
+    status: &'static str,
+    started_at: DateTime<Utc>,
+    finished_at: Option<DateTime<Utc>>,
+    fields: Fields,
+}
+
+/// Which fields one row has, of those that not every row has.
+struct Fields {
+    user_id: bool,
+    build_number: bool,
+    usage: bool,
+    origin: &'static str,
+    /// Those of `meta` that go with the origin.
+    details: bool,
+    // The reference does not list these for rows.
+    options: bool,
+    exit_code: bool,
+    general_access: bool,
+}
+
+impl Fields {
+    fn new(shape: Shape, seed: u64, number: u64) -> Self {
+        match shape {
+            Shape::Untidy => Self::untidy(seed, number),
+            Shape::Complete => Self::complete(seed, number),
+        }
     }
-    let start = timestamp::to_query(started_at);
-    let _ = write!(json, r#","status":"{status}","startedAt":"{start}""#);
-    if let Some(end) = finished_at.map(timestamp::to_query) {
-        let _ = write!(json, r#","finishedAt":"{end}""#);
+
+    fn complete(seed: u64, number: u64) -> Self {
+        const ORIGINS: [&str; 5] = ["API", "SCHEDULER", "WEB", "ACTOR", "MCP"];
+        Self {
+            user_id: true,
+            build_number: true,
+            usage: true,
+            origin: ORIGINS[(noise(seed, number, 5) % 5) as usize],
+            details: false,
+            options: false,
+            exit_code: false,
+            general_access: false,
+        }
     }
-    json.push_str(r#","buildId":""#);
-    // Counted from 1, as Apify does: its Python client takes no other.
-    let build = 1 + number / 1000;
-    json.extend(id_characters(seed, build, 14));
-    let origin = ORIGINS[(noise(5) % 5) as usize];
-    let usd = (noise(6) % 100_000) as f64 / 100_000.0;
-    let _ = write!(
-        json,
-        r#"","buildNumber":"0.0.{build}","buildNumberInt":{build},"meta":{{"origin":"{origin}"}},"usageTotalUsd":{usd}"#,
-    );
-    let mut id_field = |name: &str, purpose: u64| {
-        json.push_str(name);
-        json.extend(id_characters(seed, number, purpose));
-    };
-    id_field(r#","defaultKeyValueStoreId":""#, 15);
-    id_field(r#"","defaultDatasetId":""#, 16);
-    id_field(r#"","defaultRequestQueueId":""#, 17);
-    json.push_str("\"}");
+
+    fn untidy(seed: u64, number: u64) -> Self {
+        const ORIGINS: [&str; 11] = [
+            "DEVELOPMENT",
+            "WEB",
+            "API",
+            "SCHEDULER",
+            "TEST",
+            "WEBHOOK",
+            "ACTOR",
+            "CLI",
+            "STANDBY",
+            "CI",
+            "MCP",
+        ];
+        let noise = |purpose| noise(seed, number, purpose);
+        // One row in four has some of three fields, and at least one.
+        let unknown = match noise(23) {
+            bits if bits.is_multiple_of(4) => 1 + (bits >> 32) % 7,
+            _ => 0,
+        };
+        Self {
+            user_id: !noise(20).is_multiple_of(10),
+            build_number: !noise(21).is_multiple_of(50),
+            usage: !noise(22).is_multiple_of(20),
+            origin: ORIGINS[(noise(5) % 11) as usize],
+            details: true,
+            options: unknown & 1 != 0,
+            exit_code: unknown & 2 != 0,
+            general_access: unknown & 4 != 0,
+        }
+    }
+}
+
+impl Row {
+    fn render_after_id(&self, json: &mut String) {
+        let (seed, number, fields) = (self.seed, self.number, &self.fields);
+        let noise = |purpose| noise(seed, number, purpose);
+        push_id(json, r#","actId":""#, seed, 0, 11);
+        if fields.user_id {
+            push_id(json, r#","userId":""#, seed, 0, 12);
+        }
+        if noise(3).is_multiple_of(4) {
+            push_id(json, r#","actorTaskId":""#, seed, noise(3) % 50, 13);
+        } else {
+            json.push_str(r#","actorTaskId":null"#);
+        }
+        let (status, start) = (self.status, timestamp::to_query(self.started_at));
+        let _ = write!(json, r#","status":"{status}","startedAt":"{start}""#);
+        if let Some(end) = self.finished_at.map(timestamp::to_query) {
+            let _ = write!(json, r#","finishedAt":"{end}""#);
+        }
+        // Counted from 1, as Apify does: its Python client takes no other.
+        let build = 1 + number / 1000;
+        push_id(json, r#","buildId":""#, seed, build, 14);
+        if fields.build_number {
+            let _ = write!(json, r#","buildNumber":"0.0.{build}""#);
+        } else {
+            json.push_str(r#","buildNumber":null"#);
+        }
+        let _ = write!(json, r#","buildNumberInt":{build}"#);
+        if fields.exit_code {
+            json.push_str(r#","exitCode":0"#);
+        }
+        self.render_meta(json);
+        if fields.options {
+            json.push_str(r#","options":{"build":"latest","memoryMbytes":1024}"#);
+        }
+        if fields.usage {
+            let usd = (noise(6) % 100_000) as f64 / 100_000.0;
+            let _ = write!(json, r#","usageTotalUsd":{usd}"#);
+        }
+        push_id(json, r#","defaultKeyValueStoreId":""#, seed, number, 15);
+        push_id(json, r#","defaultDatasetId":""#, seed, number, 16);
+        push_id(json, r#","defaultRequestQueueId":""#, seed, number, 17);
+        if fields.general_access {
+            json.push_str(r#","generalAccess":"FOLLOW_USER_SETTING""#);
+        }
+        json.push('}');
+    }
+
+    /// Where the run came from, with what is known of that origin.
+    fn render_meta(&self, json: &mut String) {
+        let origin = self.fields.origin;
+        let _ = write!(json, r#","meta":{{"origin":"{origin}""#);
+        let user_agent = match origin {
+            _ if !self.fields.details => None,
+            "SCHEDULER" => {
+                push_id(json, r#","scheduleId":""#, self.seed, self.number % 7, 18);
+                let second = self.started_at.trunc_subsecs(0);
+                let scheduled_at = timestamp::to_query(second);
+                let _ = write!(json, r#","scheduledAt":"{scheduled_at}""#);
+                None
+            }
+            "DEVELOPMENT" | "WEB" | "TEST" => {
+                Some("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
+            }
+            "API" | "CI" => Some("ApifyClient/2.25.0 (linux; Node/v22.18.0); isAtHome/false"),
+            "CLI" => Some("Apify CLI/1.1.1 (https://github.com/apify/apify-cli)"),
+            "MCP" => Some("node"),
+            _ => None,
+        };
+        if let Some(user_agent) = user_agent {
+            // Addresses that are kept for documentation.
+            let host = noise(self.seed, self.number, 24) % 256;
+            let _ = write!(
+                json,
+                r#","clientIp":"203.0.113.{host}","userAgent":"{user_agent}""#
+            );
+        }
+        json.push('}');
+    }
+}
+
+/// Adds a field whose value is an ID. `start` is the field's name, up to the first character
+/// of its value.
+fn push_id(json: &mut String, start: &str, seed: u64, index: u64, purpose: u64) {
+    json.push_str(start);
+    json.extend(id_characters(seed, index, purpose));
+    json.push('"');
 }
 
 /// A number that looks random but is always the same for the same three (SplitMix64).
@@ -139,21 +305,116 @@ fn id_characters(seed: u64, index: u64, purpose: u64) -> impl Iterator<Item = ch
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+
+    const RUNS: GeneratedRuns = GeneratedRuns {
+        length: 20_000,
+        seed: 3,
+    };
+
+    /// The first and the last of nine runs of seed 0.
+    const COMPLETE: &str = concat!(
+        r#"{"id":"m5koyeQI5zh0A46JE","actId":"cv9xHDykOUoJDBVMO","userId":"W1PDLQbXARiG9w0Wr""#,
+        r#","actorTaskId":null,"status":"SUCCEEDED","startedAt":"2025-01-01T00:00:05.112Z""#,
+        r#","finishedAt":"2025-01-01T00:02:11.581Z","buildId":"KqPVkGKVvPLLjqjvs""#,
+        r#","buildNumber":"0.0.1","buildNumberInt":1,"meta":{"origin":"API"}"#,
+        r#","usageTotalUsd":0.11848,"defaultKeyValueStoreId":"Z5HmfP8gwTOJxnVVQ""#,
+        r#","defaultDatasetId":"xpfxH32fAZWTD7fMo","defaultRequestQueueId":"HiwEB3bvewZoCg0HG"}"#,
+        r#"{"id":"LWvDy4DxyNpE1rSUo","actId":"cv9xHDykOUoJDBVMO","userId":"W1PDLQbXARiG9w0Wr""#,
+        r#","actorTaskId":null,"status":"READY","startedAt":"2025-01-01T00:00:56.484Z""#,
+        r#","buildId":"KqPVkGKVvPLLjqjvs","buildNumber":"0.0.1","buildNumberInt":1"#,
+        r#","meta":{"origin":"MCP"},"usageTotalUsd":0.06393"#,
+        r#","defaultKeyValueStoreId":"9VYh6C2OlYcpXQsR9""#,
+        r#","defaultDatasetId":"vl2GsBhjJ2k4fey2L","defaultRequestQueueId":"0779iwf3v88z2mwNv"}"#,
+    );
+
+    fn row(number: u64, shape: Shape) -> Value {
+        let mut json = String::new();
+        RUNS.render(number, shape, &mut json);
+        serde_json::from_str(&json).unwrap()
+    }
 
     #[test]
     fn a_run_that_starts_has_the_shape_of_the_others() {
-        let runs = GeneratedRuns { length: 9, seed: 3 };
-        let keys = |json: &str| -> Vec<String> {
-            let run: Value = serde_json::from_str(json).unwrap();
-            run.as_object().unwrap().keys().cloned().collect()
+        let keys = |run: &Value| -> Vec<String> {
+            let object = run.as_object().unwrap();
+            object.keys().cloned().collect()
         };
-        let mut unfinished = String::new();
-        runs.render(7, &mut unfinished);
-        let started = running(3, 9, "say \"id\"", runs.started_at(8));
-        assert_eq!(keys(&started), keys(&unfinished));
-        let started: Value = serde_json::from_str(&started).unwrap();
-        assert_eq!(started["id"], "say \"id\"");
-        assert_eq!(started["status"], "RUNNING");
+        let started = |number, shape| -> Value {
+            let start = RUNS.started_at(number);
+            let json = running(3, number, shape, "say \"id\"", start);
+            serde_json::from_str(&json).unwrap()
+        };
+        let run = started(20_000, Shape::Complete);
+        assert_eq!(keys(&run), keys(&row(19_999, Shape::Complete)));
+        assert_eq!(run["id"], "say \"id\"");
+        assert_eq!(run["status"], "RUNNING");
+        for number in 20_000..20_500 {
+            let run = started(number, Shape::Untidy);
+            assert!(run["usageTotalUsd"].is_number(), "{run}");
+        }
+        let without_user = (20_000..20_500).map(|number| started(number, Shape::Untidy));
+        let without_user = without_user.filter(|run| run.get("userId").is_none());
+        assert!((20..80).contains(&without_user.count()));
+    }
+
+    #[test]
+    fn complete_rows_have_the_fields_that_they_always_had() {
+        let mut json = String::new();
+        let runs = GeneratedRuns { length: 9, seed: 0 };
+        runs.render(0, Shape::Complete, &mut json);
+        runs.render(8, Shape::Complete, &mut json);
+        assert_eq!(json, COMPLETE);
+    }
+
+    #[test]
+    fn untidy_rows_differ_from_complete_ones_only_in_some_fields() {
+        let mut counts = BTreeMap::<&str, u64>::new();
+        let mut origins = BTreeMap::<String, u64>::new();
+        for number in 0..RUNS.length {
+            let (untidy, complete) = (row(number, Shape::Untidy), row(number, Shape::Complete));
+            let mut count = |what, is_so| *counts.entry(what).or_default() += u64::from(is_so);
+            let untidy = untidy.as_object().unwrap();
+            for (name, value) in complete.as_object().unwrap() {
+                match (&**name, untidy.get(name)) {
+                    ("userId" | "usageTotalUsd", None) => {}
+                    ("buildNumber", Some(Value::Null)) => {}
+                    ("meta", Some(_)) => {}
+                    (_, found) => assert_eq!(found, Some(value), "{name}"),
+                }
+            }
+            count("no user", !untidy.contains_key("userId"));
+            count("no usage", !untidy.contains_key("usageTotalUsd"));
+            count("no build number", untidy["buildNumber"].is_null());
+            let unknown = untidy.keys().filter(|name| complete.get(name).is_none());
+            let unknown = unknown.count();
+            assert!(unknown <= 3);
+            count("unknown", unknown > 0);
+            count("all unknown", unknown == 3);
+            let meta = untidy["meta"].as_object().unwrap();
+            assert_eq!(
+                meta.contains_key("clientIp"),
+                meta.contains_key("userAgent")
+            );
+            let is_scheduled = meta["origin"] == "SCHEDULER";
+            for name in ["scheduleId", "scheduledAt"] {
+                assert_eq!(meta.contains_key(name), is_scheduled, "{meta:?}");
+            }
+            let origin = meta["origin"].as_str().unwrap();
+            *origins.entry(origin.into()).or_default() += 1;
+        }
+        let near = |what, one_in: u64| {
+            let (found, expected) = (counts[what], RUNS.length / one_in);
+            assert!(found.abs_diff(expected) < expected / 5, "{what}: {found}");
+        };
+        near("no user", 10);
+        near("no usage", 20);
+        near("no build number", 50);
+        near("unknown", 4);
+        near("all unknown", 28);
+        assert_eq!(origins.len(), 11, "{origins:?}");
+        assert!(origins.values().all(|count| *count > 1_500), "{origins:?}");
     }
 }

@@ -14,14 +14,15 @@ const SETTLING: Duration = Duration::from_secs(10);
 
 impl Store {
     /// Starts a run with this ID: RUNNING since [`now`](Self::now), and otherwise like the
-    /// generated runs.
+    /// generated runs. It always has a `usageTotalUsd`, so that [`finish`](Self::finish) can
+    /// settle it.
     ///
     /// It takes its place by its start: the last, unless runs on the list start later than
     /// the clock shows.
     pub fn start_run(&mut self, id: &str) {
         // Listed by the same milliseconds that its JSON shows.
         let now = self.now().trunc_subsecs(3);
-        let json = generated::running(self.seed(), self.next_number, id, now);
+        let json = generated::running(self.seed(), self.next_number, self.shape, id, now);
         self.add(StoredRow {
             json,
             id: id.into(),
@@ -34,7 +35,7 @@ impl Store {
     /// no run.
     ///
     /// As on the service, its usage is not added up yet: for 10 seconds, `usageTotalUsd` is
-    /// half of what it was and will be.
+    /// half of what it was and will be. A run without `usageTotalUsd` does not get one.
     ///
     /// ```
     /// # use apify_runs::emulator::Emulator;

@@ -7,6 +7,33 @@
 //! what it was asked. Its list changes while it is read, in the ways a [`Store`] has. Apify's
 //! own clients can walk it.
 //!
+//! # Endpoints
+//!
+//! | path | response |
+//! |---|---|
+//! | `/v2/acts/{actor}/runs` | the runs of an Actor |
+//! | `/v2/actor-tasks/{task}/runs` | the same runs, as those of a task |
+//! | `/v2/actor-runs` | the same runs, as those of the account |
+//! | `/v2/acts/{actor}` | an Actor, with its `id`, `username`, `name` and `title` |
+//! | `/v2/acts` | the Actors of the account: always one |
+//!
+//! `/v2/actors` can be written for `/v2/acts`. If no [`actor`](EmulatorBuilder::actor) is chosen,
+//! `janedoe/my-actor` is listed, and every other Actor is found too. One asked for by its name has
+//! the ID that generated runs have as `actId`.
+//!
+//! # Responses are as untidy as the service's
+//!
+//! JSON is [indented](EmulatorBuilder::compact). Every response has `X-RateLimit-Limit`, and every
+//! page `X-Apify-Pagination-Offset`, `-Limit`, `-Count` and `-Total`, which repeat what the body
+//! says. Some generated rows [lack fields](EmulatorBuilder::complete_rows), and others have fields
+//! that the API reference does not know.
+//!
+//! `offset` and `limit` are numbers as in JSON: `limit=10.0` and `offset=2e3` are whole numbers
+//! too. `deployment`, on the lists of an Actor and of the account, selects runs of Actors in
+//! Standby mode. It needs a `status`, and only statuses of unfinished runs; anything else is a 400
+//! `standby-deployment-invalid`. The emulator deploys no Actor in that way: with a valid
+//! `deployment`, no run is listed, and `total` is 0. The list of a task ignores the parameter.
+//!
 //! # Example: an export survives a bad minute
 //!
 //! ```
@@ -29,10 +56,12 @@
 //! # }
 //! ```
 
+mod actors;
 mod clock;
 mod encoding;
 mod faults;
 mod generated;
+mod indent;
 mod life;
 mod rate;
 mod selection;
@@ -51,8 +80,9 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
+use actors::Actors;
 use clock::Clock;
-use generated::GeneratedRuns;
+use generated::{GeneratedRuns, Shape};
 use rate::LastSecond;
 use server::PageCache;
 
@@ -83,6 +113,7 @@ struct Shared {
     store: Mutex<Store>,
     pages: PageCache,
     plan: Plan,
+    actors: Actors,
     log: Mutex<Log>,
     clock: Clock,
 }
@@ -97,6 +128,7 @@ struct Plan {
     max_page_size: u64,
     tells_max_page_size: bool,
     compresses: bool,
+    is_compact: bool,
     faults: Vec<(Bound<u64>, Bound<u64>, Fault)>,
     choose_fault: Option<Box<ChooseFault>>,
     keeps_pages: bool,
@@ -283,6 +315,7 @@ impl Shared {
 pub struct EmulatorBuilder {
     rows: Rows,
     seed: u64,
+    shape: Shape,
     port: u16,
     plan: Plan,
     clock: Option<DateTime<Utc>>,
@@ -299,6 +332,7 @@ impl Default for EmulatorBuilder {
         Self {
             rows: Rows::Generated(0),
             seed: 0,
+            shape: Shape::Untidy,
             port: 0,
             plan: Plan {
                 actor: None,
@@ -309,6 +343,7 @@ impl Default for EmulatorBuilder {
                 max_page_size: crate::query::MAX_PAGE_SIZE.into(),
                 tells_max_page_size: true,
                 compresses: false,
+                is_compact: false,
                 faults: Vec::new(),
                 choose_fault: None,
                 keeps_pages: false,
@@ -339,6 +374,38 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Gives every generated row the same fields: those that the API reference requires.
+    ///
+    /// By default, generated rows are as untidy as the service's. About one row in 20 has no
+    /// `usageTotalUsd`, as runs of other people's pay-per-event Actors do. One in ten has no
+    /// `userId`, and one in 50 has `null` as its `buildNumber`. `meta` has any `origin` of the
+    /// reference, and the fields that go with it, such as `clientIp` or `scheduleId`. One row in
+    /// four has up to three fields that the reference does not list, such as `exitCode`.
+    ///
+    /// Some clients refuse such a page. This method is for them, for benchmarks, and for tests
+    /// that need a `usageTotalUsd` in each row. IDs, times and statuses are the same either way,
+    /// and so is each `usageTotalUsd` that is there.
+    ///
+    /// ```
+    /// # use apify_runs::emulator::Emulator;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> apify_runs::Result<()> {
+    /// let untidy = Emulator::builder().runs(1000).start().await?;
+    /// let complete = Emulator::builder().runs(1000).complete_rows().start().await?;
+    /// let without_usage = |emulator: &Emulator| {
+    ///     let runs = (0..1000).filter_map(|place| emulator.run(place));
+    ///     runs.filter(|run| run.get("usageTotalUsd").is_none()).count()
+    /// };
+    /// assert!(without_usage(&untidy) > 0);
+    /// assert_eq!(without_usage(&complete), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn complete_rows(mut self) -> Self {
+        self.shape = Shape::Complete;
+        self
+    }
+
     /// A list of these rows, in place of generated ones. They are served as they are, in the
     /// order of their `startedAt`; rows without one come last.
     pub fn rows(mut self, rows: impl IntoIterator<Item = Value>) -> Self {
@@ -354,6 +421,9 @@ impl EmulatorBuilder {
 
     /// The only Actor there is, by its ID, `username~name` or `username/name`; others are
     /// answered with 404. Default: every Actor has the same runs.
+    ///
+    /// An Actor that is given by its name can be asked for by its ID too, and the other way
+    /// round: `GET /v2/acts/{actor}` tells both.
     pub fn actor(mut self, actor: impl Into<String>) -> Self {
         self.plan.actor = Some(actor.into().replacen('/', "~", 1));
         self
@@ -388,7 +458,8 @@ impl EmulatorBuilder {
     /// if fewer than this many were in the second before it arrived, whatever they asked for;
     /// one exactly a second earlier does not count, nor does one that was refused. One with a
     /// [fault](Self::fault) is answered with that in any case, and counts where there is room.
-    /// Every answer tells the limit as `X-RateLimit-Limit`.
+    /// Every answer tells the limit as `X-RateLimit-Limit`. Without a limit, that header says
+    /// 1000000: clients obey it, and an emulator without a limit must not slow them down.
     ///
     /// # Example: a client comes back
     ///
@@ -413,7 +484,8 @@ impl EmulatorBuilder {
         self
     }
 
-    /// The same, but no answer tells the limit.
+    /// Limits requests as [`rate_limit`](Self::rate_limit) does, but no answer has
+    /// `X-RateLimit-Limit`.
     pub fn hidden_rate_limit(mut self, requests_per_second: u64) -> Self {
         self.plan.rate_limit = Some(requests_per_second.max(1));
         self.plan.tells_rate_limit = false;
@@ -442,6 +514,28 @@ impl EmulatorBuilder {
     /// The levels are those of common web servers: 3, 5 and 6.
     pub fn compress(mut self) -> Self {
         self.plan.compresses = true;
+        self
+    }
+
+    /// Sends compact JSON, without white space between its tokens.
+    ///
+    /// By default, JSON is indented by two spaces, as the service's is. Bodies that are given, as
+    /// in [`Fault::Answer`], are sent as they are in either case.
+    ///
+    /// ```
+    /// # use apify_runs::emulator::Emulator;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let emulator = Emulator::builder().compact().start().await?;
+    /// let url = format!("{}/v2/actor-runs", emulator.base_url());
+    /// let request = reqwest::Client::new().get(url).bearer_auth(emulator.token());
+    /// let body = request.send().await?.text().await?;
+    /// assert!(body.starts_with(r#"{"data":{"total":0,"offset":0,"#));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn compact(mut self) -> Self {
+        self.plan.is_compact = true;
         self
     }
 
@@ -544,8 +638,8 @@ impl EmulatorBuilder {
     }
 
     /// Keeps every page it has rendered, so that a benchmark measures the client and not
-    /// the emulator. Takes about 0.4 MB for each different request of 1000 runs, and less for
-    /// one that is [compressed](Self::compress).
+    /// the emulator. Takes about 0.6 MB for each different request of 1000 runs, and less for
+    /// one that is [compact](Self::compact) or [compressed](Self::compress).
     pub fn keep_pages(mut self) -> Self {
         self.plan.keeps_pages = true;
         self
@@ -581,17 +675,20 @@ impl EmulatorBuilder {
         })?;
         let client = client_builder(address, &self.plan.token).build()?;
         let clock = Clock::showing(self.clock.unwrap_or_else(Utc::now));
-        let store = match self.rows {
+        let mut store = match self.rows {
             Rows::Generated(length) => {
                 let seed = self.seed;
                 Store::generated(GeneratedRuns { length, seed }, clock)
             }
             Rows::Given(rows) => Store::given(&rows, clock),
         };
+        store.shape = self.shape;
+        let actors = Actors::new(self.plan.actor.as_deref(), store.seed());
         let shared = Arc::new(Shared {
             store: Mutex::new(store),
             pages: PageCache::default(),
             plan: self.plan,
+            actors,
             log: Mutex::default(),
             clock,
         });

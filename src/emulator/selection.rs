@@ -18,6 +18,8 @@ pub(super) struct Selection {
     pub(super) statuses: Vec<String>,
     pub(super) started_after: Option<DateTime<Utc>>,
     pub(super) started_before: Option<DateTime<Utc>>,
+    /// Whether no row matches, whatever else is asked for.
+    pub(super) is_empty: bool,
 }
 
 /// Rows of one page, comma-separated, and how many there are on it and in all.
@@ -103,6 +105,9 @@ impl Store {
 
     /// Rows between the selection's times. Without times, rows that have none count too.
     fn places_in_time(&self, selection: &Selection) -> Range<u64> {
+        if selection.is_empty {
+            return 0..0;
+        }
         let (after, before) = (selection.started_after, selection.started_before);
         let from = after.map_or(0, |time| self.first_at(|started| started >= time));
         let to = match (before, after) {

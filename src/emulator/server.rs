@@ -17,6 +17,7 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use reqwest::Url;
+use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -25,12 +26,35 @@ use tokio::time::sleep;
 use super::clock::http_date;
 use super::encoding::Encoding;
 use super::faults::{AnswerBody, Fault, Then};
+use super::indent::indented;
 use super::selection::{Selected, Selection};
 use super::{Plan, RequestRecord, Shared};
 use crate::timestamp;
 
 /// The requests that are let through in a second.
 const RATE_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+
+/// What every answer tells where no limit was set: more than anybody sends.
+const NO_RATE_LIMIT: u64 = 1_000_000;
+
+/// The fields of a page that are repeated in its headers.
+const PAGINATION: [HeaderName; 4] = [
+    HeaderName::from_static("x-apify-pagination-offset"),
+    HeaderName::from_static("x-apify-pagination-limit"),
+    HeaderName::from_static("x-apify-pagination-count"),
+    HeaderName::from_static("x-apify-pagination-total"),
+];
+
+/// How Actors in Standby mode are deployed.
+const DEPLOYMENTS: [&str; 4] = [
+    "SINGLE_TENANT",
+    "MULTI_TENANT_FREE_USERS",
+    "MULTI_TENANT_PAYING_USERS",
+    "MULTI_TENANT_OWNER_PAID",
+];
+
+/// The statuses that go with a deployment.
+const UNFINISHED: [&str; 4] = ["READY", "RUNNING", "TIMING-OUT", "ABORTING"];
 
 /// How long no connection is accepted after one could not be.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -156,8 +180,10 @@ struct Draft {
     content_type: &'static str,
     /// How the body is compressed.
     encoding: Option<Encoding>,
-    header: Option<(HeaderName, String)>,
+    headers: Vec<(HeaderName, String)>,
     body: Bytes,
+    /// Whether the body is JSON of the emulator's own, which is indented unless told otherwise.
+    is_own_json: bool,
     then: Then,
 }
 
@@ -185,7 +211,7 @@ async fn answer<B>(shared: &Arc<Shared>, request: &Request<B>) -> Option<Answer>
     }
     let good = |total| {
         let page = good(shared, request, &received, total);
-        page.unwrap_or_else(|refusal| refusal.encoded(encoding))
+        page.unwrap_or_else(|refusal| refusal.finished(plan, encoding))
     };
     let draft = match plan.fault(number) {
         Some(Fault::Reset) => return None,
@@ -193,8 +219,8 @@ async fn answer<B>(shared: &Arc<Shared>, request: &Request<B>) -> Option<Answer>
         Some(Fault::Total(total)) => good(Some(total)),
         Some(Fault::Truncate) => good(None).cut_in_half(Then::Flush),
         Some(Fault::Stall) => good(None).cut_in_half(Then::Stall),
-        Some(fault) => faulty(&fault).encoded(encoding),
-        None if received.is_refused => Draft::standard_error(429).encoded(encoding),
+        Some(fault) => faulty(&fault).finished(plan, encoding),
+        None if received.is_refused => Draft::standard_error(429).finished(plan, encoding),
         None => good(None),
     };
     Some(draft.into_answer(shared, received.in_flight))
@@ -261,7 +287,8 @@ impl Plan {
     }
 
     fn told_rate_limit(&self) -> Option<u64> {
-        self.rate_limit.filter(|_| self.tells_rate_limit)
+        let limit = self.rate_limit.unwrap_or(NO_RATE_LIMIT);
+        self.tells_rate_limit.then_some(limit)
     }
 }
 
@@ -272,7 +299,11 @@ fn faulty(fault: &Fault) -> Draft {
             retry_after,
         } => {
             let mut draft = Draft::standard_error(*status);
-            draft.header = retry_after.clone().map(|value| (RETRY_AFTER, value));
+            let retry_after = retry_after.clone();
+            draft.headers = retry_after
+                .map(|value| (RETRY_AFTER, value))
+                .into_iter()
+                .collect();
             draft
         }
         Fault::Html { status } => Draft {
@@ -282,7 +313,7 @@ fn faulty(fault: &Fault) -> Draft {
         Fault::BrokenJson => Draft::new(200, r#"{"data":{"total":1,"items":[{"id":"#),
         Fault::ErrorInOk => Draft::error(200, "operation-canceled", "The operation was canceled"),
         Fault::Redirect(to) => Draft {
-            header: Some((LOCATION, to.clone())),
+            headers: vec![(LOCATION, to.clone())],
             ..Draft::new(302, "")
         },
         Fault::Answer { status, body } => Draft::new(*status, body.clone()),
@@ -291,53 +322,103 @@ fn faulty(fault: &Fault) -> Draft {
     }
 }
 
-/// A page with this `total`, or with the one there is, unless the request is refused.
+/// What a path leads to.
+#[derive(Debug, Clone, Copy)]
+enum Route<'a> {
+    /// The runs of an Actor, a task or the account.
+    Runs { takes_deployment: bool },
+    /// The Actors of the account.
+    Actors,
+    /// One Actor, by its ID or name.
+    Actor(&'a str),
+}
+
+/// What was asked for, with this `total` or with the one there is, unless the request is
+/// refused.
 fn good<B>(
     shared: &Shared,
     request: &Request<B>,
     received: &Received,
     total: Option<u64>,
 ) -> Result<Draft, Draft> {
+    let (plan, encoding) = (&shared.plan, received.encoding);
+    let draft = match admit(shared, request)? {
+        Route::Runs { takes_deployment } => {
+            return runs(shared, request, received, takes_deployment, total);
+        }
+        Route::Actors => {
+            let mut parameters = parameters(request);
+            parameters.retain(|(name, _)| matches!(name.as_str(), "offset" | "limit" | "desc"));
+            let selection = selection(parameters, plan)?;
+            let item = shared.actors.listed().item(&shared.store());
+            let is_on_page = selection.offset == 0;
+            let selected = Selected {
+                total: 1,
+                count: is_on_page.into(),
+                items: if is_on_page { item } else { String::new() },
+            };
+            Draft::page(&selection, &selected, total)
+        }
+        Route::Actor(asked) => {
+            let actor = shared.actors.find(asked).ok_or_else(Draft::no_actor)?;
+            let data = actor.detail(&shared.store());
+            Draft::json(200, format!(r#"{{"data":{data}}}"#))
+        }
+    };
+    Ok(draft.finished(plan, encoding))
+}
+
+/// A page of runs.
+fn runs<B>(
+    shared: &Shared,
+    request: &Request<B>,
+    received: &Received,
+    takes_deployment: bool,
+    total: Option<u64>,
+) -> Result<Draft, Draft> {
     let plan = &shared.plan;
-    admit(plan, request)?;
     // Held until the page is kept, so that no page outlives a change of the list.
     let mut store = shared.store();
-    let is_kept = plan.keeps_pages && plan.during_each.is_none() && total.is_none();
     let (encoding, query) = (received.encoding, request.uri().query().unwrap_or_default());
+    // The same query with a deployment means different things on different lists.
+    let is_kept = plan.keeps_pages
+        && plan.during_each.is_none()
+        && total.is_none()
+        && !query.contains("deployment");
     if let Some(page) = shared.pages.get(encoding, query).filter(|_| is_kept) {
         return Ok(page);
     }
-    let selection = selection(request, plan)?;
+    let mut parameters = parameters(request);
+    if !takes_deployment {
+        parameters.retain(|(name, _)| name != "deployment");
+    }
+    let selection = selection(parameters, plan)?;
     let selected = match &plan.during_each {
         Some(change) => store.select_during(&selection, |store| change(received.number, store)),
         None => store.select(&selection),
     };
-    let page = Draft::new(200, page(&selection, &selected, total)).encoded(encoding);
+    let page = Draft::page(&selection, &selected, total).finished(plan, encoding);
     if is_kept {
         shared.pages.keep(encoding, query, &page);
     }
     Ok(page)
 }
 
-/// The JSON of a page, with the `total` there is if none other is to be told.
-fn page(selection: &Selection, selected: &Selected, total: Option<u64>) -> String {
-    format!(
-        r#"{{"data":{{"total":{},"offset":{},"limit":{},"desc":{},"count":{},"items":[{}]}}}}"#,
-        total.unwrap_or(selected.total),
-        selection.offset,
-        selection.told_limit,
-        selection.descending,
-        selected.count,
-        selected.items,
-    )
-}
-
 /// Checks path, method, token and Actor.
-fn admit<B>(plan: &Plan, request: &Request<B>) -> Result<(), Draft> {
+fn admit<'a, B>(shared: &Shared, request: &'a Request<B>) -> Result<Route<'a>, Draft> {
     let segments: Vec<_> = request.uri().path().split('/').skip(1).collect();
-    let actor = match segments.as_slice() {
-        ["v2", "acts" | "actors", actor, "runs"] => Some(*actor),
-        ["v2", "actor-tasks", _, "runs"] | ["v2", "actor-runs"] => None,
+    let takes_deployment = true;
+    let (route, actor) = match segments.as_slice() {
+        ["v2", "acts" | "actors"] => (Route::Actors, None),
+        ["v2", "acts" | "actors", actor] => (Route::Actor(actor), Some(*actor)),
+        ["v2", "acts" | "actors", actor, "runs"] => {
+            (Route::Runs { takes_deployment }, Some(*actor))
+        }
+        ["v2", "actor-runs"] => (Route::Runs { takes_deployment }, None),
+        ["v2", "actor-tasks", _, "runs"] => {
+            let takes_deployment = false;
+            (Route::Runs { takes_deployment }, None)
+        }
         _ => return Err(Draft::error(404, "page-not-found", "There is no such page")),
     };
     if request.method() != Method::GET {
@@ -349,17 +430,15 @@ fn admit<B>(plan: &Plan, request: &Request<B>) -> Result<(), Draft> {
             let message = "Authentication token was not provided";
             return Err(Draft::error(401, "token-not-provided", message));
         }
-        Some(token) if token != plan.token => {
+        Some(token) if token != shared.plan.token => {
             let message = "User was not found or authentication token is not valid";
             return Err(Draft::error(401, "user-or-token-not-found", message));
         }
         Some(_) => {}
     }
-    match (actor, &plan.actor) {
-        (Some(actor), Some(only)) if actor != only => {
-            Err(Draft::error(404, "record-not-found", "Actor was not found"))
-        }
-        _ => Ok(()),
+    match actor {
+        Some(actor) if !shared.actors.has(actor) => Err(Draft::no_actor()),
+        _ => Ok(route),
     }
 }
 
@@ -379,14 +458,15 @@ fn parameters<B>(request: &Request<B>) -> Vec<(String, String)> {
 }
 
 /// The rows a request asks for, unless a parameter makes no sense.
-fn selection<B>(request: &Request<B>, plan: &Plan) -> Result<Selection, Draft> {
+fn selection(parameters: Vec<(String, String)>, plan: &Plan) -> Result<Selection, Draft> {
     let mut selection = Selection::default();
-    for (name, value) in parameters(request) {
+    let mut deployment = None;
+    for (name, value) in parameters {
         let invalid = || {
             let message = format!("Parameter \"{name}\" has a value that is not valid");
             Draft::error(400, "invalid-value", &message)
         };
-        let number = || value.parse::<u64>().map_err(|_| invalid());
+        let number = || whole_number(&value).ok_or_else(invalid);
         let time = || timestamp::parse(&value).map(Some).ok_or_else(invalid);
         match name.as_str() {
             "offset" => selection.offset = number()?,
@@ -396,8 +476,22 @@ fn selection<B>(request: &Request<B>, plan: &Plan) -> Result<Selection, Draft> {
             "startedAfter" | "startedBefore" if plan.ignores_time_filters => {}
             "startedAfter" => selection.started_after = time()?,
             "startedBefore" => selection.started_before = time()?,
+            "deployment" => deployment = Some(value),
             _ => {}
         }
+    }
+    if let Some(deployment) = deployment {
+        let are_known = deployment
+            .split(',')
+            .all(|name| DEPLOYMENTS.contains(&name));
+        let is_unfinished = |status: &String| UNFINISHED.contains(&status.as_str());
+        let are_unfinished = selection.statuses.iter().all(is_unfinished);
+        if !are_known || !are_unfinished || selection.statuses.is_empty() {
+            let message = "A deployment goes only with statuses of unfinished runs";
+            return Err(Draft::error(400, "standby-deployment-invalid", message));
+        }
+        // No Actor is deployed in such a way.
+        selection.is_empty = true;
     }
     // 0 means that no limit was given, and more than the maximum means the maximum.
     let maximum = u64::from(crate::query::MAX_PAGE_SIZE);
@@ -414,21 +508,61 @@ fn selection<B>(request: &Request<B>, plan: &Plan) -> Result<Selection, Draft> {
     Ok(selection)
 }
 
+/// A whole number from 0 on, in any form that a floating-point number has.
+fn whole_number(text: &str) -> Option<u64> {
+    if let Ok(number) = text.parse() {
+        return Some(number);
+    }
+    let number: f64 = text.parse().ok()?;
+    let is_whole = number.is_finite() && number >= 0.0 && number.fract() == 0.0;
+    // One that is too large becomes the largest there is.
+    is_whole.then_some(number as u64)
+}
+
 impl Draft {
     fn new(status: u16, body: impl Into<Bytes>) -> Self {
         Self {
             status,
             content_type: "application/json; charset=utf-8",
             encoding: None,
-            header: None,
+            headers: Vec::new(),
             body: body.into(),
+            is_own_json: false,
             then: Then::End,
         }
     }
 
+    /// The emulator's own JSON.
+    fn json(status: u16, compact: String) -> Self {
+        Self {
+            is_own_json: true,
+            ..Self::new(status, compact)
+        }
+    }
+
+    /// A page with the `total` there is if none other is to be told.
+    fn page(selection: &Selection, selected: &Selected, total: Option<u64>) -> Self {
+        let total = total.unwrap_or(selected.total);
+        let (offset, limit, count) = (selection.offset, selection.told_limit, selected.count);
+        let body = format!(
+            r#"{{"data":{{"total":{total},"offset":{offset},"limit":{limit},"desc":{},"count":{count},"items":[{}]}}}}"#,
+            selection.descending, selected.items,
+        );
+        let values = [offset, limit, count, total].map(|value| value.to_string());
+        Self {
+            headers: PAGINATION.into_iter().zip(values).collect(),
+            ..Self::json(200, body)
+        }
+    }
+
     fn error(status: u16, api_type: &str, message: &str) -> Self {
-        let error = serde_json::json!({"error": {"type": api_type, "message": message}});
-        Self::new(status, error.to_string())
+        let (api_type, message) = (Value::from(api_type), Value::from(message));
+        let error = format!(r#"{{"error":{{"type":{api_type},"message":{message}}}}}"#);
+        Self::json(status, error)
+    }
+
+    fn no_actor() -> Self {
+        Self::error(404, "record-not-found", "Actor was not found")
     }
 
     /// The error object Apify sends with a status.
@@ -446,6 +580,21 @@ impl Draft {
         Self::error(status, api_type, message)
     }
 
+    /// With its body as it is sent: indented if it is the emulator's own JSON, and compressed.
+    fn finished(self, plan: &Plan, encoding: Option<Encoding>) -> Self {
+        self.indented(plan.is_compact).encoded(encoding)
+    }
+
+    fn indented(mut self, is_compact: bool) -> Self {
+        if self.is_own_json
+            && !is_compact
+            && let Ok(json) = str::from_utf8(&self.body)
+        {
+            self.body = indented(json).into();
+        }
+        self
+    }
+
     /// With its body compressed, if there is any.
     fn encoded(mut self, encoding: Option<Encoding>) -> Self {
         let Some(encoding) = encoding.filter(|_| !self.body.is_empty()) else {
@@ -460,7 +609,8 @@ impl Draft {
     }
 
     fn cut_in_half(mut self, then: Then) -> Self {
-        self.header = Some((CONTENT_LENGTH, self.body.len().to_string()));
+        self.headers
+            .push((CONTENT_LENGTH, self.body.len().to_string()));
         self.body.truncate(self.body.len() / 2);
         self.then = then;
         self
@@ -488,7 +638,7 @@ impl Draft {
         if let Some(limit) = shared.plan.told_rate_limit() {
             set(RATE_LIMIT, &limit.to_string());
         }
-        if let Some((name, value)) = self.header {
+        for (name, value) in self.headers {
             set(name, &value);
         }
         answer

@@ -170,6 +170,19 @@ fn answers_may_be_compressed() {
 }
 
 #[test]
+fn answers_may_be_compact_and_their_rows_complete() {
+    let count = |arguments: &[&str], text: &str| {
+        let arguments = [&["--runs", "200"], arguments].concat();
+        let answer = Emulated::start(&arguments).answer("");
+        answer.matches(text).count()
+    };
+    assert_eq!(count(&[], "{\n  \"data\": {\n    \"total\": 200,"), 1);
+    assert_eq!(count(&["--compact"], "{\"data\":{\"total\":200,"), 1);
+    assert!(count(&[], "\"usageTotalUsd\": ") < 200);
+    assert_eq!(count(&["--complete-rows"], "\"usageTotalUsd\": "), 200);
+}
+
+#[test]
 fn requests_may_be_answered_wrongly() {
     for (fault, code) in [
         ("503", 5),

@@ -9,6 +9,7 @@ use apify_runs::{ErrorKind, RetryPolicy};
 use chrono::{DateTime, Utc};
 use flate2::read::GzDecoder;
 use futures::future::join;
+use jsonschema::Validator;
 use serde_json::{Value, json};
 use tokio::time::{Instant, advance, timeout};
 
@@ -205,9 +206,10 @@ async fn every_answer_tells_the_rate_limit_unless_it_is_hidden() {
             assert_eq!(limit.map(|limit| limit.to_str().unwrap()), told, "{status}");
         }
     }
+    // What nobody reaches, where there is none.
     let unlimited = emulator(1).await;
     let answer = send(&unlimited, "/v2/actor-runs", Some(unlimited.token())).await;
-    assert!(!answer.headers().contains_key("x-ratelimit-limit"));
+    assert_eq!(answer.headers()["x-ratelimit-limit"], "1000000");
 }
 
 #[tokio::test(start_paused = true)]
@@ -339,7 +341,7 @@ async fn what_goes_wrong_is_compressed_too() {
         ("x", 401, Some("br"), "user-or-token-not-found"),
         ("x", 502, Some("br"), "<html>"),
         ("x", 200, None, ""),
-        (emulator.token(), 200, Some("br"), r#""total":7,"#),
+        (emulator.token(), 200, Some("br"), r#""total": 7,"#),
     ] {
         let answer = receive(&emulator, token, Some("br")).await;
         assert_eq!(answer.status, status);
@@ -594,4 +596,279 @@ async fn a_panic_in_what_it_calls_is_one_of_the_test() {
     assert_eq!(error.kind(), ErrorKind::Transport);
     let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(emulator)));
     assert!(dropped.is_err());
+}
+
+/// A JSON Schema of `tests/fixtures`.
+fn schema(text: &str) -> Validator {
+    jsonschema::validator_for(&serde_json::from_str(text).unwrap()).unwrap()
+}
+
+/// What is wrong with a body by this schema.
+fn violations(schema: &Validator, body: &Value) -> Vec<String> {
+    let errors = schema.iter_errors(body);
+    let errors = errors.map(|error| format!("{}: {error}", error.instance_path()));
+    errors.take(3).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_are_as_their_schema_says() {
+    let schema = schema(include_str!("../fixtures/runs-list.schema.json"));
+    for builder in [Emulator::builder(), Emulator::builder().complete_rows()] {
+        let emulator = start(builder.runs(2500)).await;
+        for (query, count) in [
+            ("", 1000),
+            ("offset=1000", 1000),
+            ("offset=2000&limit=1000.0", 500),
+            ("offset=9999", 0),
+            ("desc=1&limit=7", 7),
+            ("status=READY,RUNNING", 5),
+            ("status=RUNNING&deployment=SINGLE_TENANT", 0),
+            ("startedAfter=2025-01-01T01:00:00Z&limit=3", 3),
+            ("startedBefore=2024-01-01T00:00:00Z", 0),
+        ] {
+            for path in ["acts/a/runs", "actors/a/runs", "actor-runs"] {
+                let path = format!("/v2/{path}?{query}");
+                let (status, body) = get(&emulator, &path, Some(emulator.token())).await;
+                assert_eq!(status, 200, "{path}");
+                assert_eq!(violations(&schema, &body), [""; 0], "{path}");
+                assert_eq!(body["data"]["count"], count, "{path}");
+            }
+        }
+        // What lives is of the same kind.
+        emulator.change(|store| {
+            store.start_run("startedJustNow000");
+            store.finish(2500, "TIMED-OUT");
+            store.resurrect(0);
+            store.finish(7, "ABORTING");
+        });
+        for offset in [0, 2400] {
+            let path = format!("/v2/actor-tasks/a/runs?offset={offset}");
+            let (_, body) = get(&emulator, &path, Some(emulator.token())).await;
+            assert_eq!(violations(&schema, &body), [""; 0]);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn errors_are_as_their_schema_says() {
+    let schema = schema(include_str!("../fixtures/error.schema.json"));
+    let emulator = start(Emulator::builder().actor("me~it")).await;
+    let token = Some(emulator.token());
+    for (path, token, status) in [
+        ("/v2/actor-runs", None, 401),
+        ("/v2/actor-runs", Some("x"), 401),
+        ("/v2/acts/me~other", token, 404),
+        ("/v2/acts/me~other/runs", token, 404),
+        ("/v2/datasets", token, 404),
+        ("/v2/actor-runs?limit=-1", token, 400),
+        ("/v2/actor-runs?deployment=SINGLE_TENANT", token, 400),
+    ] {
+        let (seen, body) = get(&emulator, path, token).await;
+        assert_eq!(seen, status, "{path}");
+        assert_eq!(violations(&schema, &body), [""; 0], "{path}");
+    }
+    for status in [400, 401, 403, 404, 408, 429, 500, 503] {
+        let builder = Emulator::builder().fault(.., Fault::status(status));
+        let emulator = start(builder).await;
+        let (seen, body) = get(&emulator, "/v2/actor-runs", None).await;
+        assert_eq!(seen, status);
+        assert_eq!(violations(&schema, &body), [""; 0], "{status}");
+    }
+    let emulator = start(Emulator::builder().fault(.., Fault::ErrorInOk)).await;
+    let (_, body) = get(&emulator, "/v2/actor-runs", None).await;
+    assert_eq!(violations(&schema, &body), [""; 0]);
+    let emulator = start(Emulator::builder().rate_limit(1)).await;
+    for status in [401, 429] {
+        let (seen, body) = get(&emulator, "/v2/actor-runs", None).await;
+        assert_eq!(seen, status);
+        assert_eq!(violations(&schema, &body), [""; 0]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn actors_are_found_by_id_and_name_and_listed() {
+    let schema = schema(include_str!("../fixtures/actor.schema.json"));
+    let named = start(Emulator::builder().runs(3).actor("joe/two-words")).await;
+    let by_id = start(Emulator::builder().runs(3).actor("moJRLRc85AitArpNN")).await;
+    let any = emulator(3).await;
+    for (emulator, asked, username, name) in [
+        (&named, "joe~two-words", "joe", "two-words"),
+        (&by_id, "moJRLRc85AitArpNN", "janedoe", "my-actor"),
+        (&any, "moJRLRc85AitArpNN", "janedoe", "my-actor"),
+        (&any, "joe~other", "joe", "other"),
+    ] {
+        let token = Some(emulator.token());
+        let (status, body) = get(emulator, &format!("/v2/acts/{asked}"), token).await;
+        assert_eq!(status, 200);
+        assert_eq!(violations(&schema, &body), [""; 0]);
+        let data = &body["data"];
+        assert_eq!(
+            (&data["username"], &data["name"]),
+            (&username.into(), &name.into())
+        );
+        assert_eq!(data["stats"]["totalRuns"], 3);
+        if !asked.contains('~') {
+            assert_eq!(data["id"], asked);
+        } else {
+            assert_eq!(data["id"], emulator.run(0).unwrap()["actId"]);
+        }
+        // Its runs are found by the ID that was told.
+        let id = data["id"].as_str().unwrap();
+        assert_eq!(emulator.client().count(id).await.unwrap(), 3);
+        let (_, same) = get(emulator, &format!("/v2/actors/{asked}"), token).await;
+        assert_eq!(same, body);
+    }
+    let (status, body) = get(&named, "/v2/acts/joe~other", Some(named.token())).await;
+    assert_eq!(
+        (status, &body["error"]["type"]),
+        (404, &"record-not-found".into())
+    );
+    assert_eq!(get(&any, "/v2/acts/joe~other", None).await.0, 401);
+    assert_eq!(get(&any, "/v2/acts", Some("x")).await.0, 401);
+
+    for (emulator, name) in [(&named, "two-words"), (&any, "my-actor")] {
+        for (query, count) in [("", 1), ("?my=1&desc=1&limit=5", 1), ("?offset=1", 0)] {
+            let path = format!("/v2/acts{query}");
+            let (status, body) = get(emulator, &path, Some(emulator.token())).await;
+            assert_eq!(status, 200);
+            assert_eq!(violations(&schema, &body), [""; 0], "{body}");
+            let data = &body["data"];
+            assert_eq!((&data["total"], &data["count"]), (&1.into(), &count.into()));
+            let items = data["items"].as_array().unwrap();
+            assert_eq!(items.len(), count);
+            assert!(items.iter().all(|actor| actor["name"] == name));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn json_is_indented_unless_it_is_to_be_compact() {
+    let builder = || {
+        let rows = [json!({"id": "a", "number": 1.5e-7, "text": "{\"é\\\": [", "empty": [{}, []]})];
+        let builder = Emulator::builder().rows(rows);
+        builder.fault(4..=4, Fault::body("{\"data\":1}"))
+    };
+    let (indented, compact) = (start(builder()).await, start(builder().compact()).await);
+    for (path, token) in [
+        ("/v2/actor-runs", Some(indented.token())),
+        ("/v2/acts/a", Some(indented.token())),
+        ("/v2/actor-runs", None),
+    ] {
+        let text = send(&compact, path, token).await.text().await.unwrap();
+        assert!(!text.contains("\n") && !text.contains("\": \""), "{text}");
+        let same = send(&indented, path, token).await.text().await.unwrap();
+        let value: Value = serde_json::from_str(&same).unwrap();
+        assert_eq!(value, serde_json::from_str::<Value>(&text).unwrap());
+        // The order of fields is another one here, but not the lines.
+        let pretty = serde_json::to_string_pretty(&value).unwrap();
+        let lines = |text: &str| {
+            let lines = text
+                .lines()
+                .map(|line| line.trim_end_matches(',').to_owned());
+            let mut lines: Vec<_> = lines.collect();
+            lines.sort();
+            lines
+        };
+        assert_eq!(lines(&same), lines(&pretty));
+    }
+    for emulator in [&indented, &compact] {
+        let given = send(emulator, "/v2/actor-runs", None).await;
+        assert_eq!(given.text().await.unwrap(), "{\"data\":1}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn headers_of_a_page_repeat_what_it_says() {
+    let builder = Emulator::builder().runs(50).fault(5..=5, Fault::Total(7));
+    let honest = start(builder.keep_pages()).await;
+    let hiding = start(Emulator::builder().runs(50).hidden_max_page_size(10)).await;
+    for (emulator, path, expected) in [
+        (&honest, "actor-runs", [0, 1000, 50, 50]),
+        (&honest, "actor-runs?offset=45&limit=10", [45, 10, 5, 50]),
+        (&honest, "actor-runs?offset=45&limit=10", [45, 10, 5, 50]),
+        (&honest, "acts", [0, 1000, 1, 1]),
+        (&honest, "acts/a/runs?limit=3", [0, 3, 3, 7]),
+        (&hiding, "acts/a/runs?offset=5&limit=30", [5, 30, 10, 50]),
+    ] {
+        let path = format!("/v2/{path}");
+        let answer = send(emulator, &path, Some(emulator.token())).await;
+        let headers = answer.headers().clone();
+        let body: Value = answer.json().await.unwrap();
+        for (name, expected) in ["offset", "limit", "count", "total"]
+            .into_iter()
+            .zip(expected)
+        {
+            assert_eq!(body["data"][name], expected, "{path}: {name}");
+            let header = &headers[&format!("x-apify-pagination-{name}")];
+            assert_eq!(header, &expected.to_string(), "{path}: {name}");
+        }
+    }
+    let refused = send(&honest, "/v2/actor-runs", None).await;
+    assert!(!refused.headers().contains_key("x-apify-pagination-total"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn numbers_may_be_written_as_floating_point_numbers() {
+    let emulator = emulator(30).await;
+    let token = Some(emulator.token());
+    for (query, offset, limit) in [
+        ("limit=1.0&offset=2e1", 20, 1),
+        ("limit=0.5e1&offset=0.0", 0, 5),
+        ("limit=1e300&offset=007", 7, 1000),
+    ] {
+        let (status, body) = get(&emulator, &format!("/v2/actor-runs?{query}"), token).await;
+        assert_eq!(status, 200, "{query}");
+        let data = &body["data"];
+        assert_eq!(
+            (&data["offset"], &data["limit"]),
+            (&offset.into(), &limit.into())
+        );
+    }
+    for value in [
+        "1.5", "-1", "-1.0", "inf", "NaN", "1e", "ten", "", "1,0", "1e999",
+    ] {
+        for name in ["offset", "limit"] {
+            let path = format!("/v2/actor-runs?{name}={value}");
+            let (status, body) = get(&emulator, &path, token).await;
+            assert_eq!(status, 400, "{path}");
+            assert_eq!(body["error"]["type"], "invalid-value");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deployment_goes_with_statuses_of_unfinished_runs_only() {
+    let emulator = start(Emulator::builder().runs(30).keep_pages()).await;
+    let token = Some(emulator.token());
+    let both = "deployment=SINGLE_TENANT,MULTI_TENANT_OWNER_PAID";
+    for (query, is_valid) in [
+        (format!("{both}&status=RUNNING"), true),
+        (
+            format!("status=READY,RUNNING,TIMING-OUT,ABORTING&{both}"),
+            true,
+        ),
+        (both.into(), false),
+        (format!("{both}&status="), false),
+        (format!("{both}&status=RUNNING,SUCCEEDED"), false),
+        ("deployment=&status=RUNNING".into(), false),
+        ("deployment=OTHER&status=RUNNING".into(), false),
+        (
+            "deployment=SINGLE_TENANT,OTHER&status=RUNNING".into(),
+            false,
+        ),
+    ] {
+        // A task's list takes no notice, and its pages are no others' pages.
+        let path = format!("/v2/actor-tasks/a/runs?{query}");
+        assert_eq!(get(&emulator, &path, token).await.0, 200);
+        for list in ["acts/a/runs", "actors/a/runs", "actor-runs"] {
+            let path = format!("/v2/{list}?{query}");
+            let (status, body) = get(&emulator, &path, token).await;
+            if is_valid {
+                assert_eq!((status, &body["data"]["total"]), (200, &0.into()), "{path}");
+            } else {
+                assert_eq!(status, 400, "{path}");
+                assert_eq!(body["error"]["type"], "standby-deployment-invalid");
+            }
+        }
+    }
 }

@@ -26,7 +26,8 @@ async fn main() -> Result<()> {
     };
     let latency = Duration::from_millis(latency.parse()?);
     let (runs, walks): (u64, usize) = (runs.parse()?, walks.parse()?);
-    let builder = Emulator::builder().runs(runs).latency(latency).keep_pages();
+    let builder = Emulator::builder().runs(runs).latency(latency);
+    let builder = builder.complete_rows().keep_pages();
     let emulator = builder.start().await?;
     let mut walker = Walker::start(walker, &emulator)?;
 

@@ -55,7 +55,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 /// The service of a scenario.
 async fn start(scenario: &str, runs: u64) -> Result<Emulator, Box<dyn Error>> {
-    let builder = Emulator::builder().runs(runs);
+    let builder = Emulator::builder().runs(runs).complete_rows();
     let builder = match scenario {
         "no-change" => builder,
         // As Apify's retention does.

@@ -7,6 +7,9 @@ const MAX_PLACES: usize = 64;
 /// The most texts that are known behind one value. There are several where rows lack some fields.
 const MAX_GAPS: usize = 4;
 
+/// A text that JSON does not have between two values.
+const NEVER: &str = "\0";
+
 /// A field of a row, or of its `meta`, with a value of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Field {
@@ -34,6 +37,8 @@ pub(super) enum Field {
     /// A field that this crate does not know.
     Unknown,
     UnknownOfMeta,
+    /// Any known field, if it is `null`: it has been read.
+    Null,
     /// No field: the row begins.
     Start,
     /// No field: the row has ended.
@@ -88,8 +93,39 @@ impl Field {
     /// A bit for a field that may come once only.
     pub(super) fn bit(self) -> u32 {
         match self {
-            Self::Unknown | Self::UnknownOfMeta | Self::Start | Self::End => 0,
+            Self::Unknown | Self::UnknownOfMeta | Self::Null | Self::Start | Self::End => 0,
             known => 1 << known as u32,
+        }
+    }
+
+    /// What a value of this field begins with, as far as that belongs to the text before it.
+    /// `None` if it is left to `serde_json`.
+    fn opening(self, reader: &Reader<'_>) -> Option<Opening> {
+        match self {
+            Self::Start | Self::End | Self::Unknown | Self::UnknownOfMeta => Some(Opening::None),
+            Self::Id => reader.starts_with("\"").then_some(Opening::Quote),
+            _ if reader.starts_with("null") => Some(Opening::Null),
+            Self::BuildNumberInt | Self::UsageTotalUsd => Some(Opening::None),
+            Self::Meta => None,
+            _ => reader.starts_with("\"").then_some(Opening::Quote),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Opening {
+    None,
+    /// The value is a string. What comes behind it begins with a quote too.
+    Quote,
+    Null,
+}
+
+impl Opening {
+    fn text(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Quote => "\"",
+            Self::Null => "null",
         }
     }
 }
@@ -97,7 +133,8 @@ impl Field {
 /// The texts between the values of rows, as far as they have come.
 ///
 /// A text from the end of one value to the beginning of the next, with all keys, white space and
-/// punctuation in it, was JSON in one row. So it is in another, behind a value of the same field.
+/// punctuation in it, was JSON in one row. So it is in another, behind a value of the same field
+/// and kind. The quotes of a string belong to the texts around it.
 pub(super) struct Layout<'a> {
     places: Vec<Place<'a>>,
 }
@@ -106,6 +143,7 @@ pub(super) struct Layout<'a> {
 struct Place<'a> {
     field: Field,
     key: &'a str,
+    opening: Opening,
     gaps: [Gap<'a>; MAX_GAPS],
     /// How many texts have come here, be they known still or not.
     gap_count: usize,
@@ -134,7 +172,7 @@ impl<'a> Layout<'a> {
 
     pub(super) fn new() -> Self {
         let mut places = Vec::with_capacity(MAX_PLACES);
-        places.push(Place::new(Field::Start, ""));
+        places.push(Place::new(Field::Start, "", Opening::None));
         Self { places }
     }
 
@@ -142,7 +180,7 @@ impl<'a> Layout<'a> {
     #[inline]
     pub(super) fn next(&mut self, from: u8, reader: &mut Reader<'a>) -> Option<Next> {
         let place = self.places.get(usize::from(from))?;
-        for gap in place.gaps.iter().take(place.gap_count) {
+        for gap in &place.gaps {
             if reader.eat(gap.text) {
                 return Some(gap.next);
             }
@@ -155,10 +193,20 @@ impl<'a> Layout<'a> {
     #[inline(never)]
     fn learn(&mut self, from: u8, reader: &mut Reader<'a>) -> Option<Next> {
         let before = *reader;
-        let (field, key, fields) = next_field(self.places.get(usize::from(from))?.field, reader)?;
+        let place = self.places.get(usize::from(from))?;
+        if place.opening == Opening::Quote {
+            reader.expect("\"")?;
+        }
+        let (field, key, fields) = next_field(place.field, reader)?;
+        let opening = field.opening(reader)?;
+        reader.expect(opening.text())?;
         let next = Next {
-            field,
-            place: self.place(field, key),
+            field: if opening == Opening::Null {
+                Field::Null
+            } else {
+                field
+            },
+            place: self.place(field, key, opening),
             fields,
         };
         let gap = Gap {
@@ -170,12 +218,14 @@ impl<'a> Layout<'a> {
     }
 
     /// The place behind the value of this key.
-    fn place(&mut self, field: Field, key: &'a str) -> u8 {
+    fn place(&mut self, field: Field, key: &'a str, opening: Opening) -> u8 {
         // All keys that are not known are one if there are too many of them.
         let is_full = self.places.len() >= MAX_PLACES;
-        let is_same = |place: &Place<'_>| place.field == field && (is_full || place.key == key);
+        let is_same = |place: &Place<'_>| {
+            (place.field, place.opening) == (field, opening) && (is_full || place.key == key)
+        };
         let place = self.places.iter().position(is_same).unwrap_or_else(|| {
-            self.places.push(Place::new(field, key));
+            self.places.push(Place::new(field, key, opening));
             self.places.len() - 1
         });
         place as u8
@@ -183,11 +233,12 @@ impl<'a> Layout<'a> {
 }
 
 impl<'a> Place<'a> {
-    fn new(field: Field, key: &'a str) -> Self {
+    fn new(field: Field, key: &'a str, opening: Opening) -> Self {
         let none = Gap {
-            text: "",
+            text: NEVER,
             next: Next {
-                field: Field::End,
+                // Where nothing is read.
+                field: Field::Start,
                 place: Layout::START,
                 fields: 0,
             },
@@ -195,6 +246,7 @@ impl<'a> Place<'a> {
         Self {
             field,
             key,
+            opening,
             gaps: [none; MAX_GAPS],
             gap_count: 0,
         }

@@ -55,6 +55,10 @@ impl<'a> Reader<'a> {
         }
     }
 
+    pub(super) fn starts_with(&self, text: &str) -> bool {
+        self.rest.starts_with(text)
+    }
+
     /// Reads this text, if it is next.
     #[inline]
     pub(super) fn eat(&mut self, text: &str) -> bool {
@@ -97,12 +101,18 @@ impl<'a> Reader<'a> {
     }
 
     /// A string without escapes.
-    #[inline]
     pub(super) fn string(&mut self) -> Option<&'a str> {
         self.expect("\"")?;
-        let string = self.take(plain_length(self.rest.as_bytes()))?;
+        let string = self.inside()?;
         self.expect("\"")?;
         Some(string)
+    }
+
+    /// What comes before the end of a string, as far as it has no escapes. Whether the string
+    /// ends there is to be seen.
+    #[inline]
+    pub(super) fn inside(&mut self) -> Option<&'a str> {
+        self.take(plain_length(self.rest.as_bytes()))
     }
 
     /// What the page says of the list: `None` inside if it makes no sense.

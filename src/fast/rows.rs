@@ -58,51 +58,59 @@ pub(super) fn read_row<'a>(
         }
         seen |= next.fields;
         place = next.place;
-        match next.field {
-            Field::Id => row.id = reader.string()?.into(),
-            Field::ActId => reader.text(&mut row.act_id)?,
-            Field::UserId => reader.text(&mut row.user_id)?,
-            Field::ActorTaskId => reader.text(&mut row.actor_task_id)?,
+        let text = match next.field {
+            Field::Null => continue,
+            Field::Id => {
+                row.id = reader.inside()?.into();
+                continue;
+            }
+            Field::ActId => &mut row.act_id,
+            Field::UserId => &mut row.user_id,
+            Field::ActorTaskId => &mut row.actor_task_id,
             Field::Status => {
-                if !reader.eat("null") {
-                    row.status = reader.string()?.into();
-                }
+                row.status = reader.inside()?.into();
+                continue;
             }
-            Field::StartedAt => reader.nullable(&mut row.started_at)?,
-            Field::FinishedAt => reader.nullable(&mut row.finished_at)?,
-            Field::BuildId => reader.text(&mut row.build_id)?,
-            Field::BuildNumber => reader.text(&mut row.build_number)?,
-            Field::BuildNumberInt => reader.nullable(&mut row.build_number_int)?,
-            Field::Meta => reader.expect("null")?,
-            Field::UsageTotalUsd => reader.nullable(&mut row.usage_total_usd)?,
-            Field::DefaultKeyValueStoreId => reader.text(&mut row.default_key_value_store_id)?,
-            Field::DefaultDatasetId => reader.text(&mut row.default_dataset_id)?,
-            Field::DefaultRequestQueueId => reader.text(&mut row.default_request_queue_id)?,
-            Field::Origin => reader.text(&mut row.meta.origin)?,
-            Field::ClientIp => {
-                if !reader.eat("null") {
-                    reader.text(&mut row.meta.details_mut().client_ip)?
-                }
+            Field::StartedAt => {
+                row.started_at = Some(reader.time()?);
+                continue;
             }
-            Field::UserAgent => {
-                if !reader.eat("null") {
-                    reader.text(&mut row.meta.details_mut().user_agent)?
-                }
+            Field::FinishedAt => {
+                row.finished_at = Some(reader.time()?);
+                continue;
             }
-            Field::ScheduleId => {
-                if !reader.eat("null") {
-                    reader.text(&mut row.meta.details_mut().schedule_id)?
-                }
+            Field::BuildId => &mut row.build_id,
+            Field::BuildNumber => &mut row.build_number,
+            Field::BuildNumberInt => {
+                row.build_number_int = Some(reader.value()?);
+                continue;
             }
+            Field::UsageTotalUsd => {
+                row.usage_total_usd = Some(reader.value()?);
+                continue;
+            }
+            Field::DefaultKeyValueStoreId => &mut row.default_key_value_store_id,
+            Field::DefaultDatasetId => &mut row.default_dataset_id,
+            Field::DefaultRequestQueueId => &mut row.default_request_queue_id,
+            Field::Origin => {
+                row.meta.origin = Some(reader.inside()?.into());
+                continue;
+            }
+            Field::ClientIp => &mut row.meta.details_mut().client_ip,
+            Field::UserAgent => &mut row.meta.details_mut().user_agent,
+            Field::ScheduleId => &mut row.meta.details_mut().schedule_id,
             Field::ScheduledAt => {
-                if !reader.eat("null") {
-                    reader.nullable(&mut row.meta.details_mut().scheduled_at)?
-                }
+                row.meta.details_mut().scheduled_at = Some(reader.time()?);
+                continue;
             }
-            Field::Unknown | Field::UnknownOfMeta => reader.skip_scalar()?,
-            Field::Start => return None,
+            Field::Unknown | Field::UnknownOfMeta => {
+                reader.skip_scalar()?;
+                continue;
+            }
+            Field::Meta | Field::Start => return None,
             Field::End => break,
-        }
+        };
+        *text = Some(reader.inside()?.into());
     }
     (seen & Field::Id.bit() != 0).then_some(())
 }

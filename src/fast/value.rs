@@ -16,22 +16,18 @@ impl Reader<'_> {
         T::read(self)
     }
 
-    /// Reads a string or `null` to where it stays, which is `None` so far.
+    /// The time in a string of which the first quote has been read.
     #[inline]
-    pub(super) fn text<T: for<'a> From<&'a str>>(&mut self, to: &mut Option<T>) -> Option<()> {
-        if !self.eat("null") {
-            *to = Some(T::from(self.string()?));
+    pub(super) fn time(&mut self) -> Option<DateTime<Utc>> {
+        if let Some(time) = self
+            .bytes()
+            .first_chunk()
+            .and_then(timestamp::parse_api_form)
+        {
+            self.take(timestamp::API_FORM_LENGTH)?;
+            return Some(time);
         }
-        Some(())
-    }
-
-    /// Reads another value or `null`.
-    #[inline]
-    pub(super) fn nullable<T: FastValue>(&mut self, to: &mut Option<T>) -> Option<()> {
-        if !self.eat("null") {
-            *to = Some(self.value()?);
-        }
-        Some(())
+        timestamp::parse(self.inside()?)
     }
 
     /// Passes over a value.
@@ -50,13 +46,6 @@ impl Reader<'_> {
             _ => return self.skip(),
         };
         self.take(length).map(|_| ())
-    }
-}
-
-impl FastValue for DateTime<Utc> {
-    #[inline]
-    fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        timestamp::parse(reader.string()?)
     }
 }
 

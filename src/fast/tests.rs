@@ -109,6 +109,76 @@ fn fields_that_are_new_or_in_another_order_are_read_fast() {
 }
 
 #[test]
+fn rows_that_differ_are_read_fast_with_any_white_space() {
+    let short = r#"{"id":"a","meta":{},"status":null}"#;
+    let details = r#"{"origin":"API","clientIp":"::1","userAgent":"a b","new":[],"scheduleId":"c","scheduledAt":"2019-11-30T07:34:24.202Z"}"#;
+    let rows = [
+        ROW,
+        &ROW.replace(r#""finishedAt":"2019-12-12T09:30:12.202Z","#, ""),
+        &ROW.replace("null", "\"HG7ML7M8z78YcAPEB\""),
+        &ROW.replace(
+            r#""usageTotalUsd":0.2,"#,
+            r#""new":1e999,"options":{"a":1},"#,
+        ),
+        &ROW.replace(r#"{"origin":"WEB"}"#, details),
+        &ROW.replace(r#"{"origin":"WEB"}"#, "null"),
+        short,
+        ROW,
+    ];
+    let tabs = ["\t", "", " \r\n", "  "].map(String::from).to_vec();
+    for space in [Space::None, Space::Indentation(2), Space::Any(tabs)] {
+        let text = spread(&body(&rows), &space);
+        assert!(is_fast(&text), "{text}");
+        assert_eq!(fast_rows(&text), [true; 8], "{text}");
+        let (fast, any) = both(&text);
+        assert_eq!(fast, any);
+    }
+}
+
+/// What was learned from a row must not let anything through in the next one.
+#[test]
+fn a_row_behind_a_good_one_is_read_or_refused_as_serde_json_does() {
+    let row = ROW.replace(r#""id""#, r#""a":"b","c":5,"id""#);
+    for (from, to) in [
+        (r#""a":"b""#, r#""a":5""#),
+        (r#""a":"b""#, r#""a":"b"#),
+        (r#""c":5"#, r#""c":"5"#),
+        (r#""c":5"#, r#""c":"5""#),
+        (r#""c":5"#, r#""c":5""#),
+        (r#""c":5"#, "\"c\":5\0"),
+        ("null", "null\""),
+        ("null", "\"null"),
+        ("null", "\"null\""),
+        ("null", "nul"),
+        ("0.0.2", "0.0.2\0"),
+        ("0.0.2", "0.0.2\\"),
+        (r#""0.0.2""#, r#""0.0.2\""#),
+        (r#""0.0.2""#, r#"0.0.2"#),
+        (r#""buildNumberInt":2"#, r#""buildNumberInt":2.0"#),
+        (r#""buildNumberInt":2"#, r#""buildNumberInt":"2""#),
+        ("24.202Z\"", "24.202Z"),
+        ("24.202Z\"", "24.202Z \""),
+        ("24.202Z\"", "24.202\""),
+        (r#""id""#, r#""ID""#),
+        (r#""actId""#, r#""id""#),
+        (r#""meta""#, r#""status""#),
+        (r#"{"origin":"WEB"}"#, r#"{"origin":"WEB""#),
+        (r#"{"origin":"WEB"}"#, r#""origin":"WEB""#),
+        ("}", ""),
+        ("}", "}}"),
+        ("}", ",}"),
+    ] {
+        let other = row.replacen(from, to, 1);
+        assert_ne!(other, row, "{from}");
+        for space in [Space::None, Space::Indentation(2)] {
+            let text = spread(&body(&[&row, &other, &row]), &space);
+            let (fast, any) = both(&text);
+            assert_eq!(fast, any, "{text}");
+        }
+    }
+}
+
+#[test]
 fn a_page_of_another_form_is_left_to_serde_json() {
     let text = body(&[ROW]);
     assert!(is_fast(&text) && is_fast(&body(&[])) && is_fast(&format!("{text}\r\n\t ")));

@@ -58,7 +58,7 @@ fn loopback(turns: usize, runs: u64) {
         [&|| stream(0), &|| by_hand(0), &|| stream(1), &|| by_hand(1)],
     );
     let rate = |seconds: &[f64]| runs as f64 / median(seconds.iter().copied());
-    println!("{runs} runs over loopback, runs/s: run_stream_8, hand_written_loop ({turns} turns)");
+    println!("{runs} runs over loopback, runs/s: run_stream_8, hand_written_loop; turns: {turns}");
     for (name, stream, by_hand) in [
         ("indented", &indented, &indented_by_hand),
         ("compact", &compact, &compact_by_hand),
@@ -79,7 +79,7 @@ fn decode(turns: usize, pages: u32) {
         // A full page of an ordinary list.
         (name, Server::start(emulator).body(PAGE))
     });
-    println!("a page of {PAGE} rows, ms: run_page, string_struct ({turns} turns)");
+    println!("a page of {PAGE} rows, ms: run_page, string_struct; turns: {turns}");
     for (name, body) in &bodies {
         let run_page = || {
             for _ in 0..pages {

@@ -11,12 +11,11 @@
 mod server;
 
 use std::alloc::System;
-use std::time::Duration;
 
 use apify_runs::RunPage;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
-use server::{Server, runtime};
+use server::{Server, forms, runtime};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -25,13 +24,18 @@ const RUNS: u64 = 100_000;
 const PAGE: u64 = 1000;
 
 fn main() {
-    let server = Server::start(RUNS, Duration::ZERO);
+    for (name, emulator) in forms(RUNS) {
+        check(name, &Server::start(emulator));
+    }
+}
+
+fn check(form: &str, server: &Server) {
     let body = server.body(PAGE);
     let of_page = count(|| {
         let page = RunPage::from_json(&body).unwrap();
         page.items.len() as u64
     });
-    println!("decode/run_page: {of_page:.4} allocations a row");
+    println!("{form} run_page: {of_page:.4} allocations a row");
     assert!(of_page < 0.01, "a row of a page takes memory of its own");
 
     let (client, runtime) = (server.client(), runtime());
@@ -39,7 +43,7 @@ fn main() {
     // Let the server render its pages.
     walk();
     let of_stream = count(walk);
-    println!("throughput/run_stream: {of_stream:.4} allocations a row, the server's included");
+    println!("{form} run_stream: {of_stream:.4} allocations a row, the server's included");
     assert!(of_stream < 0.5, "a row of a stream takes memory of its own");
 }
 

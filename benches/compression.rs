@@ -10,12 +10,12 @@ mod server;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
-use server::{Server, count, runtime};
+use server::{Server, count, list, runtime};
 
 const RUNS: u64 = 50_000;
 
 fn compression(c: &mut Criterion) {
-    let server = Server::compressing(RUNS);
+    let server = Server::start(list(RUNS).compress());
     let plain = || reqwest::Client::builder().no_proxy();
     let clients = [
         ("identity", plain().no_gzip().no_brotli().no_zstd()),

@@ -1,5 +1,5 @@
 //! Runs a second into files, as a ratio to those of the bare stream, which drops them. Measured
-//! in turns, so that a machine that is slower for a while is slower for all.
+//! in turns. The server's JSON is indented, but for one line.
 //!
 //! Files are in the folder that `TMPDIR` names, or on the disk of the system's temporary files,
 //! and each commit waits until they are there.
@@ -11,14 +11,17 @@
 )]
 
 mod server;
+mod turns;
 
 use std::time::Duration;
 
 use apify_runs::Client;
+use apify_runs::emulator::EmulatorBuilder;
 use apify_runs::export::{Export, Output};
 use tokio::runtime::Runtime;
 
-use server::{Server, count, runtime, time};
+use server::{Server, count, list, runtime};
+use turns::{is_test, median, ratio, time};
 
 const RUNS: u64 = 1_000_000;
 const TURNS: usize = 11;
@@ -29,17 +32,32 @@ const NAMES: [&str; 5] = [
     "runs.csv.zst",
     "runs.parquet",
 ];
+/// What is added to a name where the service's JSON is compact.
+const COMPACT: &str = ", compact";
 
 fn main() {
-    let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let is_test = arguments.iter().any(|argument| argument == "--test");
-    let (runs, turns) = if is_test { (5000, 1) } else { (RUNS, TURNS) };
+    let (runs, turns) = if is_test() { (5000, 1) } else { (RUNS, TURNS) };
     // An argument is the only name to measure.
-    let only = arguments.iter().find(|argument| !argument.starts_with('-'));
-    let is_wanted = |name: &&str| only.is_none_or(|only| only == name);
-    let names: Vec<_> = NAMES.into_iter().filter(is_wanted).collect();
+    let only = std::env::args()
+        .skip(1)
+        .find(|argument| !argument.starts_with('-'));
+    let is_wanted = |name: &String| only.as_ref().is_none_or(|only| only == name);
+    let indented: Vec<_> = NAMES
+        .map(String::from)
+        .into_iter()
+        .filter(is_wanted)
+        .collect();
+    let compact = Some(format!("{}{COMPACT}", NAMES[0]));
+    let compact: Vec<_> = compact.into_iter().filter(is_wanted).collect();
+    measure(list(runs), &indented, runs, turns);
+    measure(list(runs).compact(), &compact, runs, turns);
+}
 
-    let server = Server::start_sleeping(runs);
+fn measure(emulator: EmulatorBuilder, names: &[String], runs: u64, turns: usize) {
+    if names.is_empty() {
+        return;
+    }
+    let server = Server::start_sleeping(emulator);
     let client = server.client();
     // The walk has one thread, as in the other benchmarks; what writes has its own.
     let runtime = runtime();
@@ -51,20 +69,15 @@ fn main() {
     // The server renders its pages.
     stream();
     for name in names {
-        let (mut bare, mut exports, mut shares) = (Vec::new(), Vec::new(), Vec::new());
+        let file = name.trim_end_matches(COMPACT);
+        let (mut bare, mut exports) = (Vec::new(), Vec::new());
         for _ in 0..turns {
             bare.push(runs as f64 / stream().as_secs_f64());
-            exports.push(runs as f64 / export(&runtime, &client, name, runs).as_secs_f64());
-            shares.extend(
-                exports
-                    .last()
-                    .zip(bare.last())
-                    .map(|(export, bare)| export / bare),
-            );
+            exports.push(runs as f64 / export(&runtime, &client, file, runs).as_secs_f64());
         }
-        let [bare, export, share] = [bare, exports, shares].map(median);
-        let percent = 100.0 * share;
-        println!("{name:15} {export:>9.0} of {bare:>9.0} runs/s: {percent:>3.0} %");
+        let percent = 100.0 * ratio(&exports, &bare);
+        let [bare, export] = [bare, exports].map(median);
+        println!("{name:19} {export:>9.0} of {bare:>9.0} runs/s: {percent:>3.0} %");
     }
 }
 
@@ -77,9 +90,4 @@ fn export(runtime: &Runtime, client: &Client, name: &str, runs: u64) -> Duration
     };
     let export = Export::new(client.runs("a"), output).run();
     time(|| assert_eq!(runtime.block_on(export).unwrap().output_rows, runs))
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

@@ -1,6 +1,6 @@
 //! What a stream with one page in flight takes, as a ratio to what it is made of: the bytes
-//! over the socket, and pages decoded again and again. Measured in turns, so that a machine
-//! that is slower for a while is slower for all three.
+//! over the socket, and pages decoded again and again. Measured in turns; first for indented
+//! JSON, then for compact JSON.
 
 #![allow(
     missing_docs,
@@ -9,58 +9,54 @@
 )]
 
 mod server;
+mod turns;
 
 use std::hint::black_box;
-use std::time::Duration;
 
 use apify_runs::RunPage;
 
-use server::{Server, count, runtime, time};
+use server::{Server, count, forms, runtime};
+use turns::{in_turns, is_test, median};
 
 const PAGE: u64 = 1000;
 const PAGES: u64 = 200;
 const TURNS: usize = 41;
 
 fn main() {
-    let is_test = std::env::args().any(|argument| argument == "--test");
-    let turns = if is_test { 1 } else { TURNS };
-    let server = Server::start(PAGES * PAGE, Duration::ZERO);
+    let turns = if is_test() { 1 } else { TURNS };
+    for (name, emulator) in forms(PAGES * PAGE) {
+        measure(name, &Server::start(emulator), turns);
+    }
+}
+
+fn measure(form: &str, server: &Server, turns: usize) {
     let (client, runtime) = (server.client(), runtime());
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let body = server.body(PAGE);
 
-    let offsets = || (0..PAGES * PAGE).step_by(PAGE as usize);
-    let raw_bytes = async || server.read_bytes(&http, offsets()).await;
+    let raw_bytes = || {
+        let offsets = (0..PAGES * PAGE).step_by(PAGE as usize);
+        runtime.block_on(server.read_bytes(&http, offsets));
+    };
     let decode = || {
         for _ in 0..PAGES {
             black_box(RunPage::from_json(black_box(&body)).unwrap());
         }
     };
-    let stream = async || {
+    let stream = || {
         let runs = client.runs("a").concurrency(1).stream();
-        assert_eq!(count(runs).await, PAGES * PAGE);
+        assert_eq!(runtime.block_on(count(runs)), PAGES * PAGE);
     };
 
-    // The server renders its pages.
-    runtime.block_on(raw_bytes());
-    runtime.block_on(stream());
-    let mut ratios = Vec::new();
-    let mut sums = [Duration::ZERO; 3];
-    for _ in 0..turns {
-        let times = [
-            time(|| runtime.block_on(raw_bytes())),
-            time(decode),
-            time(|| runtime.block_on(stream())),
-        ];
-        for (sum, time) in sums.iter_mut().zip(times) {
-            *sum += time;
-        }
-        let [raw_bytes, decode, stream] = times.map(|time| time.as_secs_f64());
-        ratios.push(stream / (raw_bytes + decode));
-    }
-    ratios.sort_by(f64::total_cmp);
-    let pages = turns as u128 * u128::from(PAGES);
-    let [raw_bytes, decode, stream] = sums.map(|sum| sum.as_micros() / pages);
-    println!("a page: raw bytes {raw_bytes} µs, decode {decode} µs, stream {stream} µs");
-    println!("stream / (raw bytes + decode): {:.2}", ratios[turns / 2]);
+    let times = in_turns(turns, [&raw_bytes, &decode, &stream]);
+    let ratios = (0..turns).map(|turn| {
+        let [raw_bytes, decode, stream] = times.each_ref().map(|seconds| seconds[turn]);
+        stream / (raw_bytes + decode)
+    });
+    let ratio = median(ratios);
+    let [raw_bytes, decode, stream] = times.map(|seconds| 1e6 * median(seconds) / PAGES as f64);
+    println!(
+        "{form}, a page: raw bytes {raw_bytes:.0} µs, decode {decode:.0} µs, stream {stream:.0} µs"
+    );
+    println!("{form}, stream / (raw bytes + decode): {ratio:.2}");
 }

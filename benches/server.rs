@@ -3,9 +3,8 @@
 #![allow(dead_code, reason = "not every benchmark needs all of it")]
 
 use std::fmt::Debug;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use apify_runs::emulator::{Emulator, EmulatorBuilder};
 use apify_runs::{Client, ClientBuilder};
@@ -23,38 +22,60 @@ pub(crate) fn runtime() -> Runtime {
         .unwrap()
 }
 
-/// An emulator on a thread of its own, with its pages rendered beforehand.
+/// The list that benchmarks read. All of its rows have the same fields, so that the loop by hand
+/// and strict clients take them too. Its JSON is indented, as the service's is.
+pub(crate) fn list(runs: u64) -> EmulatorBuilder {
+    Emulator::builder().runs(runs).complete_rows()
+}
+
+/// The list in both forms, with what to call them: first as the service sends it.
+pub(crate) fn forms(runs: u64) -> [(&'static str, EmulatorBuilder); 2] {
+    [("indented", list(runs)), ("compact", list(runs).compact())]
+}
+
+/// An emulator on another thread, with its pages rendered beforehand.
 pub(crate) struct Server {
     pub(crate) base_url: String,
     pub(crate) token: String,
+    _thread: Arc<ServerThread>,
+}
+
+/// Ends when no server needs it any more.
+struct ServerThread {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
 impl Server {
-    pub(crate) fn start(runs: u64, latency: Duration) -> Self {
-        Self::run(Emulator::builder().runs(runs).latency(latency), true)
+    pub(crate) fn start(emulator: EmulatorBuilder) -> Self {
+        let [server] = Self::start_all([emulator]);
+        server
     }
 
-    /// One that compresses its answers.
-    pub(crate) fn compressing(runs: u64) -> Self {
-        Self::run(Emulator::builder().runs(runs).compress(), true)
+    /// Several that share a thread: a second thread that stays awake would take the client's core.
+    pub(crate) fn start_all<const N: usize>(emulators: [EmulatorBuilder; N]) -> [Self; N] {
+        Self::run(emulators, true)
     }
 
     /// One that sleeps between two requests, and leaves its core to others meanwhile.
-    pub(crate) fn start_sleeping(runs: u64) -> Self {
-        Self::run(Emulator::builder().runs(runs), false)
+    pub(crate) fn start_sleeping(emulator: EmulatorBuilder) -> Self {
+        let [server] = Self::run([emulator], false);
+        server
     }
 
-    fn run(emulator: EmulatorBuilder, stays_awake: bool) -> Self {
-        let (told, address) = mpsc::channel();
+    fn run<const N: usize>(emulators: [EmulatorBuilder; N], stays_awake: bool) -> [Self; N] {
+        let (told, addresses) = mpsc::channel();
         let (stop, mut stopped) = oneshot::channel();
         let builder = thread::Builder::new().name("emulator".into());
         let thread = builder.spawn(move || {
             runtime().block_on(async {
-                let emulator = emulator.complete_rows().keep_pages().start().await.unwrap();
-                let token = emulator.token().to_owned();
-                told.send((emulator.base_url(), token)).unwrap();
+                let mut running = Vec::new();
+                for emulator in emulators {
+                    let emulator = emulator.keep_pages().start().await.unwrap();
+                    let token = emulator.token().to_owned();
+                    told.send((emulator.base_url(), token)).unwrap();
+                    running.push(emulator);
+                }
                 // A server that sleeps between two requests must be woken up, which takes longer
                 // than its work and would be measured too: stay awake until told to stop.
                 while stays_awake && stopped.try_recv() == Err(TryRecvError::Empty) {
@@ -65,13 +86,18 @@ impl Server {
                 }
             });
         });
-        let (base_url, token) = address.recv().unwrap();
-        Self {
-            base_url,
-            token,
+        let thread = Arc::new(ServerThread {
             stop: Some(stop),
             thread: Some(thread.unwrap()),
-        }
+        });
+        std::array::from_fn(|_| {
+            let (base_url, token) = addresses.recv().unwrap();
+            Self {
+                base_url,
+                token,
+                _thread: Arc::clone(&thread),
+            }
+        })
     }
 
     /// The body of the page of 1000 rows from this offset on.
@@ -132,13 +158,6 @@ async fn bytes(request: RequestBuilder) -> impl AsRef<[u8]> {
     answer.bytes().await.unwrap()
 }
 
-/// How long some work takes.
-pub(crate) fn time(work: impl FnOnce()) -> Duration {
-    let started = Instant::now();
-    work();
-    started.elapsed()
-}
-
 /// How many items a walk has, each of them good.
 pub(crate) async fn count<T, E: Debug>(runs: impl Stream<Item = Result<T, E>>) -> u64 {
     pin_mut!(runs);
@@ -150,7 +169,7 @@ pub(crate) async fn count<T, E: Debug>(runs: impl Stream<Item = Result<T, E>>) -
     count
 }
 
-impl Drop for Server {
+impl Drop for ServerThread {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {

@@ -24,7 +24,7 @@ use criterion::{
 };
 use futures::{Stream, StreamExt};
 
-use server::{Server, count, runtime};
+use server::{Server, count, list, runtime};
 
 const RUNS: u64 = 200_000;
 const PAGE: u64 = 1000;
@@ -40,19 +40,15 @@ fn bench<F: Future<Output = u64>>(
     group.bench_function(name, |b| b.iter(&mut checked));
 }
 
+/// JSON as the service sends it.
 fn loopback(c: &mut Criterion) {
-    let server = Server::start(RUNS, Duration::ZERO);
+    let server = Server::start(list(RUNS));
     let client = server.client();
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
-
     let mut group = c.benchmark_group("throughput/loopback");
     group.throughput(Throughput::Elements(RUNS));
     group.sample_size(20);
     bench(&mut group, "run_stream_1", || {
         count(client.runs("a").concurrency(1).stream())
-    });
-    bench(&mut group, "run_stream_8", || {
-        count(client.runs("a").stream())
     });
     bench(&mut group, "run_pages_8", || async {
         let mut pages = client.runs("a").pages();
@@ -62,24 +58,41 @@ fn loopback(c: &mut Criterion) {
         }
         count
     });
-    bench(&mut group, "hand_written_loop", || {
+    bench_both(&mut group, &server);
+    group.finish();
+}
+
+fn loopback_compact(c: &mut Criterion) {
+    let server = Server::start(list(RUNS).compact());
+    let mut group = c.benchmark_group("throughput/loopback_compact");
+    group.throughput(Throughput::Elements(RUNS));
+    group.sample_size(20);
+    bench_both(&mut group, &server);
+    group.finish();
+}
+
+/// This crate, a loop by hand, and the bytes alone.
+fn bench_both(group: &mut BenchmarkGroup<'_, WallTime>, server: &Server) {
+    let client = server.client();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    bench(group, "run_stream_8", || count(client.runs("a").stream()));
+    bench(group, "hand_written_loop", || {
         let (base_url, token) = (server.base_url.clone(), server.token.clone());
         count(plain::runs(http.clone(), base_url, token))
     });
-    bench(&mut group, "raw_bytes", || async {
+    bench(group, "raw_bytes", || async {
         // The same requests as the loop, with the bodies thrown away.
         let offsets = (0..=RUNS).step_by(PAGE as usize);
         server.read_bytes(&http, offsets).await;
         RUNS
     });
-    group.finish();
 }
 
 /// Measures page by page: a walk with one page in flight takes a minute where each request
 /// takes 300 ms.
 fn latency(c: &mut Criterion) {
     for milliseconds in [50, 300] {
-        let server = Server::start(RUNS, Duration::from_millis(milliseconds));
+        let server = Server::start(list(RUNS).latency(Duration::from_millis(milliseconds)));
         let client = server.client();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
 
@@ -133,7 +146,7 @@ fn bench_pages<S: Stream<Item = Result<T, E>> + Unpin, T, E: std::fmt::Debug>(
 
 /// What a row costs once its page is there: taken from the stream, and from the page.
 fn row(c: &mut Criterion) {
-    let server = Server::start(RUNS, Duration::ZERO);
+    let server = Server::start(list(RUNS));
     let client = server.client();
     let runtime = runtime();
     let mut group = c.benchmark_group("throughput/row");
@@ -190,5 +203,5 @@ async fn time_in_pages(client: &Client, rows: u64) -> Duration {
     spent
 }
 
-criterion_group!(benches, loopback, latency, row);
+criterion_group!(benches, loopback, loopback_compact, latency, row);
 criterion_main!(benches);

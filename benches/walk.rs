@@ -9,17 +9,15 @@
 
 mod server;
 
-use std::time::Duration;
-
 use apify_runs::bench::BareWalk;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
-use server::Server;
+use server::{Server, list};
 
 const RUNS: u64 = 19_000;
 
 fn walk(c: &mut Criterion) {
-    let server = Server::start(RUNS, Duration::ZERO);
+    let server = Server::start(list(RUNS));
     // Each page but the first begins with the last two rows of the one before.
     let bodies: Vec<_> = (0..RUNS)
         .step_by(998)

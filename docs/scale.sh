@@ -47,8 +47,10 @@ for format in jsonl jsonl.zst csv parquet; do
     measure "$format" export a --rate 1000 --out "$folder/runs.$format"
 done
 measure 'jsonl, 1 page in flight' export a --rate 1000 --concurrency 1 --out "$folder/runs.jsonl"
+serve --compact
+measure 'jsonl, compact responses' export a --rate 1000 --out "$folder/runs.jsonl"
 serve --compress
-measure 'parquet, answers compressed' export a --rate 1000 --out "$folder/runs.parquet"
+measure 'parquet, responses compressed' export a --rate 1000 --out "$folder/runs.parquet"
 runs=200000
 serve --latency 100ms
 measure 'parquet, 100 ms, 60 requests/s' export a --rate 60 --out "$folder/runs.parquet"

@@ -1,4 +1,5 @@
-"""Draws runs a second against latency, for each client.
+"""Draws runs a second against latency, for each client, with indented JSON. Where
+nothing was measured with that, the drawing stays as it is.
 
 Usage: python plot.py RESULTS_JSON SVG
 """
@@ -69,8 +70,7 @@ def marker(shape, x, y, color):
     return f'<polygon points="{outline}" {attributes}/>'
 
 
-def draw(results):
-    measured = results['measured']
+def draw(measured):
     latencies = sorted({row['latency_ms'] for row in measured})
     rates = [row['runs_per_second'] for row in measured]
     low = 10 ** math.floor(math.log10(min(rates)))
@@ -137,4 +137,6 @@ def draw(results):
 
 
 results = json.loads(Path(sys.argv[1]).read_text())
-Path(sys.argv[2]).write_text('\n'.join(draw(results)) + '\n')
+indented = [row for row in results['measured'] if row['form'] == 'indented']
+if indented:
+    Path(sys.argv[2]).write_text('\n'.join(draw(indented)) + '\n')

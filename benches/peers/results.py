@@ -2,8 +2,8 @@
 
 Usage: python results.py RESULTS_JSON [MEASURED PINNED_BY]
 
-With MEASURED, writes RESULTS_JSON first. Each line there is `CLIENT IN_FLIGHT LATENCY_MS RUNS
-SECONDS…`. Needs the Python that has Apify's client, to ask for its version.
+With MEASURED, writes RESULTS_JSON first. Each line there is `CLIENT IN_FLIGHT LATENCY_MS FORM
+RUNS SECONDS…`. Needs the Python that has Apify's client, to ask for its version.
 """
 
 import datetime
@@ -55,12 +55,14 @@ def machine(pinned_by):
 
 def measured(lines):
     for line in lines:
-        client, *rest = line.split()
-        in_flight, latency, runs, *seconds = [json.loads(number) for number in rest]
+        client, in_flight, latency, form, runs, *seconds = line.split()
+        in_flight, latency, runs = int(in_flight), int(latency), int(runs)
+        seconds = [float(number) for number in seconds]
         yield {
             'client': client,
             'in_flight': in_flight,
             'latency_ms': latency,
+            'form': form,
             'runs': runs,
             'seconds': [round(number, 4) for number in seconds],
             'runs_per_second': round(runs / statistics.median(seconds)),
@@ -79,18 +81,28 @@ def name(row, versions):
     }[row['client']]
 
 
+def column_of(row):
+    """Which column a row is in: indented JSON comes first."""
+    return row['form'] == 'compact', row['latency_ms']
+
+
+def heading(column):
+    is_compact, latency = column
+    return f'{latency} ms, compact' if is_compact else f'{latency} ms'
+
+
 def table(results):
-    latencies = sorted({row['latency_ms'] for row in results['measured']})
+    columns = sorted({column_of(row) for row in results['measured']})
     clients = {}
     for row in results['measured']:
         rates = clients.setdefault(name(row, results['versions']), {})
         # Three digits are more than a machine repeats.
         rounded = float(f'{row["runs_per_second"]:.3g}')
-        rates[row['latency_ms']] = f'{rounded:,.0f}'
-    yield '| runs a second | ' + ' | '.join(f'{latency} ms' for latency in latencies) + ' |'
-    yield '| --- |' + ' --: |' * len(latencies)
+        rates[column_of(row)] = f'{rounded:,.0f}'
+    yield '| runs a second | ' + ' | '.join(heading(column) for column in columns) + ' |'
+    yield '| --- |' + ' --: |' * len(columns)
     for client, rates in clients.items():
-        yield f'| {client} | ' + ' | '.join(rates[latency] for latency in latencies) + ' |'
+        yield f'| {client} | ' + ' | '.join(rates[column] for column in columns) + ' |'
 
 
 def caption(results):

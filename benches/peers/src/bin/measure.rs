@@ -1,8 +1,9 @@
 //! Lets a client walk the emulator, and prints the seconds each walk took.
 //!
-//! `measure LATENCY_MS RUNS WALKS WALKER…` starts the walker with `BASE_URL TOKEN` behind its
+//! `measure LATENCY_MS RUNS WALKS FORM WALKER…` starts the walker with `BASE_URL TOKEN` behind its
 //! own arguments. For each line on its stdin the walker walks all runs, counts them, and prints
-//! `COUNT SECONDS`. The first walk warms up and is not printed.
+//! `COUNT SECONDS`. The first walk warms up and is not printed. JSON is
+//! `indented`, as the service's is, or `compact`.
 
 use std::error::Error;
 use std::process::Stdio;
@@ -21,12 +22,17 @@ const PATIENCE: Duration = Duration::from_secs(180);
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let [latency, runs, walks, walker @ ..] = &arguments[..] else {
-        return Err("usage: measure LATENCY_MS RUNS WALKS WALKER…".into());
+    let [latency, runs, walks, form, walker @ ..] = &arguments[..] else {
+        return Err("usage: measure LATENCY_MS RUNS WALKS FORM WALKER…".into());
     };
     let latency = Duration::from_millis(latency.parse()?);
     let (runs, walks): (u64, usize) = (runs.parse()?, walks.parse()?);
     let builder = Emulator::builder().runs(runs).latency(latency);
+    let builder = match &form[..] {
+        "indented" => builder,
+        "compact" => builder.compact(),
+        _ => return Err(format!("neither indented nor compact: {form}").into()),
+    };
     let builder = builder.complete_rows().keep_pages();
     let emulator = builder.start().await?;
     let mut walker = Walker::start(walker, &emulator)?;

@@ -2,7 +2,8 @@
 //!
 //! `service SCENARIO RUNS OUT_FILE WALKER…` starts the walker with `BASE_URL TOKEN SCENARIO
 //! OUT_FILE` behind its own arguments. The walker writes the IDs it got to the file, one a
-//! line. The first line printed is `LOST / REPEATED`, the second what it cost.
+//! line. If its client refuses a page, it goes on behind that page, and ends with exit code 3. The
+//! first line printed is `LOST / REPEATED`, or `refused: LOST / REPEATED`, the second what it cost.
 
 use std::collections::HashSet;
 use std::error::Error;
@@ -18,6 +19,8 @@ use tokio::process::Command;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How many runs are on a full page.
 const PAGE: u64 = 1000;
+/// The exit code of a walker whose client has refused a page.
+const REFUSED: i32 = 3;
 /// How the IDs of runs begin that start during a walk.
 const STARTED: &str = "started-";
 
@@ -37,7 +40,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .kill_on_drop(true)
         .spawn()?;
     let status = tokio::time::timeout(PATIENCE, walker.wait()).await??;
-    if !status.success() {
+    let is_refused = status.code() == Some(REFUSED);
+    if !status.success() && !is_refused {
         return Err(format!("{scenario}: {program} ended with {status}").into());
     }
 
@@ -46,10 +50,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut got = HashSet::new();
     let repeated = text.lines().filter(|id| !got.insert(*id)).count();
     let lost = expected.iter().filter(|id| !got.contains(&***id)).count();
-    println!(
-        "{lost} / {repeated}\n{} requests",
-        emulator.requests().len()
-    );
+    let refused = if is_refused { "refused: " } else { "" };
+    let requests = emulator.requests().len();
+    println!("{refused}{lost} / {repeated}\n{requests} requests");
     Ok(())
 }
 
@@ -57,7 +60,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 async fn start(scenario: &str, runs: u64) -> Result<Emulator, Box<dyn Error>> {
     let builder = Emulator::builder().runs(runs).complete_rows();
     let builder = match scenario {
-        "no-change" => builder,
+        "no-change" | "no-usage" => builder,
         // As Apify's retention does.
         "oldest-deleted" => builder.before_each(|request, store| {
             if request.is_multiple_of(3) {
@@ -96,6 +99,14 @@ async fn start(scenario: &str, runs: u64) -> Result<Emulator, Box<dyn Error>> {
         _ => return Err(format!("no scenario: {scenario}").into()),
     };
     let emulator = builder.start().await?;
+    // As a run of somebody else's Actor that is paid per event.
+    if scenario == "no-usage" {
+        emulator.change(|store| {
+            store.update(runs / 2, |run| {
+                run.as_object_mut().map(|run| run.remove("usageTotalUsd"));
+            });
+        });
+    }
     if scenario == "running-finish" {
         emulator.change(|store| {
             for place in (0..store.len()).step_by(2) {

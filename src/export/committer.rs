@@ -12,7 +12,7 @@ use crate::cursor::Cursor;
 use crate::error::{Error, ErrorKind, Result};
 
 /// What waits for a commit takes no more bytes than this, if there is more than one chunk.
-const WAITING_BYTES: usize = 8 << 20;
+const WAITING_BYTES: usize = 32 << 20;
 
 /// Rows as bytes, in pieces, and what is committed with them.
 pub(super) struct Commit {

@@ -132,7 +132,7 @@ impl Opening {
 
 /// The texts between the values of rows, as far as they have come.
 ///
-/// A text from the end of one value to the beginning of the next, with all keys, white space and
+/// A text from the end of one value to the beginning of the next, with all keys, whitespace and
 /// punctuation in it, was JSON in one row. So it is in another, behind a value of the same field
 /// and kind. The quotes of a string belong to the texts around it.
 pub(super) struct Layout<'a> {

@@ -1,6 +1,6 @@
 //! Pages in the form that the service sends, read without a general JSON parser.
 //!
-//! The rows of a page look alike: the same keys, in the same order, with the same white space
+//! The rows of a page look alike: the same keys, in the same order, with the same whitespace
 //! around them. The text between two values is learned from the first rows and compared as a
 //! whole in the others, so that indentation costs about as much as its bytes.
 //!

@@ -45,7 +45,7 @@ impl<'a> Reader<'a> {
         before.rest.get(..length)
     }
 
-    /// Passes over white space.
+    /// Passes over whitespace.
     #[inline]
     pub(super) fn space(&mut self) {
         let is_space = |byte: &&u8| matches!(**byte, b' ' | b'\n' | b'\r' | b'\t');
@@ -71,7 +71,7 @@ impl<'a> Reader<'a> {
         Some(())
     }
 
-    /// Reads this text, if it is next, and white space around it.
+    /// Reads this text, if it is next, and whitespace around it.
     pub(super) fn token(&mut self, text: &str) -> bool {
         self.space();
         let is_next = self.eat(text);
@@ -85,7 +85,7 @@ impl<'a> Reader<'a> {
         self.token(text).then_some(())
     }
 
-    /// A key, with its colon and white space around both.
+    /// A key, with its colon and whitespace around both.
     pub(super) fn key(&mut self) -> Option<&'a str> {
         self.space();
         let key = self.string()?;

@@ -82,11 +82,11 @@ pub(super) fn read_row<'a>(
             Field::BuildId => &mut row.build_id,
             Field::BuildNumber => &mut row.build_number,
             Field::BuildNumberInt => {
-                row.build_number_int = Some(reader.value()?);
+                row.build_number_int = Some(reader.integer()?);
                 continue;
             }
             Field::UsageTotalUsd => {
-                row.usage_total_usd = Some(reader.value()?);
+                row.usage_total_usd = Some(reader.float()?);
                 continue;
             }
             Field::DefaultKeyValueStoreId => &mut row.default_key_value_store_id,
@@ -104,7 +104,7 @@ pub(super) fn read_row<'a>(
                 continue;
             }
             Field::Unknown | Field::UnknownOfMeta => {
-                reader.skip_scalar()?;
+                reader.skip_value()?;
                 continue;
             }
             Field::Meta | Field::Start => return None,

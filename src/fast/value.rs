@@ -5,17 +5,7 @@ use chrono::{DateTime, Utc};
 use super::reader::Reader;
 use crate::timestamp;
 
-/// A value that is read without `serde_json` in its usual form.
-pub(super) trait FastValue: Sized {
-    fn read(reader: &mut Reader<'_>) -> Option<Self>;
-}
-
 impl Reader<'_> {
-    #[inline]
-    pub(super) fn value<T: FastValue>(&mut self) -> Option<T> {
-        T::read(self)
-    }
-
     /// The time in a string of which the first quote has been read.
     #[inline]
     pub(super) fn time(&mut self) -> Option<DateTime<Utc>> {
@@ -30,53 +20,36 @@ impl Reader<'_> {
         timestamp::parse(self.inside()?)
     }
 
-    /// Passes over a value.
+    /// An integer that is not negative.
     #[inline]
-    pub(super) fn skip_scalar(&mut self) -> Option<()> {
-        let before = *self;
-        let length = match self.bytes() {
-            [b'"', ..] => {
-                return self.string().map(|_| ()).or_else(|| {
-                    *self = before;
-                    self.skip()
-                });
-            }
-            [b'-' | b'0'..=b'9', ..] => number_length(self.bytes())?,
-            _ if self.eat("null") || self.eat("true") || self.eat("false") => 0,
-            _ => return self.skip(),
-        };
-        self.take(length).map(|_| ())
-    }
-}
-
-impl FastValue for u64 {
-    #[inline]
-    fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let number = reader.take(digits(reader.bytes()))?;
+    pub(super) fn integer(&mut self) -> Option<i64> {
+        let number = self.take(digits(self.bytes()))?;
         if number.len() > 1 && number.starts_with('0') {
             return None;
         }
         number.parse().ok()
     }
-}
 
-/// None is negative. In JSON, `-0` is no integer.
-impl FastValue for i64 {
     #[inline]
-    fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        reader.value::<u64>()?.try_into().ok()
+    pub(super) fn float(&mut self) -> Option<f64> {
+        let number: f64 = self.take(number_length(self.bytes())?)?.parse().ok()?;
+        // JSON has no infinity: `serde_json` refuses a number that is too large.
+        number.is_finite().then_some(number)
     }
-}
 
-impl FastValue for f64 {
+    /// Passes over a value, most quickly if it is no object or array.
     #[inline]
-    fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let number = reader.take(number_length(reader.bytes())?)?;
-        // JSON has no infinity: a number that is too large is refused.
-        number
-            .parse()
-            .ok()
-            .filter(|number: &Self| number.is_finite())
+    pub(super) fn skip_value(&mut self) -> Option<()> {
+        let before = *self;
+        match self.bytes() {
+            [b'"', ..] if self.string().is_some() => Some(()),
+            [b'-' | b'0'..=b'9', ..] => self.take(number_length(self.bytes())?).map(|_| ()),
+            _ if self.eat("null") || self.eat("true") || self.eat("false") => Some(()),
+            _ => {
+                *self = before;
+                self.skip()
+            }
+        }
     }
 }
 

@@ -786,8 +786,8 @@ fn has_grown(memory: &[u64]) -> bool {
     }
     let (before, after) = (most(&memory[quarter..half]), most(&memory[half..]));
     println!("memory: {before} KiB at most in the second quarter, {after} KiB after it");
-    // What a process takes varies by some pages, however little it is.
-    after > before + before / 10 + 2048
+    // The check itself remembers each run, and pages of memory come and go.
+    after > before + before / 10 + 8192
 }
 
 async fn soak(pace: Pace, seed: u64) -> Result<bool, AnyError> {

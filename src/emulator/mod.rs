@@ -517,7 +517,7 @@ impl EmulatorBuilder {
         self
     }
 
-    /// Sends compact JSON, without white space between its tokens.
+    /// Sends compact JSON, without whitespace between its tokens.
     ///
     /// By default, JSON is indented by two spaces, as the service's is. Bodies that are given, as
     /// in [`Fault::Answer`], are sent as they are in either case.

@@ -2,9 +2,9 @@
 
 use super::reader::Reader;
 
-/// The most keys that are told apart: several times as many as the service sends.
+/// The maximum number of keys that are told apart: several times as many as the service sends.
 const MAX_PLACES: usize = 64;
-/// The most texts that are known behind one value. There are several where rows lack some fields.
+/// The maximum number of texts after one value. There are several where some rows lack fields.
 const MAX_GAPS: usize = 4;
 
 /// A text that JSON does not have between two values.
@@ -115,7 +115,7 @@ impl Field {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Opening {
     None,
-    /// The value is a string. What comes behind it begins with a quote too.
+    /// The value is a string. The text after it begins with the closing quote.
     Quote,
     Null,
 }
@@ -130,22 +130,22 @@ impl Opening {
     }
 }
 
-/// The texts between the values of rows, as far as they have come.
+/// The texts between the values of rows, as learned from the rows so far.
 ///
-/// A text from the end of one value to the beginning of the next, with all keys, whitespace and
-/// punctuation in it, was JSON in one row. So it is in another, behind a value of the same field
-/// and kind. The quotes of a string belong to the texts around it.
+/// A text reaches from the end of one value to the beginning of the next. It holds all keys,
+/// whitespace and punctuation between them, and the quotes of strings. If it was valid JSON in one
+/// row, it is in any other, after a value of the same field and kind.
 pub(super) struct Layout<'a> {
     places: Vec<Place<'a>>,
 }
 
-/// Behind the value of a key.
+/// The texts that can follow the value of a key.
 struct Place<'a> {
     field: Field,
     key: &'a str,
     opening: Opening,
     gaps: [Gap<'a>; MAX_GAPS],
-    /// How many texts have come here, be they known still or not.
+    /// How many texts were added, including those that were replaced.
     gap_count: usize,
 }
 
@@ -188,7 +188,7 @@ impl<'a> Layout<'a> {
         self.learn(from, reader)
     }
 
-    /// Reads a text that has not come at this place before, token by token.
+    /// Reads a text that is new at this place token by token, and remembers it.
     #[cold]
     #[inline(never)]
     fn learn(&mut self, from: u8, reader: &mut Reader<'a>) -> Option<Next> {

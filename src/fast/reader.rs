@@ -108,8 +108,8 @@ impl<'a> Reader<'a> {
         Some(string)
     }
 
-    /// What comes before the end of a string, as far as it has no escapes. Whether the string
-    /// ends there is to be seen.
+    /// The inside of a string, after its opening quote. It ends before the closing quote, or before
+    /// what needs `serde_json`, such as an escape: the caller has to check for the quote.
     #[inline]
     pub(super) fn inside(&mut self) -> Option<&'a str> {
         self.take(plain_length(self.rest.as_bytes()))

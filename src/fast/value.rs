@@ -6,7 +6,7 @@ use super::reader::Reader;
 use crate::timestamp;
 
 impl Reader<'_> {
-    /// The time in a string of which the first quote has been read.
+    /// The time in a string, after its opening quote.
     #[inline]
     pub(super) fn time(&mut self) -> Option<DateTime<Utc>> {
         if let Some(time) = self
@@ -37,7 +37,7 @@ impl Reader<'_> {
         number.is_finite().then_some(number)
     }
 
-    /// Passes over a value, most quickly if it is no object or array.
+    /// Skips a value. Fast for strings, numbers and literals.
     #[inline]
     pub(super) fn skip_value(&mut self) -> Option<()> {
         let before = *self;

@@ -5,8 +5,8 @@ use std::hint::black_box;
 use chrono::TimeDelta;
 
 use crate::Emit;
-use crate::cursor::{Cursor, Trail};
-use crate::decode::{self, Page};
+use crate::cursor::{Cursor, CursorTracker};
+use crate::page::decode::{self, Page};
 use crate::query::RunQuery;
 use crate::walk::{Next, Rules, Walk};
 
@@ -33,7 +33,7 @@ impl BareWalk {
             lookback: TimeDelta::seconds(60),
             follow: false,
         };
-        let mut trail = Trail::new(Cursor::default(), rules.memory(&query));
+        let mut trail = CursorTracker::new(Cursor::default(), rules.memory(&query));
         let mut walk = Walk::new(&query, rules, Cursor::default());
         for page in &self.pages {
             let Next::Fetch(request) = walk.next() else {

@@ -9,30 +9,30 @@ use reqwest::Url;
 use reqwest::header::HeaderValue;
 use reqwest::redirect::Policy;
 
-use crate::base_url;
-use crate::decode::Page;
 use crate::error::{Error, ErrorKind, Result};
-use crate::fetch::Fetcher;
-use crate::pace::Pacer;
-use crate::pages::RunPage;
-use crate::prefetch::Task;
+use crate::http::base_url;
+use crate::http::fetch::Fetcher;
+use crate::http::pace::Pacer;
+use crate::http::retry::{self, RetryPolicy};
+use crate::http::token::Token;
+use crate::page::decode::Page;
 use crate::query::RunQuery;
-use crate::retry::{self, RetryPolicy};
-use crate::stats::Counters;
-use crate::stream::Runs;
-use crate::token::Token;
+use crate::stream::pages::RunPage;
+use crate::stream::read_ahead::Task;
+use crate::stream::rows::Runs;
+use crate::stream::stats::Counters;
 use crate::walk::PageRequest;
 
 const DEFAULT_BASE_URL: &str = "https://api.apify.com";
 const DEFAULT_USER_AGENT: &str = concat!("apify-runs/", env!("CARGO_PKG_VERSION"));
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(60 * 60);
+const MAX_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 /// Half of what the service allows for one Actor, so that its other users are not shut out.
 const DEFAULT_RATE: f64 = 30.0;
 pub(crate) const RATES: RangeInclusive<f64> = 0.001..=1000.0;
 const DEFAULT_MAX_PAGE_BYTES: usize = 64 << 20;
-const LEAST_MAX_PAGE_BYTES: usize = 1 << 10;
-const MOST_MAX_PAGE_BYTES: usize = 1 << 30;
+const MIN_BODY_BYTES: usize = 1 << 10;
+const MAX_BODY_BYTES: usize = 1 << 30;
 /// Redirects on the same origin that are followed before one is taken for the answer.
 const MAX_REDIRECTS: usize = 5;
 
@@ -167,7 +167,7 @@ impl Client {
 
     /// Fetches one page that is not part of a walk.
     pub(crate) async fn fetch(&self, query: RunQuery, request: PageRequest) -> Result<Page> {
-        query.keep_out(&self.0.token)?;
+        query.reject_token(&self.0.token)?;
         query.validate()?;
         let counters = Arc::new(Counters::default());
         let fetcher = Fetcher::new(self.clone(), query, counters, Arc::default());
@@ -330,12 +330,12 @@ impl ClientBuilder {
     /// (for the token, without its value).
     pub fn build(self) -> Result<Client> {
         let token = Token::new(self.token.as_deref())?;
-        token.keep_out_of("base_url", &self.base_url)?;
-        token.keep_out_of("user_agent", self.user_agent.as_deref().unwrap_or_default())?;
+        token.reject_in("base_url", &self.base_url)?;
+        token.reject_in("user_agent", self.user_agent.as_deref().unwrap_or_default())?;
         let base_url = base_url::parse(&self.base_url, self.allow_http)?;
-        retry::within("timeout", self.timeout, retry::SHORTEST, LONGEST_TIMEOUT)?;
+        retry::within("timeout", self.timeout, retry::MIN_DURATION, MAX_TIMEOUT)?;
         self.retry.validate()?;
-        if !(LEAST_MAX_PAGE_BYTES..=MOST_MAX_PAGE_BYTES).contains(&self.max_page_bytes) {
+        if !(MIN_BODY_BYTES..=MAX_BODY_BYTES).contains(&self.max_page_bytes) {
             let expected = "it must be from 1024 (1 KiB) to 1073741824 (1 GiB)";
             return Err(Error::config(
                 "max_page_bytes",

@@ -44,7 +44,7 @@ pub enum Emit {
 
 /// What a walk knows of a run before it sees a row of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Known {
+pub(crate) enum SeenState {
     /// Nothing.
     New,
     /// It is to be read again.
@@ -78,7 +78,7 @@ impl Emit {
     pub(crate) fn judge(
         self,
         run: &RunSummary,
-        known: Known,
+        known: SeenState,
         is_wanted: bool,
         has_settled: impl FnOnce() -> bool,
     ) -> Verdict {
@@ -93,20 +93,20 @@ impl Emit {
     fn judge_changes(
         self,
         run: &RunSummary,
-        known: Known,
+        known: SeenState,
         is_wanted: bool,
         has_settled: impl FnOnce() -> bool,
     ) -> Verdict {
         let before = match known {
-            Known::New => Open::default(),
-            Known::Open(open) => open,
-            Known::Closed { finished_at }
+            SeenState::New => Open::default(),
+            SeenState::Open(open) => open,
+            SeenState::Closed { finished_at }
                 if run.is_finished() && finished_at == run.finished_at =>
             {
                 return Verdict::PASS;
             }
             // It was resurrected, and may even have finished again since.
-            Known::Closed { finished_at } => Open {
+            SeenState::Closed { finished_at } => Open {
                 handed_out: true,
                 finished_before: finished_at,
                 missing_since: None,
@@ -143,11 +143,11 @@ impl Verdict {
 
 /// A run that the filter does not let through yet is read again until it does, or until it
 /// has finished without.
-fn judge_snapshot(run: &RunSummary, known: Known, is_wanted: bool) -> Verdict {
+fn judge_snapshot(run: &RunSummary, known: SeenState, is_wanted: bool) -> Verdict {
     let is_open = !is_wanted && !run.is_finished();
     match known {
-        Known::Closed { .. } => Verdict::PASS,
-        Known::New | Known::Open(_) => Verdict {
+        SeenState::Closed { .. } => Verdict::PASS,
+        SeenState::New | SeenState::Open(_) => Verdict {
             hand_out: is_wanted,
             open: is_open.then(Open::default),
         },
@@ -160,7 +160,7 @@ mod tests {
 
     use super::*;
 
-    const NEW: Known = Known::New;
+    const NEW: SeenState = SeenState::New;
 
     fn at(second: i64) -> Option<DateTime<Utc>> {
         DateTime::from_timestamp(second, 0)
@@ -180,7 +180,7 @@ mod tests {
     }
 
     /// What becomes of a wanted row whose cost has settled.
-    fn verdict(emit: Emit, run: &RunSummary, known: Known) -> (bool, Option<Open>) {
+    fn verdict(emit: Emit, run: &RunSummary, known: SeenState) -> (bool, Option<Open>) {
         let verdict = emit.judge(run, known, true, || true);
         (verdict.hand_out, verdict.open)
     }
@@ -204,7 +204,7 @@ mod tests {
         let ready = run("READY", None);
         let (hand_out, now_open) = verdict(Emit::Changes, &ready, NEW);
         assert_eq!((hand_out, now_open), (true, open(true)));
-        let known = Known::Open(now_open.unwrap());
+        let known = SeenState::Open(now_open.unwrap());
         assert_eq!(
             verdict(Emit::Changes, &run("RUNNING", None), known),
             (false, open(true))
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_resurrected_run_comes_again_when_it_finishes_again() {
-        let closed = Known::Closed {
+        let closed = SeenState::Closed {
             finished_at: at(10),
         };
         let same = run("SUCCEEDED", Some(10));
@@ -225,7 +225,7 @@ mod tests {
 
         let (hand_out, again) = verdict(Emit::Finished, &run("RUNNING", None), closed);
         assert!(!hand_out);
-        let again = Known::Open(again.unwrap());
+        let again = SeenState::Open(again.unwrap());
         assert_eq!(
             verdict(Emit::Finished, &same, again),
             (false, None),
@@ -253,7 +253,7 @@ mod tests {
             let running = judge(emit, &run("RUNNING", None));
             assert_eq!((running.hand_out, running.open), (false, open(false)));
             assert_eq!(judge(emit, &run("FAILED", Some(0))), Verdict::PASS);
-            let known = Known::Open(running.open.unwrap());
+            let known = SeenState::Open(running.open.unwrap());
             assert_eq!(
                 verdict(emit, &run("SUCCEEDED", Some(0)), known),
                 (true, None)

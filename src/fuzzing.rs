@@ -16,23 +16,25 @@ use reqwest::header::{DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use serde_json::{Value, json};
 
 use crate::clocks::Clocks;
-use crate::cursor::{Cursor, Trail};
-use crate::decode::{self, Page, Unusable};
+use crate::cursor::{Cursor, CursorTracker};
 use crate::emit::Emit;
+use crate::http::{pace, retry};
+use crate::page::decode::{self, Page, Unusable};
+use crate::page::fast;
+use crate::page::raw::Spans;
 use crate::query::RunQuery;
 use crate::run::RunStatus;
 use crate::split::Split;
-use crate::texts::Spans;
+use crate::timestamp;
 use crate::walk::{Next, Rules, Walk};
-use crate::{fast, pace, retry, timestamp};
 
 /// More requests than any walk sends that is given nothing to hand out: a thousand pages in
 /// vain, twenty times as many starts to come to as there are, and some to look around.
-const MOST_REQUESTS_IN_VAIN: usize = 30_000;
+const MAX_STALLED_REQUESTS: usize = 30_000;
 
 /// More items than the rows of an input make, unless they come in an order that lets a walk
 /// forget them and take them for new again: that ends with the list only.
-const MOST_ITEMS: usize = 500;
+const MAX_ITEMS: usize = 500;
 
 /// The body of an answer. What is read without a general parser is what that would read.
 pub fn page(body: &[u8]) {
@@ -123,7 +125,7 @@ pub fn cursor(text: &[u8]) {
         return;
     };
     for emit in [Emit::Snapshot, Emit::Finished, Emit::Changes] {
-        if let (Ok(()), Ok(cursor)) = (query.validate(), cursor.of_walk(&query, emit)) {
+        if let (Ok(()), Ok(cursor)) = (query.validate(), cursor.bind(&query, emit)) {
             walk_through(&query, emit, cursor, &[]);
         }
     }
@@ -184,7 +186,7 @@ pub fn walk(data: &[u8]) {
         1 => Emit::Finished,
         _ => Emit::Changes,
     };
-    let cursor = Cursor::default().of_walk(&query, emit).unwrap();
+    let cursor = Cursor::default().bind(&query, emit).unwrap();
     walk_through(&query, emit, cursor, pages);
 }
 
@@ -196,7 +198,7 @@ fn walk_through(query: &RunQuery, emit: Emit, cursor: Cursor, pages: &[u8]) {
         follow: false,
     };
     let memory = rules.memory(query);
-    let mut trail = Trail::new(cursor.clone(), memory);
+    let mut trail = CursorTracker::new(cursor.clone(), memory);
     let mut walk = Walk::new(query, rules, cursor);
     let pages = made_pages(pages);
     let (mut pages, mut in_vain, mut items) = (pages.iter().cycle(), 0, 0);
@@ -204,7 +206,7 @@ fn walk_through(query: &RunQuery, emit: Emit, cursor: Cursor, pages: &[u8]) {
         assert!(request.limit <= 1000);
         in_vain += 1;
         assert!(
-            in_vain < MOST_REQUESTS_IN_VAIN,
+            in_vain < MAX_STALLED_REQUESTS,
             "it does not end: {request:?}"
         );
         let Ok(taken) = walk.take(request, page) else {
@@ -217,7 +219,7 @@ fn walk_through(query: &RunQuery, emit: Emit, cursor: Cursor, pages: &[u8]) {
             in_vain = 0;
         }
         items += new;
-        if items > MOST_ITEMS {
+        if items > MAX_ITEMS {
             break;
         }
     }

@@ -8,17 +8,17 @@ use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::http::token::Token;
 use crate::run::RunStatus;
 use crate::split::Share;
 use crate::timestamp;
-use crate::token::Token;
 use crate::walk::{Direction, PageRequest};
 
 /// The most rows the service puts on a page
 /// ([API reference](https://docs.apify.com/api/v2/act-runs-get)).
 pub(crate) const MAX_PAGE_SIZE: u32 = 1000;
 /// More bytes than any name has, and less than an address holds.
-const LONGEST_NAME: usize = 1000;
+const MAX_NAME_BYTES: usize = 1000;
 
 /// Whose runs a query is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -267,14 +267,14 @@ impl RunQuery {
     }
 
     /// Refuses a query that would show the token: in addresses, errors and cursors.
-    pub(crate) fn keep_out(&self, token: &Token) -> Result<()> {
+    pub(crate) fn reject_token(&self, token: &Token) -> Result<()> {
         match &self.scope {
-            Scope::Actor(id) => token.keep_out_of("actor", id)?,
-            Scope::Task(id) => token.keep_out_of("task", id)?,
+            Scope::Actor(id) => token.reject_in("actor", id)?,
+            Scope::Task(id) => token.reject_in("task", id)?,
             Scope::Account => {}
         }
         let mut statuses = self.statuses.iter();
-        statuses.try_for_each(|status| token.keep_out_of("status", status.as_str()))
+        statuses.try_for_each(|status| token.reject_in("status", status.as_str()))
     }
 
     /// What a cursor remembers of a query: all that decides which runs come, and in which
@@ -513,7 +513,7 @@ fn with_tilde(id: &str) -> Cow<'_, str> {
 
 fn validate_name(setting: &str, id: &str) -> Result<()> {
     let expected = "it must be an ID, user~name or user/name";
-    let is_too_long = id.len() > LONGEST_NAME;
+    let is_too_long = id.len() > MAX_NAME_BYTES;
     // Who pastes an address may paste a secret with it.
     let shown = if is_too_long || id.contains(['@', '?', '#']) {
         "(not shown)".into()

@@ -8,10 +8,10 @@ use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
 use serde::de::{self, DeserializeSeed, Deserializer, Visitor};
 use serde::ser::Serializer;
 
-use crate::decode::beginning;
+use crate::page::decode::beginning;
 
 /// How much of what is no time an error shows, in bytes.
-const LONGEST_SHOWN: usize = 400;
+const MAX_SHOWN_BYTES: usize = 400;
 
 /// Writes a time for a request: milliseconds, UTC, `Z`. Finer digits are cut off.
 pub(crate) fn to_query(time: DateTime<Utc>) -> String {
@@ -106,7 +106,7 @@ impl Visitor<'_> for TimeInto<'_> {
             Some(_) => Ok(()),
             None => {
                 // The error would take several times the memory of a long text.
-                let shown = beginning(text, LONGEST_SHOWN);
+                let shown = beginning(text, MAX_SHOWN_BYTES);
                 Err(E::invalid_value(de::Unexpected::Str(shown), &self))
             }
         }

@@ -10,7 +10,7 @@ use apify_runs::{Error, ErrorKind};
 pub(super) enum Exit {
     Complete,
     /// Nobody reads the rest.
-    Enough,
+    BrokenPipe,
     Failed,
     Usage,
     OtherExport,
@@ -61,7 +61,7 @@ const SETTINGS: [(&str, &str); 21] = [
 impl Exit {
     fn code(self) -> u8 {
         match self {
-            Self::Complete | Self::Enough => 0,
+            Self::Complete | Self::BrokenPipe => 0,
             Self::Failed => 1,
             Self::Usage => 2,
             Self::OtherExport => 3,
@@ -96,7 +96,7 @@ pub(super) struct Failure {
     pub(super) exit: Exit,
     pub(super) message: String,
     /// A command.
-    pub(super) go_on: Option<String>,
+    pub(super) resume_command: Option<String>,
 }
 
 impl Failure {
@@ -104,7 +104,7 @@ impl Failure {
         Self {
             exit,
             message: message.into(),
-            go_on: None,
+            resume_command: None,
         }
     }
 
@@ -114,7 +114,7 @@ impl Failure {
 
     /// Says how to go on.
     pub(super) fn with_command(mut self, command: Option<String>) -> Self {
-        self.go_on = command;
+        self.resume_command = command;
         self
     }
 

@@ -149,7 +149,7 @@ impl Job<'_> {
                 all_rows(&summary)
             }
             Err(error) if name_is_pipe(&self.arguments.destination) && is_broken_pipe(&error) => {
-                Ok(Exit::Enough)
+                Ok(Exit::BrokenPipe)
             }
             Err(error) => {
                 let command = place.command_after(&error).await;
@@ -289,7 +289,7 @@ fn name_is_pipe(arguments: &DestinationArguments) -> bool {
 fn can_go_on(arguments: &ExportArguments) -> bool {
     let destination = &arguments.destination;
     // It would wait for a part that does not come again by itself.
-    let waits = arguments.split.as_deref().is_some_and(split::is_pipe);
+    let waits = arguments.split.as_deref().is_some_and(split::is_stdin);
     !waits && (!name_is_pipe(destination) || destination.checkpoint.is_some())
 }
 
@@ -332,7 +332,7 @@ fn with_checkpoint(output: Output, checkpoint: Option<&Path>) -> Result<Output, 
 /// Says what was done, and how to go on if that was not all.
 fn report(summary: &Summary, name: &str, command: Option<String>, screen: &Screen) {
     let mut fields = fields(summary);
-    fields["go_on"] = command.clone().into();
+    fields["resume_command"] = command.clone().into();
     screen.result(&lines(summary, name), fields);
     if let Some(command) = command {
         screen.hint(&command);
@@ -341,10 +341,10 @@ fn report(summary: &Summary, name: &str, command: Option<String>, screen: &Scree
 
 /// Whether all rows are in the output.
 fn all_rows(summary: &Summary) -> Result<Exit, Failure> {
-    if summary.left_out > 0 {
+    if summary.skipped > 0 {
         let message = format!(
             "{} rows could not be read and are not in the output; only jsonl can hold them",
-            summary.left_out
+            summary.skipped
         );
         return Err(Failure::new(Exit::Failed, message));
     }
@@ -409,7 +409,7 @@ fn fields(summary: &Summary) -> Value {
         "rows": summary.rows,
         "output_rows": summary.output_rows,
         "distinct_ids": summary.distinct_ids,
-        "left_out": summary.left_out,
+        "skipped": summary.skipped,
         "first_started_at": summary.first_started_at.map(|time| time.to_rfc3339()),
         "last_started_at": summary.last_started_at.map(|time| time.to_rfc3339()),
         "total_before": summary.total_before,

@@ -126,12 +126,12 @@ impl Screen {
     /// Says why the program ends. Also if it is to be quiet.
     pub(super) fn failure(&self, failure: &Failure) {
         if self.format == LogFormat::Json {
-            let fields = json!({"go_on": failure.go_on});
+            let fields = json!({"resume_command": failure.resume_command});
             return self.json("ERROR", &failure.message, fields);
         }
         let error = self.colored("error:", AnsiColor::Red);
         self.line(&format!("{error} {}", failure.message));
-        if let Some(command) = &failure.go_on {
+        if let Some(command) = &failure.resume_command {
             self.line(&format!("to go on: {command}"));
         }
     }

@@ -90,13 +90,13 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 /// Whether this name means standard input.
-pub(super) fn is_pipe(file: &OsStr) -> bool {
+pub(super) fn is_stdin(file: &OsStr) -> bool {
     file == STANDARD_INPUT
 }
 
 fn text(file: &OsStr) -> Result<String, Failure> {
     let mut text = String::new();
-    let read = match is_pipe(file) {
+    let read = match is_stdin(file) {
         true => io::stdin().read_to_string(&mut text).map(|_| text),
         false => fs::read_to_string(file),
     };

@@ -5,11 +5,11 @@ use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::undated::Undated;
-use super::{Cursor, OpenRun, Origin, Recent};
-use crate::decode::excerpt;
+use super::undated::UndatedRuns;
+use super::{Cursor, OpenRun, Recent, WalkIdentity};
 use crate::emit::{Emit, Open};
 use crate::error::Error;
+use crate::page::decode::excerpt;
 use crate::query::RunQuery;
 use crate::run::Id;
 use crate::timestamp;
@@ -141,12 +141,12 @@ impl Form {
             let start = run.started;
             (run.id, OpenRun { start, open })
         });
-        let mut undated = Undated::default();
+        let mut undated = UndatedRuns::default();
         for run in self.undated {
             undated.insert(run.id, run.finished);
         }
         Cursor {
-            walk: self.query.map(|query| Origin { query, emit }),
+            walk: self.query.map(|query| WalkIdentity { query, emit }),
             rows: self.rows,
             watermark: self.watermark,
             complete_from: self.complete_from,
@@ -159,7 +159,7 @@ impl Form {
 
 /// Finds what no walk can have written.
 fn check(cursor: &Cursor) -> Result<(), String> {
-    let Some(Origin { query, .. }) = &cursor.walk else {
+    let Some(WalkIdentity { query, .. }) = &cursor.walk else {
         let damage = "it has come somewhere, but has no query";
         let is_start = *cursor == Cursor::default();
         return is_start.then_some(()).ok_or_else(|| damage.into());

@@ -1,7 +1,7 @@
 //! How far a walk has come, so that another one can go on from there.
 
 mod json;
-mod trail;
+mod tracker;
 mod undated;
 
 use std::collections::HashMap;
@@ -11,10 +11,10 @@ use std::str::FromStr;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-pub(crate) use trail::Trail;
-use undated::Undated;
+pub(crate) use tracker::CursorTracker;
+use undated::UndatedRuns;
 
-use crate::emit::{Emit, Known, Open};
+use crate::emit::{Emit, Open, SeenState};
 use crate::error::{Error, ErrorKind, Result};
 use crate::query::RunQuery;
 use crate::run::Id;
@@ -57,7 +57,7 @@ const MISSING: TimeDelta = TimeDelta::minutes(5);
 #[derive(Clone, Default, PartialEq)]
 pub struct Cursor {
     /// The query and the rule of the walk it belongs to, if it has begun.
-    walk: Option<Origin>,
+    walk: Option<WalkIdentity>,
     rows: u64,
     watermark: Option<DateTime<Utc>>,
     /// All runs dealt with that started then or beyond are known, but for those that nobody
@@ -67,14 +67,14 @@ pub struct Cursor {
     recent: HashMap<Id, Recent>,
     /// Runs handed out that had no start, and the finish they had then. Each will get a start,
     /// and then come again.
-    undated: Undated,
+    undated: UndatedRuns,
     /// Runs to be read again.
     open: HashMap<Id, OpenRun>,
 }
 
 /// The walk that a cursor belongs to.
 #[derive(Debug, Clone, PartialEq)]
-struct Origin {
+struct WalkIdentity {
     query: RunQuery,
     emit: Emit,
 }
@@ -94,18 +94,18 @@ struct OpenRun {
 
 /// What one row does to a cursor, or one that is no longer where it was.
 #[derive(Debug, Clone)]
-pub(crate) struct Step {
+pub(crate) struct CursorUpdate {
     pub(crate) id: Id,
     pub(crate) start: Option<DateTime<Utc>>,
     pub(crate) finished_at: Option<DateTime<Utc>>,
     /// Whether it is an item of the stream.
     pub(crate) hand_out: bool,
-    pub(crate) then: Then,
+    pub(crate) then: Disposition,
 }
 
 /// What becomes of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Then {
+pub(crate) enum Disposition {
     /// It has been dealt with.
     Close,
     /// It is to be read again.
@@ -118,14 +118,14 @@ pub(crate) enum Then {
 
 /// Which of the runs dealt with a cursor remembers.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Memory {
+pub(crate) struct Retention {
     pub(crate) direction: Direction,
     pub(crate) lookback: TimeDelta,
     /// Whether the query's offset leaves out runs before the first one dealt with.
     pub(crate) skips_rows: bool,
 }
 
-impl Step {
+impl CursorUpdate {
     /// A row is handed out, and the run dealt with.
     #[inline]
     pub(crate) fn hand_out(id: &Id, start: Option<DateTime<Utc>>) -> Self {
@@ -134,7 +134,7 @@ impl Step {
             start,
             finished_at: None,
             hand_out: true,
-            then: Then::Close,
+            then: Disposition::Close,
         }
     }
 
@@ -145,7 +145,7 @@ impl Step {
             start: None,
             finished_at: None,
             hand_out: false,
-            then: Then::Miss(at),
+            then: Disposition::Miss(at),
         }
     }
 
@@ -153,7 +153,7 @@ impl Step {
     pub(crate) fn skip(id: &Id, start: DateTime<Utc>) -> Self {
         Self {
             hand_out: false,
-            then: Then::Skip,
+            then: Disposition::Skip,
             ..Self::hand_out(id, Some(start))
         }
     }
@@ -184,8 +184,8 @@ impl Cursor {
     /// # Errors
     ///
     /// [`ErrorKind::CursorMismatch`] if it belongs to another one.
-    pub(crate) fn of_walk(&self, query: &RunQuery, emit: Emit) -> Result<Self> {
-        let origin = Origin {
+    pub(crate) fn bind(&self, query: &RunQuery, emit: Emit) -> Result<Self> {
+        let origin = WalkIdentity {
             query: query.identity(),
             emit,
         };
@@ -206,18 +206,18 @@ impl Cursor {
     }
 
     /// What is known of a run with this ID.
-    pub(crate) fn known(&self, id: &Id) -> Known {
+    pub(crate) fn known(&self, id: &Id) -> SeenState {
         if let Some(run) = self.open.get(id) {
-            return Known::Open(run.open);
+            return SeenState::Open(run.open);
         }
         if let Some(recent) = self.recent.get(id) {
-            return Known::Closed {
+            return SeenState::Closed {
                 finished_at: recent.finished_at,
             };
         }
         match self.undated.get(id) {
-            Some(finished_at) => Known::Closed { finished_at },
-            None => Known::New,
+            Some(finished_at) => SeenState::Closed { finished_at },
+            None => SeenState::New,
         }
     }
 
@@ -238,7 +238,7 @@ impl Cursor {
 
     /// Where a walk that goes on from here has to begin: this long before the watermark, in
     /// whole milliseconds, but not where it no longer knows which runs it has dealt with.
-    pub(crate) fn floor(&self, memory: &Memory) -> Option<DateTime<Utc>> {
+    pub(crate) fn floor(&self, memory: &Retention) -> Option<DateTime<Utc>> {
         let direction = memory.direction;
         let floor = direction.bound_before(direction.back(self.watermark?, memory.lookback));
         let later = |from| memory.direction.later(floor, from);
@@ -270,7 +270,7 @@ impl Cursor {
     }
 
     /// Goes on over these rows, in their order.
-    pub(crate) fn advance(&mut self, steps: &[Step], memory: &Memory) {
+    pub(crate) fn advance(&mut self, steps: &[CursorUpdate], memory: &Retention) {
         self.move_watermark(steps, memory);
         for step in steps {
             self.rows += u64::from(step.hand_out);
@@ -288,7 +288,7 @@ impl Cursor {
         self.open.clear();
     }
 
-    fn move_watermark(&mut self, steps: &[Step], memory: &Memory) {
+    fn move_watermark(&mut self, steps: &[CursorUpdate], memory: &Retention) {
         let direction = memory.direction;
         if memory.skips_rows && self.complete_from.is_none() {
             self.complete_from = steps.iter().find_map(|step| step.start);
@@ -311,8 +311,8 @@ impl Cursor {
         }
     }
 
-    fn take(&mut self, step: &Step, memory: &Memory) {
-        if let Then::Miss(at) = step.then {
+    fn take(&mut self, step: &CursorUpdate, memory: &Retention) {
+        if let Disposition::Miss(at) = step.then {
             return self.miss(&step.id, at);
         }
         let Some(start) = step.start else {
@@ -322,13 +322,13 @@ impl Cursor {
         if !self.undated.is_empty() {
             was_handed_out |= self.undated.remove(&step.id);
         }
-        if let Then::Open(open) = step.then {
+        if let Disposition::Open(open) = step.then {
             self.open.insert(step.id.clone(), OpenRun { start, open });
         } else if !self.open.is_empty() {
             let before = self.open.remove(&step.id);
             was_handed_out |= before.is_some_and(|run| run.open.handed_out);
         }
-        if step.then == Then::Close && !was_handed_out {
+        if step.then == Disposition::Close && !was_handed_out {
             // Nobody wants it as it is. Should it be resurrected, it is new.
             self.recent.remove(&step.id);
         } else if !self.has_forgotten(start, memory.direction) {

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const MEMORY: Memory = Memory {
+const MEMORY: Retention = Retention {
     direction: Direction::Ascending,
     lookback: TimeDelta::seconds(10),
     skips_rows: false,
@@ -20,39 +20,42 @@ fn id(id: &str) -> Id {
 fn cursor(runs: &[(&str, i64)]) -> Cursor {
     let mut cursor = Cursor::default();
     for (run, start) in runs {
-        cursor.advance(&[Step::hand_out(&id(run), Some(at(*start)))], &MEMORY);
+        cursor.advance(
+            &[CursorUpdate::hand_out(&id(run), Some(at(*start)))],
+            &MEMORY,
+        );
     }
     cursor
 }
 
 /// The step of a run that is to be read again.
-fn open(run: &str, start: i64, open: Open) -> Step {
-    Step {
+fn open(run: &str, start: i64, open: Open) -> CursorUpdate {
+    CursorUpdate {
         hand_out: open.handed_out,
-        then: Then::Open(open),
-        ..Step::hand_out(&id(run), Some(at(start)))
+        then: Disposition::Open(open),
+        ..CursorUpdate::hand_out(&id(run), Some(at(start)))
     }
 }
 
 fn is_closed(cursor: &Cursor, run: &str) -> bool {
-    matches!(cursor.known(&id(run)), Known::Closed { .. })
+    matches!(cursor.known(&id(run)), SeenState::Closed { .. })
 }
 
 #[test]
 fn a_cursor_belongs_to_one_query_and_one_rule() {
     let query = RunQuery::actor("a");
-    let cursor = Cursor::default().of_walk(&query, Emit::Changes).unwrap();
-    let again = cursor.of_walk(&query.clone().limit(5), Emit::Changes);
+    let cursor = Cursor::default().bind(&query, Emit::Changes).unwrap();
+    let again = cursor.bind(&query.clone().limit(5), Emit::Changes);
     assert_eq!(again.unwrap(), cursor);
 
-    let error = cursor.of_walk(&query, Emit::Snapshot).unwrap_err();
+    let error = cursor.bind(&query, Emit::Snapshot).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::CursorMismatch);
     let message = error.to_string();
     assert!(
         message.ends_with("emit Changes (now Snapshot)"),
         "{message}"
     );
-    let error = cursor.of_walk(&query.descending(true), Emit::Changes);
+    let error = cursor.bind(&query.descending(true), Emit::Changes);
     let message = error.unwrap_err().to_string();
     assert!(
         message.ends_with("descending false (now true)"),
@@ -63,9 +66,9 @@ fn a_cursor_belongs_to_one_query_and_one_rule() {
 #[test]
 fn a_cursor_is_of_the_walk_that_it_was_bound_to() {
     let query = RunQuery::actor("a");
-    let bound = Cursor::default().of_walk(&query, Emit::Finished).unwrap();
+    let bound = Cursor::default().bind(&query, Emit::Finished).unwrap();
     assert_ne!(bound, Cursor::default());
-    let other = bound.of_walk(&RunQuery::actor("b"), Emit::Finished);
+    let other = bound.bind(&RunQuery::actor("b"), Emit::Finished);
     assert!(other.is_err());
 }
 
@@ -86,12 +89,12 @@ fn runs_are_remembered_for_a_lookback() {
 #[test]
 fn a_longer_lookback_does_not_reach_what_is_forgotten() {
     let cursor = cursor(&[("a", 0), ("b", 20)]);
-    let memory = Memory {
+    let memory = Retention {
         lookback: TimeDelta::seconds(100),
         ..MEMORY
     };
     assert_eq!(cursor.floor(&memory), Some(at(10)));
-    let memory = Memory {
+    let memory = Retention {
         lookback: TimeDelta::seconds(2),
         ..MEMORY
     };
@@ -101,21 +104,27 @@ fn a_longer_lookback_does_not_reach_what_is_forgotten() {
 #[test]
 fn a_run_behind_the_watermark_moves_nothing_back() {
     let mut cursor = cursor(&[("a", 20)]);
-    cursor.advance(&[Step::hand_out(&id("late"), Some(at(12)))], &MEMORY);
+    cursor.advance(
+        &[CursorUpdate::hand_out(&id("late"), Some(at(12)))],
+        &MEMORY,
+    );
     assert_eq!((cursor.rows(), cursor.watermark()), (2, Some(at(20))));
     assert!(is_closed(&cursor, "late"));
-    cursor.advance(&[Step::hand_out(&id("later"), Some(at(5)))], &MEMORY);
+    cursor.advance(
+        &[CursorUpdate::hand_out(&id("later"), Some(at(5)))],
+        &MEMORY,
+    );
     assert!(!is_closed(&cursor, "later"), "it is before the lookback");
 }
 
 #[test]
 fn what_is_skipped_is_known_and_no_row() {
-    let memory = Memory {
+    let memory = Retention {
         skips_rows: true,
         ..MEMORY
     };
     let mut cursor = Cursor::default();
-    cursor.advance(&[Step::skip(&id("a"), at(5))], &memory);
+    cursor.advance(&[CursorUpdate::skip(&id("a"), at(5))], &memory);
     assert_eq!((cursor.rows(), cursor.watermark()), (0, Some(at(5))));
     assert!(is_closed(&cursor, "a"));
     assert!(cursor.has_forgotten(at(4), memory.direction));
@@ -127,7 +136,7 @@ fn only_unfinished_runs_and_those_without_a_start_are_strays() {
     let mut dated = cursor(&[("a", 1)]);
     assert!(!dated.knows_strays());
     let mut undated = dated.clone();
-    undated.advance(&[Step::hand_out(&id("u"), None)], &MEMORY);
+    undated.advance(&[CursorUpdate::hand_out(&id("u"), None)], &MEMORY);
     assert!(undated.knows_strays() && undated.knows_undated(&id("u")));
     assert!(!undated.knows_undated(&id("a")));
     dated.advance(&[open("b", 2, Open::default())], &MEMORY);
@@ -138,16 +147,16 @@ fn only_unfinished_runs_and_those_without_a_start_are_strays() {
 #[test]
 fn a_run_that_gets_its_start_is_no_longer_without_one() {
     let mut cursor = cursor(&[("a", 1)]);
-    let finished = Step {
+    let finished = CursorUpdate {
         finished_at: Some(at(3)),
-        ..Step::hand_out(&id("u"), None)
+        ..CursorUpdate::hand_out(&id("u"), None)
     };
     cursor.advance(&[finished], &MEMORY);
     let finished_at = Some(at(3));
-    assert_eq!(cursor.known(&id("u")), Known::Closed { finished_at });
-    let dated = Step {
+    assert_eq!(cursor.known(&id("u")), SeenState::Closed { finished_at });
+    let dated = CursorUpdate {
         hand_out: false,
-        ..Step::hand_out(&id("u"), Some(at(2)))
+        ..CursorUpdate::hand_out(&id("u"), Some(at(2)))
     };
     cursor.advance(&[dated], &MEMORY);
     assert!(!cursor.knows_undated(&id("u")) && is_closed(&cursor, "u"));
@@ -157,12 +166,12 @@ fn a_run_that_gets_its_start_is_no_longer_without_one() {
 fn what_nobody_wants_is_forgotten() {
     let mut cursor = cursor(&[("a", 1)]);
     cursor.advance(&[open("b", 2, Open::default())], &MEMORY);
-    let close = Step {
+    let close = CursorUpdate {
         hand_out: false,
-        ..Step::hand_out(&id("b"), Some(at(2)))
+        ..CursorUpdate::hand_out(&id("b"), Some(at(2)))
     };
     cursor.advance(std::slice::from_ref(&close), &MEMORY);
-    assert_eq!(cursor.known(&id("b")), Known::New);
+    assert_eq!(cursor.known(&id("b")), SeenState::New);
 
     let handed_out = Open {
         handed_out: true,
@@ -185,7 +194,7 @@ fn a_run_is_gone_when_it_has_been_missing_for_five_minutes() {
         cursor.advance(&[open("a", 1, run)], &MEMORY);
         let mut miss = |second| {
             let is_gone = cursor.is_gone(&id("a"), at(second));
-            cursor.advance(&[Step::miss(id("a"), at(second))], &MEMORY);
+            cursor.advance(&[CursorUpdate::miss(id("a"), at(second))], &MEMORY);
             assert_eq!(cursor.unfinished(), usize::from(!is_gone));
             assert_eq!(cursor.rows(), u64::from(handed_out));
             is_gone
@@ -197,8 +206,8 @@ fn a_run_is_gone_when_it_has_been_missing_for_five_minutes() {
         // It is new, or has been resurrected if it comes back.
         let finished_at = finished_before;
         let expected = match handed_out {
-            true => Known::Closed { finished_at },
-            false => Known::New,
+            true => SeenState::Closed { finished_at },
+            false => SeenState::New,
         };
         assert_eq!(cursor.known(&id("a")), expected);
     }
@@ -208,16 +217,16 @@ fn a_run_is_gone_when_it_has_been_missing_for_five_minutes() {
 fn a_run_that_is_not_to_be_read_again_cannot_be_missed() {
     let before = cursor(&[("a", 1)]);
     let mut after = before.clone();
-    after.advance(&[Step::miss(id("a"), at(5))], &MEMORY);
+    after.advance(&[CursorUpdate::miss(id("a"), at(5))], &MEMORY);
     assert!(after == before && !after.is_gone(&id("a"), at(1_000_000)));
 }
 
 /// The cursor moves with each item, and what comes between two items goes with the one before.
 #[test]
 fn the_cursor_of_a_stream_is_behind_its_last_item() {
-    let step = |run: &str, start, hand_out| Step {
+    let step = |run: &str, start, hand_out| CursorUpdate {
         hand_out,
-        ..Step::hand_out(&id(run), Some(at(start)))
+        ..CursorUpdate::hand_out(&id(run), Some(at(start)))
     };
     let steps = [
         step("a", 1, true),
@@ -228,7 +237,7 @@ fn the_cursor_of_a_stream_is_behind_its_last_item() {
     ];
     // Whether the cursor is asked for on the way makes no difference.
     for asked in 0..8 {
-        let mut trail = Trail::new(cursor(&[("before", 0)]), MEMORY);
+        let mut trail = CursorTracker::new(cursor(&[("before", 0)]), MEMORY);
         trail.extend(steps.to_vec());
         for (item, watermark) in [(0, 0), (1, 1), (2, 3), (3, 4)] {
             assert_eq!(trail.rows(), item + 1);

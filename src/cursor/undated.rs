@@ -9,17 +9,17 @@ use crate::run::Id;
 /// How many are remembered. Most runs without a start get one soon; where there are more of
 /// them, it is because the starts cannot be read, and then the newest are those that are read
 /// again.
-const MOST: usize = 10_000;
+const MAX_UNDATED: usize = 10_000;
 
 /// Runs without a start that were handed out, and the finish they had then: the last ones.
 #[derive(Clone, Default)]
-pub(super) struct Undated {
+pub(super) struct UndatedRuns {
     /// By the order in which they came.
     runs: BTreeMap<u64, (Id, Option<DateTime<Utc>>)>,
     numbers: HashMap<Id, u64>,
 }
 
-impl Undated {
+impl UndatedRuns {
     pub(super) fn len(&self) -> usize {
         self.runs.len()
     }
@@ -36,7 +36,7 @@ impl Undated {
 
     pub(super) fn insert(&mut self, id: Id, finished_at: Option<DateTime<Utc>>) {
         self.remove(&id);
-        if self.runs.len() == MOST
+        if self.runs.len() == MAX_UNDATED
             && let Some((_, (oldest, _))) = self.runs.pop_first()
         {
             self.numbers.remove(&oldest);
@@ -60,7 +60,7 @@ impl Undated {
 }
 
 /// The numbers do not matter, only the order.
-impl PartialEq for Undated {
+impl PartialEq for UndatedRuns {
     fn eq(&self, other: &Self) -> bool {
         self.runs.values().eq(other.runs.values())
     }
@@ -72,15 +72,15 @@ mod tests {
 
     #[test]
     fn the_last_ones_are_remembered() {
-        let mut undated = Undated::default();
+        let mut undated = UndatedRuns::default();
         let id = |number: usize| Id::from(format!("run{number}"));
-        for number in 0..MOST + 5 {
+        for number in 0..MAX_UNDATED + 5 {
             undated.insert(id(number), None);
         }
         assert!(undated.remove(&id(7)) && !undated.remove(&id(7)));
         undated.insert(id(5), None);
         let kept: Vec<_> = undated.by_age().map(|(id, _)| id.clone()).collect();
-        let expected = [6].into_iter().chain(8..MOST + 5).chain([5]).map(id);
+        let expected = [6].into_iter().chain(8..MAX_UNDATED + 5).chain([5]).map(id);
         assert_eq!(kept, expected.collect::<Vec<_>>());
         assert_eq!(
             (undated.get(&id(4)), undated.get(&id(5))),
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn runs_that_came_in_one_order_are_the_same() {
         let of = |ids: &[&str]| {
-            let mut undated = Undated::default();
+            let mut undated = UndatedRuns::default();
             for &id in ids {
                 undated.insert(id.into(), None);
             }

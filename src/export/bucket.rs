@@ -15,8 +15,8 @@ use tokio::runtime::Handle;
 use super::checkpoint::{Checkpoint, Part};
 use super::parts::{MANIFEST, Store, not_replaced};
 use super::verify::Found;
-use crate::decode::excerpt;
 use crate::error::{Error, ErrorKind, Result};
+use crate::page::decode::excerpt;
 
 /// For how long a request is repeated. The crate's own default, ten times, is over after a few
 /// seconds, which is less than a service takes to come back; its three minutes leave somebody at
@@ -25,7 +25,7 @@ use crate::error::{Error, ErrorKind, Result};
 const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Enough for the time above.
 const MAX_RETRIES: usize = 100;
-const LONGEST_DELAY: Duration = Duration::from_secs(10);
+const MAX_DELAY: Duration = Duration::from_secs(10);
 /// How long one attempt to move a part may take. The crate's own default, 30 seconds, would fail
 /// each part of 64 MiB on a line of less than 18 Mbit/s, again and again.
 const PART_TIMEOUT: &str = "5m";
@@ -118,7 +118,7 @@ fn failed(name: &str, what: &str, error: &object_store::Error) -> Error {
 fn retry_config() -> RetryConfig {
     RetryConfig {
         backoff: BackoffConfig {
-            max_backoff: LONGEST_DELAY,
+            max_backoff: MAX_DELAY,
             base: 3.0,
             ..BackoffConfig::default()
         },

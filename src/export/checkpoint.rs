@@ -6,12 +6,12 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::format::Format;
-use super::job::{self, Job};
 use super::parts::is_part;
+use super::spec::{self, ExportSpec};
 use crate::cursor::Cursor;
-use crate::decode::excerpt;
 use crate::emit::Emit;
 use crate::error::{Error, ErrorKind, Result};
+use crate::page::decode::excerpt;
 use crate::query::RunQuery;
 use crate::timestamp;
 
@@ -21,7 +21,7 @@ const VERSION: u32 = 1;
 /// How every version begins, as far as it is stored.
 const BEGINNING: &[u8] = b"{\"version\":";
 /// No export has written so many.
-const MOST_ROWS: u64 = u64::MAX / 2;
+const MAX_ROWS: u64 = u64::MAX / 2;
 
 /// What an export has committed, and where it goes on: a file beside its output, or the
 /// manifest among its parts.
@@ -56,7 +56,7 @@ pub struct Checkpoint {
     /// Which start of an export in parts wrote it: no two have the same. Empty for files and
     /// streams, which are locked.
     pub(super) writer: String,
-    pub(super) job: Job,
+    pub(super) job: ExportSpec,
     pub(super) committed: Committed,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) file: Option<FileState>,
@@ -72,7 +72,8 @@ pub(super) struct Committed {
     pub(super) rows: u64,
     /// Rows that could not be read and that the format cannot hold.
     #[serde(default)]
-    pub(super) left_out: u64,
+    #[serde(rename = "left_out")]
+    pub(super) skipped: u64,
     #[serde(default, with = "timestamp::optional")]
     pub(super) first_started_at: Option<DateTime<Utc>>,
     #[serde(default, with = "timestamp::optional")]
@@ -111,7 +112,7 @@ pub(super) struct Part {
 
 impl Checkpoint {
     /// The beginning of an export.
-    pub(super) fn new(job: Job, cursor: Cursor) -> Self {
+    pub(super) fn new(job: ExportSpec, cursor: Cursor) -> Self {
         Self {
             version: VERSION,
             writer: String::new(),
@@ -145,9 +146,9 @@ impl Checkpoint {
             let reason = excerpt(&error.to_string());
             damaged(format!("is no checkpoint of an export: {reason}"))
         })?;
-        let Committed { rows, left_out, .. } = checkpoint.committed;
-        if rows.max(left_out) > MOST_ROWS {
-            let what = format!("says that there are {rows} rows, and {left_out} left out");
+        let Committed { rows, skipped, .. } = checkpoint.committed;
+        if rows.max(skipped) > MAX_ROWS {
+            let what = format!("says that there are {rows} rows, and {skipped} left out");
             return Err(damaged(what));
         }
         // Names are read in the folder that they are listed for, and nowhere else.
@@ -188,7 +189,7 @@ impl Checkpoint {
     /// # Errors
     ///
     /// [`ErrorKind::CursorMismatch`], naming what differs.
-    pub(super) fn check(&self, job: &Job, name: &str) -> Result<()> {
+    pub(super) fn check(&self, job: &ExportSpec, name: &str) -> Result<()> {
         let differences = self.job.differences(job);
         if differences.is_empty() {
             return Ok(());
@@ -235,8 +236,8 @@ impl Checkpoint {
     }
 
     /// How many rows could not be read, and are not in the output.
-    pub fn left_out(&self) -> u64 {
-        self.committed.left_out
+    pub fn skipped(&self) -> u64 {
+        self.committed.skipped
     }
 
     /// How many bytes are committed.
@@ -257,14 +258,14 @@ impl fmt::Display for Checkpoint {
         let time = |time: Option<DateTime<Utc>>| time.map_or("none".into(), timestamp::to_text);
         let committed = &self.committed;
         writeln!(f, "runs of     {}", self.job.query)?;
-        writeln!(f, "written     {}", job::name(self.job.emit))?;
+        writeln!(f, "written     {}", spec::name(self.job.emit))?;
         writeln!(f, "as          {}", self.job.format)?;
         if !self.job.fields.is_empty() {
             writeln!(f, "fields      {}", self.job.fields.join(","))?;
         }
         writeln!(f, "rows        {}", committed.rows)?;
-        if committed.left_out > 0 {
-            writeln!(f, "left out    {}", committed.left_out)?;
+        if committed.skipped > 0 {
+            writeln!(f, "left out    {}", committed.skipped)?;
         }
         match &self.parts {
             Some(parts) => writeln!(f, "bytes       {} in {} parts", self.bytes(), parts.len())?,

@@ -7,7 +7,7 @@ use std::thread::{Builder, JoinHandle};
 use tokio::runtime::Handle;
 
 use super::checkpoint::{Checkpoint, Committed};
-use super::output::Target;
+use super::output::Sink;
 use crate::cursor::Cursor;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -43,7 +43,7 @@ pub(super) struct Committer {
 }
 
 impl Committer {
-    pub(super) fn start(target: Box<dyn Target>, committed_rows: Arc<AtomicU64>) -> Result<Self> {
+    pub(super) fn start(target: Box<dyn Sink>, committed_rows: Arc<AtomicU64>) -> Result<Self> {
         let joins = !target.has_parts();
         let waiting = Arc::new(Waiting::default());
         let (runtime, received) = (Handle::current(), Arc::clone(&waiting));
@@ -176,7 +176,7 @@ impl Drop for End<'_> {
     }
 }
 
-fn run(mut target: Box<dyn Target>, waiting: &Waiting, committed_rows: &AtomicU64) -> Result<u64> {
+fn run(mut target: Box<dyn Sink>, waiting: &Waiting, committed_rows: &AtomicU64) -> Result<u64> {
     let mut bytes = 0;
     while let Some(commit) = waiting.take() {
         let next = Checkpoint {

@@ -8,10 +8,10 @@ use csv::{Terminator, Writer, WriterBuilder};
 
 use super::columns::{Column, Get, chosen};
 use super::encoder::Encoder;
-use super::verify::{Rows, next_row};
+use super::verify::{RowCheck, next_row};
 use crate::error::{Error, ErrorKind, Result};
-use crate::pages::BatchTexts;
 use crate::run::RunSummary;
+use crate::stream::pages::RawBatch;
 use crate::timestamp;
 
 /// Writes one record for each run.
@@ -53,7 +53,7 @@ impl Csv {
 }
 
 impl Encoder for Csv {
-    fn add(&mut self, rows: &VecDeque<RunSummary>, _: Option<&BatchTexts>) -> Result<()> {
+    fn add(&mut self, rows: &VecDeque<RunSummary>, _: Option<&RawBatch>) -> Result<()> {
         self.write(rows).map_err(|error| {
             Error::new(ErrorKind::Output, "a row cannot be written as CSV").with_source(error)
         })
@@ -75,7 +75,7 @@ impl Encoder for Csv {
 }
 
 /// Reads the records of a file again.
-pub(super) fn read(reader: Take<impl Read>, rows: &mut Rows) -> io::Result<()> {
+pub(super) fn read(reader: Take<impl Read>, rows: &mut RowCheck) -> io::Result<()> {
     let longest = reader.limit();
     let mut records = csv::Reader::from_reader(reader);
     let headers = records.headers()?.clone();

@@ -5,13 +5,13 @@ use std::collections::VecDeque;
 use super::format::{Encoding, Format};
 use super::jsonl::Jsonl;
 use crate::error::Result;
-use crate::pages::BatchTexts;
 use crate::run::RunSummary;
+use crate::stream::pages::RawBatch;
 
 /// Makes chunks of bytes of rows: what one commit adds to a file, or one part of many.
 pub(super) trait Encoder: Send {
-    /// Adds rows to the chunk. The texts are there if [`wants_texts`] says so.
-    fn add(&mut self, rows: &VecDeque<RunSummary>, texts: Option<&BatchTexts>) -> Result<()>;
+    /// Adds rows to the chunk. The texts are there if [`wants_raw_rows`] says so.
+    fn add(&mut self, rows: &VecDeque<RunSummary>, texts: Option<&RawBatch>) -> Result<()>;
 
     /// Adds a row that this crate cannot read, if the format can hold it.
     fn add_unreadable(&mut self, _text: &str) -> bool {
@@ -26,7 +26,7 @@ pub(super) trait Encoder: Send {
 }
 
 /// Whether rows are written from the text that was received, and not from what was read of it.
-pub(super) fn wants_texts(format: Format) -> bool {
+pub(super) fn wants_raw_rows(format: Format) -> bool {
     format.encoding == Encoding::Jsonl
 }
 

@@ -8,8 +8,8 @@ use fs4::{FileExt, TryLockError};
 
 use super::checkpoint::{Checkpoint, FileState, Tail};
 use super::durable;
-use super::job::Job;
-use super::output::Target;
+use super::output::Sink;
+use super::spec::ExportSpec;
 use crate::cursor::Cursor;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -33,7 +33,7 @@ impl FileTarget {
     pub(super) fn open(
         path: PathBuf,
         checkpoint_path: PathBuf,
-        job: &Job,
+        job: &ExportSpec,
         restart: bool,
     ) -> Result<Self> {
         // Before the file is opened, which makes it if it is not there.
@@ -156,7 +156,7 @@ impl FileTarget {
     }
 }
 
-impl Target for FileTarget {
+impl Sink for FileTarget {
     fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
     }
@@ -284,7 +284,7 @@ pub(super) fn own_checkpoint(path: &Path) -> PathBuf {
 /// # Errors
 ///
 /// With `restart`, `ErrorKind::Damaged` if what is there is none and must not be replaced.
-pub(super) fn stored(path: &Path, job: &Job, restart: bool) -> Result<Option<Checkpoint>> {
+pub(super) fn stored(path: &Path, job: &ExportSpec, restart: bool) -> Result<Option<Checkpoint>> {
     if restart {
         let first = first_bytes(path).map_err(|error| cannot_read(path, error))?;
         Checkpoint::check_replaced(&first, &path.display().to_string())?;

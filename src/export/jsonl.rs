@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 use super::compact::compact;
 use super::encoder::Encoder;
 use crate::error::{Error, ErrorKind, Result};
-use crate::pages::BatchTexts;
 use crate::run::RunSummary;
+use crate::stream::pages::RawBatch;
 
 /// Writes one object a line: its tokens as they were received, and nothing between them.
 pub(super) struct Jsonl {
@@ -54,8 +54,8 @@ impl Jsonl {
 }
 
 impl Encoder for Jsonl {
-    fn add(&mut self, rows: &VecDeque<RunSummary>, texts: Option<&BatchTexts>) -> Result<()> {
-        let Some(texts) = texts else {
+    fn add(&mut self, rows: &VecDeque<RunSummary>, raw_rows: Option<&RawBatch>) -> Result<()> {
+        let Some(raw_rows) = raw_rows else {
             return rows.iter().try_for_each(|run| {
                 let text = serde_json::to_vec(run).map_err(|error| {
                     let message = format!("run {} cannot be written as JSON", run.id);
@@ -65,7 +65,7 @@ impl Encoder for Jsonl {
                 Ok(())
             });
         };
-        for text in texts.iter() {
+        for text in raw_rows.iter() {
             self.line(text);
         }
         Ok(())

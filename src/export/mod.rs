@@ -67,15 +67,15 @@ mod encoder;
 mod file;
 mod format;
 mod ids;
-mod job;
 mod jsonl;
 mod output;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod parts;
-mod pipe;
+mod spec;
 mod verify;
 mod writer;
+mod writer_sink;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -96,13 +96,13 @@ pub use verify::{Verification, verify};
 use crate::client::Client;
 use crate::cursor::Cursor;
 use crate::error::{Error, ErrorKind, Result};
-use crate::pages::{Batch, RunPages};
+use crate::http::retry;
 use crate::query::RunQuery;
-use crate::retry;
-use crate::stats::WalkStats;
-use crate::stream::Runs;
-use encoder::{encoder, wants_texts};
-use job::Job;
+use crate::stream::pages::{Batch, RunPages};
+use crate::stream::rows::Runs;
+use crate::stream::stats::WalkStats;
+use encoder::{encoder, wants_raw_rows};
+use spec::ExportSpec;
 use writer::{Content, Item, PartSize, PoolCell, Writer, Written};
 
 /// How often a cursor is committed that has moved over runs that are not written.
@@ -111,8 +111,8 @@ const QUIET_COMMIT: Duration = Duration::from_secs(5);
 const LAST_COUNT: Duration = Duration::from_secs(10);
 const DEFAULT_PART_ROWS: u64 = 250_000;
 const DEFAULT_PART_INTERVAL: Duration = Duration::from_secs(5 * 60);
-const SHORTEST_PART_INTERVAL: Duration = Duration::from_secs(1);
-const LONGEST_PART_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+const MIN_PART_INTERVAL: Duration = Duration::from_secs(1);
+const MAX_PART_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A walk that ends in an output: not started yet.
 ///
@@ -166,7 +166,7 @@ pub struct Summary {
     pub distinct_ids: Option<u64>,
     /// Rows that could not be read and that the format cannot hold, those of earlier starts
     /// included.
-    pub left_out: u64,
+    pub skipped: u64,
     /// The earliest start of a run in the output.
     pub first_started_at: Option<DateTime<Utc>>,
     /// The latest start of a run in the output.
@@ -345,12 +345,12 @@ impl Export {
         );
         let (writer, checkpoint) = opened.await?;
         let mut runs = self.runs;
-        runs.keeps_texts = wants_texts(self.format);
+        runs.keeps_raw_rows = wants_raw_rows(self.format);
         if checkpoint.cursor != Cursor::default() {
             runs.resume = checkpoint.cursor.clone();
         }
         let walk = Walk {
-            holds_unreadable: runs.keeps_texts,
+            holds_unreadable: runs.keeps_raw_rows,
             pages: runs.pages(),
             writer,
             rows: checkpoint.rows(),
@@ -368,8 +368,8 @@ impl Export {
         Summary::nothing(there.ok().flatten().as_ref(), begun)
     }
 
-    fn job(&self) -> Job {
-        Job {
+    fn job(&self) -> ExportSpec {
+        ExportSpec {
             query: self.runs.query.clone(),
             emit: self.runs.emit,
             format: self.format,
@@ -389,7 +389,7 @@ impl Export {
         if self.part_size.rows == 0 {
             return Err(Error::config("part_rows", 0, "it must be at least 1"));
         }
-        let (shortest, longest) = (SHORTEST_PART_INTERVAL, LONGEST_PART_INTERVAL);
+        let (shortest, longest) = (MIN_PART_INTERVAL, MAX_PART_INTERVAL);
         retry::within("part_interval", self.part_size.interval, shortest, longest)
     }
 }
@@ -444,9 +444,9 @@ impl Walk {
     async fn run(&mut self, mut stop: Pin<&mut impl Future<Output = ()>>) -> Result<End> {
         loop {
             let content = match next_batch(&mut self.pages, stop.as_mut()).await {
-                Next::Batch(Batch { rows, texts, .. }) => {
+                Next::Batch(Batch { rows, raw_rows, .. }) => {
                     self.rows += rows.len() as u64;
-                    Content::Rows { rows, texts }
+                    Content::Rows { rows, raw_rows }
                 }
                 Next::Unreadable(error) => {
                     if let Some(call) = &self.on_unreadable {
@@ -526,7 +526,7 @@ impl Summary {
             rows: committed.rows - before.rows(),
             output_rows: committed.rows,
             distinct_ids: written.distinct_ids,
-            left_out: committed.left_out,
+            skipped: committed.skipped,
             first_started_at: committed.first_started_at,
             last_started_at: committed.last_started_at,
             total_before,
@@ -545,7 +545,7 @@ impl Summary {
             rows: 0,
             output_rows: committed.rows,
             distinct_ids: Some(0),
-            left_out: committed.left_out,
+            skipped: committed.skipped,
             first_started_at: committed.first_started_at,
             last_started_at: committed.last_started_at,
             total_before: None,

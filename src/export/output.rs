@@ -10,9 +10,9 @@ use tokio::task::spawn_blocking;
 use super::checkpoint::Checkpoint;
 use super::directory::Directory;
 use super::file::{FileTarget, own_checkpoint};
-use super::job::Job;
 use super::parts::Parts;
-use super::pipe::Pipe;
+use super::spec::ExportSpec;
+use super::writer_sink::WriterSink;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Where an export goes, and where its checkpoint is.
@@ -170,7 +170,7 @@ impl Output {
     /// Opens it for this job, with nobody else at it: to go on, or to start again.
     ///
     /// Blocks; on S3, it needs a tokio runtime that goes on meanwhile.
-    pub(super) fn open(self, job: &Job, restart: bool) -> Result<Box<dyn Target>> {
+    pub(super) fn open(self, job: &ExportSpec, restart: bool) -> Result<Box<dyn Sink>> {
         Ok(match self.0 {
             Place::File { path, checkpoint } => {
                 Box::new(FileTarget::open(path, checkpoint, job, restart)?)
@@ -180,7 +180,7 @@ impl Output {
             Place::Bucket(address) => Box::new(Parts::open(address.open()?, job, restart)?),
             Place::Writer { writer, checkpoint } => {
                 let writer = writer.into_inner().unwrap_or_else(PoisonError::into_inner);
-                Box::new(Pipe::open(writer, checkpoint, job, restart)?)
+                Box::new(WriterSink::open(writer, checkpoint, job, restart)?)
             }
         })
     }
@@ -244,7 +244,7 @@ impl fmt::Debug for Output {
 
 /// An output that is open for one job: it holds what its checkpoint says, and nothing else
 /// writes to it. Its methods block.
-pub(super) trait Target: Send {
+pub(super) trait Sink: Send {
     /// What is committed.
     fn checkpoint(&self) -> &Checkpoint;
 

@@ -27,10 +27,10 @@ use parquet::schema::types::{
 
 use super::columns::{Column, Get, chosen};
 use super::encoder::Encoder;
-use super::verify::Rows;
+use super::verify::RowCheck;
 use crate::error::{Error, ErrorKind, Result};
-use crate::pages::BatchTexts;
 use crate::run::RunSummary;
+use crate::stream::pages::RawBatch;
 
 const CREATED_BY: &str = concat!("apify-runs version ", env!("CARGO_PKG_VERSION"));
 /// A row group ends here. Engines read row groups in parallel and skip them by their statistics,
@@ -127,7 +127,7 @@ impl Parquet {
 }
 
 impl Encoder for Parquet {
-    fn add(&mut self, rows: &VecDeque<RunSummary>, _: Option<&BatchTexts>) -> Result<()> {
+    fn add(&mut self, rows: &VecDeque<RunSummary>, _: Option<&RawBatch>) -> Result<()> {
         for chunk in &mut self.chunks {
             chunk.add(rows).map_err(unwritable)?;
         }
@@ -407,7 +407,7 @@ fn texts<'a>(
 }
 
 /// Reads the rows of a part again.
-pub(super) fn read(part: Vec<u8>, rows: &mut Rows) -> Result<(), String> {
+pub(super) fn read(part: Vec<u8>, rows: &mut RowCheck) -> Result<(), String> {
     let each = |id: Option<&str>, finished_at: Option<&str>| rows.row(id, finished_at);
     read_any(part.into(), each)
 }

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use super::checkpoint::{Checkpoint, Part};
 use super::durable::UNFINISHED;
 use super::format::Format;
-use super::job::Job;
-use super::output::Target;
+use super::output::Sink;
+use super::spec::ExportSpec;
 use crate::cursor::Cursor;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -61,7 +61,7 @@ pub(super) struct Parts<S> {
 }
 
 impl<S: Store> Parts<S> {
-    pub(super) fn open(mut store: S, job: &Job, restart: bool) -> Result<Self> {
+    pub(super) fn open(mut store: S, job: &ExportSpec, restart: bool) -> Result<Self> {
         let mut tries = 1;
         let checkpoint = loop {
             match take_over(&mut store, job, restart) {
@@ -99,7 +99,7 @@ impl<S: Store> Parts<S> {
     }
 }
 
-impl<S: Store> Target for Parts<S> {
+impl<S: Store> Sink for Parts<S> {
     fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
     }
@@ -154,7 +154,7 @@ fn in_one_piece(mut chunks: Vec<Vec<u8>>) -> Vec<u8> {
 }
 
 /// Reads what is committed, and makes it this start's.
-fn take_over(store: &mut impl Store, job: &Job, restart: bool) -> Result<Checkpoint> {
+fn take_over(store: &mut impl Store, job: &ExportSpec, restart: bool) -> Result<Checkpoint> {
     let name = store.full_name(MANIFEST);
     let stored = store.manifest()?;
     let stored = match &stored {
@@ -360,7 +360,7 @@ mod tests {
     }
 
     fn open(store: Memory) -> Result<Parts<Memory>> {
-        let job = Job {
+        let job = ExportSpec {
             query: RunQuery::actor("a"),
             emit: Emit::Snapshot,
             format: Format::JSONL,

@@ -20,7 +20,7 @@ use crate::emit::Emit;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The longest row that is read: no page has so many bytes.
-const LONGEST_ROW: u64 = 1 << 30;
+const MAX_ROW_BYTES: u64 = 1 << 30;
 
 /// What was found in an output: [`verify`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub struct Verification {
 /// Reads a whole output again, and compares it with its checkpoint: length, checksum, number of
 /// rows, whether each row can be read, whether all parts are there, and whether each ID comes
 /// once (under [`Emit::Finished`], once for each `finishedAt`; under [`Emit::Changes`] it may come
-/// more often). Rows that were written without the [fields](super::Export::fields) for that, `id`
+/// more often). RowCheck that were written without the [fields](super::Export::fields) for that, `id`
 /// and `finishedAt`, are not compared.
 ///
 /// It takes eight bytes of memory for each row, 16 under [`Emit::Finished`], and a part for parts.
@@ -114,7 +114,7 @@ fn verify_file(path: &Path, checkpoint_path: &Path) -> Result<Verification> {
         return Err(damaged(checkpoint_path, "is no checkpoint of a file"));
     };
     let file = file.map_err(|error| unreadable(path, error))?;
-    let mut rows = Rows::new(&checkpoint);
+    let mut rows = RowCheck::new(&checkpoint);
     let mut problems = Vec::new();
     let found = file
         .metadata()
@@ -205,7 +205,7 @@ pub(super) enum Found {
 /// The parts of an output, as they are read one after the other.
 struct Parts {
     checkpoint: Checkpoint,
-    rows: Rows,
+    rows: RowCheck,
     bytes: u64,
     parts: u64,
     problems: Vec<String>,
@@ -214,7 +214,7 @@ struct Parts {
 impl Parts {
     fn new(checkpoint: Checkpoint) -> Self {
         Self {
-            rows: Rows::new(&checkpoint),
+            rows: RowCheck::new(&checkpoint),
             checkpoint,
             bytes: 0,
             parts: 0,
@@ -265,10 +265,10 @@ impl Parts {
 
 /// Reads the rows of a file, and returns its checksum. What is wrong with the rows is for
 /// `rows` to say.
-fn read(rows: &mut Rows, checkpoint: &Checkpoint, file: impl Read + Send) -> io::Result<u32> {
+fn read(rows: &mut RowCheck, checkpoint: &Checkpoint, file: impl Read + Send) -> io::Result<u32> {
     let mut file = Summed::new(file);
     let format = checkpoint.format();
-    let reader = format.compression.reader(&mut file)?.take(LONGEST_ROW);
+    let reader = format.compression.reader(&mut file)?.take(MAX_ROW_BYTES);
     let result = match format.encoding {
         #[cfg(feature = "csv")]
         Encoding::Csv => super::csv::read(reader, rows),
@@ -295,7 +295,7 @@ pub(super) fn next_row<R: Read>(reader: &mut Take<R>, longest: u64) -> io::Resul
     Ok(())
 }
 
-fn read_lines(reader: Take<impl Read>, rows: &mut Rows) -> io::Result<()> {
+fn read_lines(reader: Take<impl Read>, rows: &mut RowCheck) -> io::Result<()> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Line<'a> {
@@ -324,7 +324,7 @@ fn read_lines(reader: Take<impl Read>, rows: &mut Rows) -> io::Result<()> {
 }
 
 /// What has been read of the rows.
-pub(super) struct Rows {
+pub(super) struct RowCheck {
     emit: Emit,
     rows: u64,
     ids: Vec<u64>,
@@ -333,7 +333,7 @@ pub(super) struct Rows {
     problems: Vec<String>,
 }
 
-impl Rows {
+impl RowCheck {
     fn new(checkpoint: &Checkpoint) -> Self {
         Self {
             emit: checkpoint.emit(),
@@ -437,17 +437,17 @@ mod tests {
     use crate::RunQuery;
     use crate::cursor::Cursor;
     use crate::export::format::Format;
-    use crate::export::job::Job;
+    use crate::export::spec::ExportSpec;
 
-    fn rows(format: Format) -> Rows {
-        let job = Job {
+    fn rows(format: Format) -> RowCheck {
+        let job = ExportSpec {
             query: RunQuery::actor("a"),
             emit: Emit::Snapshot,
             format,
             fields: Vec::new(),
             labels: std::collections::BTreeMap::new(),
         };
-        Rows::new(&Checkpoint::new(job, Cursor::default()))
+        RowCheck::new(&Checkpoint::new(job, Cursor::default()))
     }
 
     #[test]

@@ -13,13 +13,13 @@ use super::checkpoint::{Checkpoint, Committed};
 use super::committer::{Commit, Committer, broken, spawn};
 use super::encoder::{Encoder, encoder};
 use super::ids;
-use super::job::Job;
-use super::output::{Output, Target};
+use super::output::{Output, Sink};
+use super::spec::ExportSpec;
 use crate::cursor::Cursor;
 use crate::error::Result;
-use crate::pages::BatchTexts;
 use crate::pool::Pool;
 use crate::run::RunSummary;
+use crate::stream::pages::RawBatch;
 
 /// Pages that wait to be written: as many as usually arrive while one commit is made.
 const WAITING_PAGES: usize = 8;
@@ -28,7 +28,7 @@ const FILE_CHUNK_BYTES: usize = 8 << 20;
 /// A part ends here, in bytes before compression by gzip or zstd.
 const PART_BYTES: usize = 64 << 20;
 /// More IDs than this are not compared. They take eight bytes each.
-const MOST_IDS: usize = 1 << 24;
+const MAX_IDS: usize = 1 << 24;
 
 /// When a part is complete.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +46,7 @@ pub(super) struct Item {
 pub(super) enum Content {
     Rows {
         rows: VecDeque<RunSummary>,
-        texts: Option<BatchTexts>,
+        raw_rows: Option<RawBatch>,
     },
     /// A row that cannot be read: as it was received.
     Unreadable(String),
@@ -76,7 +76,7 @@ impl Writer {
     /// Opens the output on a thread of its own, and returns what is committed there.
     pub(super) async fn open(
         output: Output,
-        job: Job,
+        job: ExportSpec,
         restart: bool,
         part_size: PartSize,
         pool: PoolCell,
@@ -132,7 +132,7 @@ pub(super) type PoolCell = Arc<std::sync::OnceLock<Arc<Pool<RunSummary>>>>;
 /// Makes chunks of what comes, while another thread commits the chunk before.
 struct Thread {
     committer: Committer,
-    job: Job,
+    job: ExportSpec,
     encoder: Box<dyn Encoder>,
     has_parts: bool,
     /// Whether the file has nothing in it.
@@ -152,8 +152,8 @@ struct Thread {
 
 impl Thread {
     fn new(
-        target: Box<dyn Target>,
-        job: &Job,
+        target: Box<dyn Sink>,
+        job: &ExportSpec,
         part_size: PartSize,
         committed_rows: Arc<AtomicU64>,
         pool: PoolCell,
@@ -226,9 +226,9 @@ impl Thread {
         self.has_moved |= self.cursor != item.cursor;
         self.cursor = item.cursor;
         match item.content {
-            Content::Rows { mut rows, texts } => {
+            Content::Rows { mut rows, raw_rows } => {
                 self.since.get_or_insert_with(Instant::now);
-                self.encoder.add(&rows, texts.as_ref())?;
+                self.encoder.add(&rows, raw_rows.as_ref())?;
                 self.count(&rows);
                 if let Some(pool) = self.pool.get() {
                     // What is left in it would be moved to the beginning first.
@@ -242,7 +242,7 @@ impl Thread {
                     self.next.rows += 1;
                     self.count_ids([ids::of_unreadable(&text)]);
                 } else {
-                    self.next.left_out += 1;
+                    self.next.skipped += 1;
                 }
             }
             // In parts, the cursor alone may wait as long as rows.
@@ -269,7 +269,7 @@ impl Thread {
     fn count_ids(&mut self, more: impl IntoIterator<Item = u64>) {
         if let Some(ids) = &mut self.ids {
             ids.extend(more);
-            if ids.len() > MOST_IDS {
+            if ids.len() > MAX_IDS {
                 self.ids = None;
             }
         }

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 pub use id::Id;
 pub use meta::RunMeta;
-pub(crate) use row::{MOST_ROWS, Rows};
+pub(crate) use row::{MAX_ROWS, RowsInto};
 pub use status::{RunOrigin, RunStatus};
 
 use crate::timestamp;

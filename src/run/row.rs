@@ -1,4 +1,4 @@
-//! Rows from JSON, each built where it stays.
+//! RowsInto from JSON, each built where it stays.
 
 use std::fmt;
 
@@ -113,12 +113,12 @@ impl<'de> Deserialize<'de> for RunSummary {
 
 /// The most rows that a page may have: ten times as many as the service sends. A body holds
 /// millions of tiny ones, which take a hundred times its memory.
-pub(crate) const MOST_ROWS: usize = 10 * MAX_PAGE_SIZE as usize;
+pub(crate) const MAX_ROWS: usize = 10 * MAX_PAGE_SIZE as usize;
 
 /// The rows of a page, each built where it stays.
-pub(crate) struct Rows(pub(crate) Vec<RunSummary>);
+pub(crate) struct RowsInto(pub(crate) Vec<RunSummary>);
 
-impl Rows {
+impl RowsInto {
     /// Room for a full page at once: rows that move while the list grows cost more than memory
     /// that is never touched.
     pub(crate) fn with_room() -> Self {
@@ -126,7 +126,7 @@ impl Rows {
     }
 }
 
-impl<'de> Deserialize<'de> for Rows {
+impl<'de> Deserialize<'de> for RowsInto {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_seq(RowsVisitor)
     }
@@ -135,16 +135,16 @@ impl<'de> Deserialize<'de> for Rows {
 struct RowsVisitor;
 
 impl<'de> Visitor<'de> for RowsVisitor {
-    type Value = Rows;
+    type Value = RowsInto;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list of runs")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Rows, A::Error> {
-        let mut rows = Rows::with_room();
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<RowsInto, A::Error> {
+        let mut rows = RowsInto::with_room();
         while items.next_element_seed(NextRow(&mut rows.0))?.is_some() {
-            if rows.0.len() > MOST_ROWS {
+            if rows.0.len() > MAX_ROWS {
                 return Err(de::Error::invalid_length(rows.0.len(), &self));
             }
         }

@@ -14,14 +14,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::client::{Client, RATES};
-use crate::decode::{Entry, Page, excerpt};
 use crate::error::{Error, Result};
+use crate::page::decode::{Entry, Page, excerpt};
 use crate::query::RunQuery;
-use crate::stream::DEFAULT_LOOKBACK;
+use crate::stream::rows::DEFAULT_LOOKBACK;
 use crate::walk::PageRequest;
 use partition::Partition;
 
-const MOST_SPLITS: usize = 10_000;
+const MAX_SPLITS: usize = 10_000;
 /// How many requests are in flight while a list is cut.
 const CONCURRENCY: usize = 8;
 /// The form in which a split is stored.
@@ -295,11 +295,11 @@ impl Client {
     /// ends it. A list that is not cut takes one request. Several queries for the same Actor share
     /// its pace, others do not.
     pub async fn split_all(&self, queries: &[RunQuery], n: usize) -> Result<Vec<Split>> {
-        if !(1..=MOST_SPLITS).contains(&n) {
+        if !(1..=MAX_SPLITS).contains(&n) {
             return Err(Error::config("n", n, "it must be from 1 to 10000"));
         }
         for query in queries {
-            query.keep_out(&self.settings().token)?;
+            query.reject_token(&self.settings().token)?;
             can_be_split(query)?;
         }
         // As vectors: a closure in the stream would tie the future to one thread.

@@ -23,11 +23,10 @@
 //! A split that begins somewhere in the list cannot see runs without a start: it looks for them
 //! first, in the whole list.
 
-mod ahead;
 mod broken;
-mod direction;
 mod position;
 mod progress;
+mod read_ahead;
 mod reread;
 mod rows;
 mod settling;
@@ -38,22 +37,23 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-pub(crate) use ahead::Ahead;
-use ahead::{MIN_OVERLAP, Nearer};
+use crate::direction::can_be_told;
+pub(crate) use crate::direction::{Direction, Side};
 pub(crate) use broken::Broken;
-pub(crate) use direction::{Direction, Side};
 use position::{PageLength, Position};
-use progress::Progress;
+use progress::StallGuard;
+pub(crate) use read_ahead::ReadAhead;
+use read_ahead::{MIN_OVERLAP, Rebase};
 use reread::Reread;
-pub(crate) use rows::Taken;
+pub(crate) use rows::Selection;
 use settling::Settling;
-use undated::Undated;
+use undated::UndatedScan;
 use window::Window;
 
 use crate::clocks::Clocks;
-use crate::cursor::{Cursor, Memory, Step};
-use crate::decode::Page;
+use crate::cursor::{Cursor, CursorUpdate, Retention};
 use crate::emit::Emit;
+use crate::page::decode::Page;
 use crate::query::{MAX_PAGE_SIZE, RunQuery};
 use crate::run::Id;
 
@@ -135,7 +135,7 @@ pub(crate) struct Incidents {
 pub(crate) struct Walk {
     query: RunQuery,
     rules: Rules,
-    memory: Memory,
+    memory: Retention,
     deep_offset: u64,
     state: State,
     /// How far the rows of the responses go that were taken. What has been handed out of them
@@ -146,7 +146,7 @@ pub(crate) struct Walk {
     /// Where the walk was last in the whole list, or would be if nothing had changed since.
     position: u64,
     /// The last change of the anchor by choice.
-    nearer: Option<Nearer>,
+    nearer: Option<Rebase>,
     page_length: PageLength,
     /// In how many rows pages asked for ahead overlap.
     overlap_guess: u64,
@@ -159,7 +159,7 @@ pub(crate) struct Walk {
     /// Whether a start has had digits beyond the millisecond.
     has_finer_starts: bool,
     settling: Settling,
-    progress: Progress,
+    progress: StallGuard,
     incidents: Incidents,
 }
 
@@ -190,7 +190,7 @@ enum State {
     /// Unfinished runs are read again.
     Rereading(Reread),
     /// Runs without a start are looked for.
-    LookingForUndated(Undated),
+    LookingForUndated(UndatedScan),
     /// Nothing new came, though `total` says that there is more: the next request looks
     /// behind the rows that came. After it, the walk asks again what it asked before.
     Probing {
@@ -219,8 +219,8 @@ enum Probe {
 
 impl Rules {
     /// Which runs a cursor of such a walk remembers.
-    pub(crate) fn memory(&self, query: &RunQuery) -> Memory {
-        Memory {
+    pub(crate) fn memory(&self, query: &RunQuery) -> Retention {
+        Retention {
             direction: Direction::new(query.descending),
             lookback: self.lookback,
             skips_rows: query.offset > 0,
@@ -242,7 +242,7 @@ impl Walk {
             nearer: None,
             page_length: PageLength::AsAsked,
             overlap_guess: MIN_OVERLAP,
-            progress: Progress::new(&cursor),
+            progress: StallGuard::new(&cursor),
             settling: Settling::new(cursor.watermark()),
             cursor,
             probe: Probe::NotSent,
@@ -256,7 +256,7 @@ impl Walk {
             return walk;
         }
         if query.undated_first {
-            walk.state = State::LookingForUndated(Undated::default());
+            walk.state = State::LookingForUndated(UndatedScan::default());
         } else {
             walk.begin();
         }
@@ -328,7 +328,7 @@ impl Walk {
     /// # Errors
     ///
     /// [`Broken`] if there is no way to go on. The walk is over then.
-    pub(crate) fn take(&mut self, request: PageRequest, page: &Page) -> Result<Taken, Broken> {
+    pub(crate) fn take(&mut self, request: PageRequest, page: &Page) -> Result<Selection, Broken> {
         self.see_times(page);
         match &self.state {
             State::Rereading(_) => return Ok(self.take_reread(request, page)),
@@ -336,9 +336,9 @@ impl Walk {
             State::LookingForUndated(_) => return self.take_undated(request, page),
             State::Probing { .. } => {
                 self.take_probe(page);
-                return Ok(Taken::default());
+                return Ok(Selection::default());
             }
-            State::Waiting | State::Done => return Ok(Taken::default()),
+            State::Waiting | State::Done => return Ok(Selection::default()),
             State::Start { .. }
             | State::Reading(_)
             | State::Anchored { .. }
@@ -351,13 +351,13 @@ impl Walk {
                 Some(reached) if self.progress.has_reached_any() => self.go_to(reached),
                 _ => self.begin_pass(),
             }
-            return Ok(Taken::default());
+            return Ok(Selection::default());
         }
         match &self.state {
             &State::Start { lead } => match self.larger_lead(lead, page) {
                 Some(lead) => {
                     self.state = State::Start { lead };
-                    Ok(Taken::default())
+                    Ok(Selection::default())
                 }
                 None => self.accept(request, page, None),
             },
@@ -382,9 +382,9 @@ impl Walk {
                     step: step.saturating_mul(2),
                     reached,
                 };
-                Ok(Taken::default())
+                Ok(Selection::default())
             }
-            _ => Ok(Taken::default()),
+            _ => Ok(Selection::default()),
         }
     }
 
@@ -504,14 +504,17 @@ impl Walk {
     }
 
     /// Notes that runs to be read again are not there.
-    fn miss(&mut self, missing: Vec<Id>, page: &Page) -> Vec<Step> {
+    fn miss(&mut self, missing: Vec<Id>, page: &Page) -> Vec<CursorUpdate> {
         let now = page.clocks.as_ref().map(Clocks::now);
-        let Some(now) = now.filter(direction::can_be_told) else {
+        let Some(now) = now.filter(can_be_told) else {
             return Vec::new();
         };
         let gone = missing.iter().filter(|id| self.cursor.is_gone(id, now));
         self.incidents.vanished += gone.count() as u64;
-        missing.into_iter().map(|id| Step::miss(id, now)).collect()
+        missing
+            .into_iter()
+            .map(|id| CursorUpdate::miss(id, now))
+            .collect()
     }
 
     /// Sets out for the rows that started at `reached` or beyond: by their start, or else by
@@ -573,7 +576,7 @@ impl Walk {
         request: PageRequest,
         page: &Page,
         reached: Option<DateTime<Utc>>,
-    ) -> Result<Taken, Broken> {
+    ) -> Result<Selection, Broken> {
         self.check_stall(request)?;
         let rows = page.row_count();
         let here = self.counted_from_here(request);
@@ -610,7 +613,7 @@ impl Walk {
                     offset: request.offset + rows as u64,
                     from: Box::new(std::mem::replace(&mut self.state, State::Done)),
                 };
-                return Ok(Taken::default());
+                return Ok(Selection::default());
             }
             (After::Doubtful, Probe::FoundNothing) | (After::End, _) => false,
             (After::More, _) => !self.has_seen_enough(page),
@@ -620,7 +623,7 @@ impl Walk {
         });
         if taken.is_unsorted {
             self.note_unsorted(request)?;
-            return Ok(Taken::default());
+            return Ok(Selection::default());
         }
         self.has_finer_starts |= taken.has_finer_starts;
         let skips = self.skip(page, skipped);
@@ -647,7 +650,7 @@ impl Walk {
 
     /// What the rows do to the cursor that the query's offset leaves out: those that started in
     /// the same millisecond as the first one that is not.
-    fn skip(&self, page: &Page, skipped: usize) -> Vec<Step> {
+    fn skip(&self, page: &Page, skipped: usize) -> Vec<CursorUpdate> {
         let first = page.entry(skipped).and_then(|entry| entry.start);
         let Some(first) = first else {
             return Vec::new();
@@ -655,7 +658,9 @@ impl Walk {
         let same = |start: &DateTime<Utc>| self.memory.direction.side(*start, first) == Side::Same;
         let skipped = page.entries().take(skipped);
         let steps = skipped.filter_map(|entry| Some((entry.id, entry.start.filter(same)?)));
-        steps.map(|(id, start)| Step::skip(id, start)).collect()
+        steps
+            .map(|(id, start)| CursorUpdate::skip(id, start))
+            .collect()
     }
 
     /// Whether a pass that only looks for unfinished runs has found them all with this page.
@@ -670,7 +675,7 @@ impl Walk {
 
     /// Looks which of the runs to be read again a page shows. Those that no page of the whole
     /// pass has shown are missing.
-    fn see(&mut self, page: &Page, is_last: bool) -> Vec<Step> {
+    fn see(&mut self, page: &Page, is_last: bool) -> Vec<CursorUpdate> {
         if self.unseen.is_empty() {
             return Vec::new();
         }
@@ -685,7 +690,7 @@ impl Walk {
     }
 
     /// The list moved: looks for the place to go on from.
-    fn drift(&mut self, reached: Option<DateTime<Utc>>) -> Result<Taken, Broken> {
+    fn drift(&mut self, reached: Option<DateTime<Utc>>) -> Result<Selection, Broken> {
         self.note_drift()?;
         self.probe = Probe::NotSent;
         match reached {
@@ -696,7 +701,7 @@ impl Walk {
             // No run had a start: what has been handed out is known by its ID.
             None => self.start(),
         }
-        Ok(Taken::default())
+        Ok(Selection::default())
     }
 }
 

@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
-use super::ahead::Nearer;
+use super::read_ahead::Rebase;
 use super::window::Window;
 use super::{PageRequest, Side, State, Walk};
-use crate::decode::Page;
+use crate::page::decode::Page;
 use crate::query::MAX_PAGE_SIZE;
 use crate::run::Id;
 
@@ -146,7 +146,7 @@ impl Walk {
         let by = position.offset - ties;
         self.incidents.reanchors += 1;
         let anchor = direction.bound_before(start);
-        self.nearer = Some(Nearer {
+        self.nearer = Some(Rebase {
             from: position.anchor,
             to: anchor,
             by,

@@ -31,7 +31,7 @@ struct Achieved {
 
 /// How far a walk has come, and how often it has tried since.
 #[derive(Debug, Default)]
-pub(super) struct Progress {
+pub(super) struct StallGuard {
     achieved: Achieved,
     drifts: u32,
     pages: u32,
@@ -40,7 +40,7 @@ pub(super) struct Progress {
     shown: Option<DateTime<Utc>>,
 }
 
-impl Progress {
+impl StallGuard {
     pub(super) fn new(cursor: &Cursor) -> Self {
         let mut progress = Self::default();
         progress.measure(cursor, None, Direction::Ascending);

@@ -10,11 +10,11 @@ use chrono::{DateTime, Utc};
 
 use super::window::{Coverage, Window};
 use super::{
-    Direction, PageRequest, Side, State, Taken, Walk, is_full, is_out_of_bounds, last_start,
+    Direction, PageRequest, Selection, Side, State, Walk, is_full, is_out_of_bounds, last_start,
     promises_more,
 };
-use crate::decode::Page;
-use crate::emit::Known;
+use crate::emit::SeenState;
+use crate::page::decode::Page;
 use crate::query::MAX_PAGE_SIZE;
 use crate::run::Id;
 
@@ -39,7 +39,7 @@ enum Reading {
     Range,
     /// What lies behind a page that is shorter than it could be, though the service says that
     /// there is more.
-    Behind(Doubt),
+    CatchUp(Doubt),
     /// The first start alone, as it does not fit on a page.
     Window(Window),
 }
@@ -81,7 +81,7 @@ impl Reread {
     pub(super) fn request(&self, direction: Direction, page_size: u64) -> PageRequest {
         match &self.reading {
             Reading::Window(window) => window.request(),
-            Reading::Behind(doubt) => PageRequest {
+            Reading::CatchUp(doubt) => PageRequest {
                 offset: doubt.request.offset + doubt.seen.len() as u64,
                 ..doubt.request
             },
@@ -153,14 +153,14 @@ impl Shown<'_> {
 
 impl Walk {
     /// Takes a page of runs that are read again.
-    pub(super) fn take_reread(&mut self, request: PageRequest, page: &Page) -> Taken {
+    pub(super) fn take_reread(&mut self, request: PageRequest, page: &Page) -> Selection {
         let State::Rereading(mut reread) = std::mem::replace(&mut self.state, State::Done) else {
-            return Taken::default();
+            return Selection::default();
         };
         if is_out_of_bounds(request, page, self.memory.direction) {
             self.ignores_anchors = true;
             self.begin_pass();
-            return Taken::default();
+            return Selection::default();
         }
         let useful = page
             .entries()
@@ -168,7 +168,7 @@ impl Walk {
             .count();
         let mut taken = self.select(page, 0, page.row_count(), |entry, _| {
             match self.cursor.known(entry.id) {
-                Known::Open(open) if entry.run.is_some() => Some(Known::Open(open)),
+                SeenState::Open(open) if entry.run.is_some() => Some(SeenState::Open(open)),
                 _ => None,
             }
         });
@@ -178,7 +178,7 @@ impl Walk {
                 let last = last_start(page).filter(|_| !taken.is_unsorted);
                 self.take_range(&mut reread, request, page, last, useful as u64)
             }
-            Reading::Behind(doubt) => self.resolve(&mut reread, &doubt, page),
+            Reading::CatchUp(doubt) => self.resolve(&mut reread, &doubt, page),
             Reading::Window(window) => self.take_first(&mut reread, window, request, page),
         };
         taken.steps.extend(self.miss(missing, page));
@@ -211,7 +211,7 @@ impl Walk {
             return self.cover_part(reread, &doubt, true);
         }
         if promises_more(request, page) && rows > 0 && doubt.seen.len() == rows {
-            reread.reading = Reading::Behind(doubt);
+            reread.reading = Reading::CatchUp(doubt);
             return Vec::new();
         }
         self.cover_all(reread, &doubt)
@@ -306,7 +306,7 @@ impl Walk {
     }
 
     fn is_open(&self, id: &Id) -> bool {
-        matches!(self.cursor.known(id), Known::Open(_))
+        matches!(self.cursor.known(id), SeenState::Open(_))
     }
 
     /// The runs that would have been seen if they were still there.

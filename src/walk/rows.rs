@@ -5,22 +5,22 @@ use std::ops::Range;
 
 use chrono::{DateTime, Utc};
 
-use super::direction::is_finer;
 use super::{Direction, Side, Walk};
-use crate::cursor::{Step, Then};
-use crate::decode::{Entry, Page};
-use crate::emit::{Emit, Known};
+use crate::cursor::{CursorUpdate, Disposition};
+use crate::direction::is_finer;
+use crate::emit::{Emit, SeenState};
+use crate::page::decode::{Entry, Page};
 
 /// What to do with the rows of an answer.
 #[derive(Debug, Default)]
-pub(crate) struct Taken {
+pub(crate) struct Selection {
     /// Hand out these, counted over all rows of the page, readable or not, from the first one
     /// that is handed out …
     pub(crate) rows: Range<usize>,
     /// … but not these among them, in ascending order.
     pub(crate) left_out: Vec<usize>,
     /// What the rows do to the cursor, in their order.
-    pub(crate) steps: Vec<Step>,
+    pub(crate) steps: Vec<CursorUpdate>,
     /// How many of those left out had been dealt with before.
     pub(super) duplicates: u64,
     /// How many of those handed out appeared behind the watermark.
@@ -31,7 +31,7 @@ pub(crate) struct Taken {
     pub(super) has_finer_starts: bool,
 }
 
-impl Taken {
+impl Selection {
     /// Whether the row at this index of the page is to be handed out.
     pub(crate) fn includes(&self, index: usize) -> bool {
         self.rows.contains(&index) && self.left_out.binary_search(&index).is_err()
@@ -81,14 +81,14 @@ impl Walk {
         page: &Page,
         from: usize,
         overlap: usize,
-        known: impl Fn(&Entry<'_>, bool) -> Option<Known>,
-    ) -> Taken {
+        known: impl Fn(&Entry<'_>, bool) -> Option<SeenState>,
+    ) -> Selection {
         let mut left = self.remaining();
         let takes_all = self.takes_all();
-        let mut taken = Taken {
+        let mut taken = Selection {
             rows: from..from,
             steps: Vec::with_capacity(page.row_count().saturating_sub(from)),
-            ..Taken::default()
+            ..Selection::default()
         };
         // Rows of this page that are dealt with here: while the service looks its list through, a
         // run may get its start and come behind it again. The finish they had is kept.
@@ -108,15 +108,17 @@ impl Walk {
             if !undated.is_empty()
                 && let Some(&finished_at) = undated.get(entry.id)
             {
-                known = entry.start.map(|_| Known::Closed { finished_at });
+                known = entry.start.map(|_| SeenState::Closed { finished_at });
             }
-            let is_new = known == Some(Known::New) && entry.start.is_some();
+            let is_new = known == Some(SeenState::New) && entry.start.is_some();
             if takes_all && is_new && self.query.spans(entry.start) {
                 // What is below comes to the same for nearly every row there is, and takes
                 // longer.
                 left -= 1;
                 taken.late += u64::from(!is_beyond && self.is_late(&entry));
-                taken.steps.push(Step::hand_out(entry.id, entry.start));
+                taken
+                    .steps
+                    .push(CursorUpdate::hand_out(entry.id, entry.start));
                 continue;
             }
             let step = known.and_then(|known| self.step(&entry, known, page));
@@ -126,14 +128,14 @@ impl Walk {
                     undated.insert(entry.id, step.finished_at);
                 }
                 left -= 1;
-                taken.late += u64::from(known == Some(Known::New) && self.is_late(&entry));
+                taken.late += u64::from(known == Some(SeenState::New) && self.is_late(&entry));
             } else {
                 if taken.rows.start == index {
                     taken.rows.start = index + 1;
                 } else {
                     taken.left_out.push(index);
                 }
-                let is_repeated = index >= overlap && known != Some(Known::New);
+                let is_repeated = index >= overlap && known != Some(SeenState::New);
                 taken.duplicates += u64::from(is_repeated);
             }
             taken.steps.extend(step);
@@ -156,17 +158,17 @@ impl Walk {
     /// What is known of a run, or `None` if its row is of no interest: it lies where the cursor
     /// has forgotten what it dealt with, or has lost its start.
     #[inline]
-    pub(super) fn what_is_known(&self, entry: &Entry<'_>, is_beyond: bool) -> Option<Known> {
+    pub(super) fn what_is_known(&self, entry: &Entry<'_>, is_beyond: bool) -> Option<SeenState> {
         let Some(start) = entry.start else {
-            let is_new = self.cursor.known(entry.id) == Known::New;
-            return is_new.then_some(Known::New);
+            let is_new = self.cursor.known(entry.id) == SeenState::New;
+            return is_new.then_some(SeenState::New);
         };
         if is_beyond && !self.cursor.knows_strays() {
-            return Some(Known::New);
+            return Some(SeenState::New);
         }
         let known = self.cursor.known(entry.id);
         let is_forgotten = self.cursor.has_forgotten(start, self.memory.direction);
-        (known != Known::New || !is_forgotten).then_some(known)
+        (known != SeenState::New || !is_forgotten).then_some(known)
     }
 
     /// Whether each new row is handed out and dealt with, whatever is in it.
@@ -184,15 +186,15 @@ impl Walk {
 
     /// What a row does to the cursor, if anything.
     #[inline]
-    fn step(&self, entry: &Entry<'_>, known: Known, page: &Page) -> Option<Step> {
-        let mut step = Step::hand_out(entry.id, entry.start);
+    fn step(&self, entry: &Entry<'_>, known: SeenState, page: &Page) -> Option<CursorUpdate> {
+        let mut step = CursorUpdate::hand_out(entry.id, entry.start);
         if !self.query.spans(entry.start) {
             // The service ignores bounds, or a split ends here: the walk passes over the row.
             step.hand_out = false;
-            return (known == Known::New).then_some(step);
+            return (known == SeenState::New).then_some(step);
         }
         let Some(run) = entry.run else {
-            return (known == Known::New).then_some(step);
+            return (known == SeenState::New).then_some(step);
         };
         let emit = self.rules.emit;
         let is_wanted = self.query.wants(&run.status);
@@ -201,7 +203,7 @@ impl Walk {
         });
         step.hand_out = verdict.hand_out;
         match verdict.open {
-            Some(open) => step.then = Then::Open(open),
+            Some(open) => step.then = Disposition::Open(open),
             None if emit != Emit::Snapshot => step.finished_at = run.finished_at,
             None => {}
         }
@@ -209,15 +211,15 @@ impl Walk {
             // Without a start there is no way to find it again: it will come with one.
             _ if entry.start.is_none() => true,
             _ if self.cursor.knows_undated(entry.id) => false,
-            (Known::Closed { .. }, Then::Close) => true,
-            (Known::Open(before), Then::Open(after)) => before == after,
+            (SeenState::Closed { .. }, Disposition::Close) => true,
+            (SeenState::Open(before), Disposition::Open(after)) => before == after,
             _ => false,
         };
         (step.hand_out || !changes_nothing).then_some(step)
     }
 
     /// Moves on over the rows of a page.
-    pub(super) fn note(&mut self, taken: &Taken, page: &Page) {
+    pub(super) fn note(&mut self, taken: &Selection, page: &Page) {
         self.cursor.advance(&taken.steps, &self.memory);
         self.see_finishes(page);
         self.incidents.duplicates += taken.duplicates;

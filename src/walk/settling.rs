@@ -7,8 +7,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Walk;
 use crate::clocks::Clocks;
-use crate::decode::Page;
-use crate::emit::{Emit, Known};
+use crate::emit::{Emit, SeenState};
+use crate::page::decode::Page;
 use crate::run::{Id, RunSummary};
 
 /// How long after its finish the cost of a run may still change.
@@ -69,7 +69,7 @@ impl Walk {
         }
         let Some(clocks) = page.clocks else { return };
         for run in &page.rows {
-            let is_open = || matches!(self.cursor.known(&run.id), Known::Open(_));
+            let is_open = || matches!(self.cursor.known(&run.id), SeenState::Open(_));
             match run.finished_at.filter(|_| run.is_finished()) {
                 Some(finished_at) if is_open() => {
                     let seen = self.settling.seen.entry(run.id.clone());

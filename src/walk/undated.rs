@@ -4,9 +4,9 @@
 //! walk reads from one end to the first run that has a start, and if there was none without,
 //! from the other.
 
-use super::{Broken, Direction, PageRequest, State, Taken, Walk, begins_undated_with, is_full};
-use crate::decode::{Entry, Page};
-use crate::emit::Known;
+use super::{Broken, Direction, PageRequest, Selection, State, Walk, begins_undated_with, is_full};
+use crate::emit::SeenState;
+use crate::page::decode::{Entry, Page};
 use crate::query::MAX_PAGE_SIZE;
 use crate::run::Id;
 
@@ -15,20 +15,20 @@ const FIRST_LIMIT: u64 = 10;
 
 /// How far the look has come.
 #[derive(Debug, Clone)]
-pub(super) struct Undated {
+pub(super) struct UndatedScan {
     /// From which end on the list is read: first the newest, as such runs are new.
     direction: Direction,
     /// The offset and the ID of the last row, with which the next page begins.
     last: Option<(u64, Id)>,
 }
 
-impl Default for Undated {
+impl Default for UndatedScan {
     fn default() -> Self {
         Self::from_end(Direction::Descending)
     }
 }
 
-impl Undated {
+impl UndatedScan {
     fn from_end(direction: Direction) -> Self {
         Self {
             direction,
@@ -62,9 +62,9 @@ impl Walk {
         &mut self,
         request: PageRequest,
         page: &Page,
-    ) -> Result<Taken, Broken> {
-        let State::LookingForUndated(Undated { direction, last }) = &self.state else {
-            return Ok(Taken::default());
+    ) -> Result<Selection, Broken> {
+        let State::LookingForUndated(UndatedScan { direction, last }) = &self.state else {
+            return Ok(Selection::default());
         };
         let (direction, overlap) = (*direction, usize::from(last.is_some()));
         let expected = last.as_ref().map(|(_, last)| last);
@@ -74,8 +74,8 @@ impl Walk {
         self.check_stall(request)?;
         // The others are of no interest here: nobody has dealt with them.
         let taken = self.select(page, overlap, page.row_count(), |entry, _| {
-            let is_new = is_undated(entry) && self.cursor.known(entry.id) == Known::New;
-            is_new.then_some(Known::New)
+            let is_new = is_undated(entry) && self.cursor.known(entry.id) == SeenState::New;
+            is_new.then_some(SeenState::New)
         });
         self.note(&taken, page);
         self.measure_progress(None, None);
@@ -86,13 +86,13 @@ impl Walk {
             _ if self.remaining() == 0 => self.state = State::Done,
             Some(last) if goes_on => {
                 let offset = request.offset + page.row_count() as u64 - 1;
-                self.state = State::LookingForUndated(Undated {
+                self.state = State::LookingForUndated(UndatedScan {
                     direction,
                     last: Some((offset, last.clone())),
                 });
             }
             _ if !found_some && direction == Direction::Descending => {
-                self.state = State::LookingForUndated(Undated::from_end(Direction::Ascending));
+                self.state = State::LookingForUndated(UndatedScan::from_end(Direction::Ascending));
             }
             _ => self.begin(),
         }
@@ -100,10 +100,10 @@ impl Walk {
     }
 
     /// The list moved: begins with its end once more. What has been handed out is known.
-    fn look_again(&mut self, direction: Direction) -> Result<Taken, Broken> {
+    fn look_again(&mut self, direction: Direction) -> Result<Selection, Broken> {
         self.note_drift()?;
-        self.state = State::LookingForUndated(Undated::from_end(direction));
-        Ok(Taken::default())
+        self.state = State::LookingForUndated(UndatedScan::from_end(direction));
+        Ok(Selection::default())
     }
 }
 

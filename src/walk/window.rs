@@ -14,11 +14,11 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 
-use super::direction::{Millisecond, is_finer};
 use super::{
-    Broken, PageRequest, Side, State, Taken, Walk, is_full, is_out_of_bounds, promises_more,
+    Broken, PageRequest, Selection, Side, State, Walk, is_full, is_out_of_bounds, promises_more,
 };
-use crate::decode::Page;
+use crate::direction::{Millisecond, is_finer};
+use crate::page::decode::Page;
 use crate::query::MAX_PAGE_SIZE;
 use crate::run::Id;
 
@@ -129,7 +129,7 @@ impl Walk {
         &mut self,
         request: PageRequest,
         page: &Page,
-    ) -> Result<Taken, Broken> {
+    ) -> Result<Selection, Broken> {
         let direction = self.memory.direction;
         let state = std::mem::replace(&mut self.state, State::Done);
         let State::ReadingWindow {
@@ -138,12 +138,12 @@ impl Walk {
             from,
         } = state
         else {
-            return Ok(Taken::default());
+            return Ok(Selection::default());
         };
         if is_out_of_bounds(request, page, direction) {
             self.ignores_anchors = true;
             self.state = State::Reading(from);
-            return Ok(Taken::default());
+            return Ok(Selection::default());
         }
         let is_here = |start| direction.side(start, reached) == Side::Same;
         let mut taken = self.select(page, 0, page.row_count(), |entry, is_beyond| {

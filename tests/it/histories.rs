@@ -27,9 +27,9 @@ use list::{Change, List, millis, seconds, time};
 /// run started.
 const BEGINNING: i64 = 3_600_700;
 /// More requests than any history takes.
-const MOST_REQUESTS: u64 = 1500;
+const MAX_REQUESTS: u64 = 1500;
 /// Longer than any walk takes.
-const LONGEST_WALK: Duration = Duration::from_secs(1800);
+const MAX_WALK: Duration = Duration::from_secs(1800);
 
 /// A history, and how it is read.
 #[derive(Debug, Clone)]
@@ -153,7 +153,7 @@ impl World {
         }
         self.answered_at = Some(now);
         self.log.push(format!("request {number} at {now}"));
-        if number > MOST_REQUESTS {
+        if number > MAX_REQUESTS {
             self.fail(Err("the walk does not end".into()));
         }
         self.happen(number, false, store);
@@ -311,7 +311,7 @@ impl Story {
             advance(seconds(walk.pause)).await;
             lock(world).begin_walk(*walk, &cursor, millis(emulator.now()));
             let read = self.walk(*walk, &cursor, emulator, world);
-            let ended = timeout(LONGEST_WALK, read).await;
+            let ended = timeout(MAX_WALK, read).await;
             let reader = ended.map_err(|_| "the walk does not end".to_owned())??;
             let stats = reader.stats();
             told.retries += stats.retries;

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use super::history::{Run, Service, Total, settling, time};
 use super::*;
 use crate::RunStatus;
-use crate::cursor::Trail;
+use crate::cursor::CursorTracker;
 
 /// Late enough for every run to have settled.
 const NOW: i64 = 100_000_000;
@@ -100,10 +100,10 @@ impl Reader {
             follow: self.polls > 0,
         };
         let wire = self.query.clone().widened();
-        let cursor = self.cursor.of_walk(&self.query, self.emit).unwrap();
-        let mut trail = Trail::new(cursor.clone(), rules.memory(&self.query));
+        let cursor = self.cursor.bind(&self.query, self.emit).unwrap();
+        let mut trail = CursorTracker::new(cursor.clone(), rules.memory(&self.query));
         let mut walk = Walk::new(&self.query, rules, cursor);
-        let mut ahead = Ahead::new(self.concurrency);
+        let mut ahead = ReadAhead::new(self.concurrency);
         let (mut requests, mut items, mut polls) = (0, 0, 0);
         'walk: while items < stop_after {
             match walk.next() {
@@ -657,7 +657,7 @@ fn deleted_unfinished_runs_are_forgotten_though_the_total_is_a_little_too_large(
 /// A list that stands still, on pages of 2 to 901 rows whatever is asked for.
 fn requests_for_pages_of_any_length(list: &List, concurrency: usize, seed: u64) -> usize {
     let (mut walk, mut ahead, mut dice) =
-        (walk(&query()), Ahead::new(concurrency), Dice::new(seed));
+        (walk(&query()), ReadAhead::new(concurrency), Dice::new(seed));
     let (mut ids, mut requests) = (Vec::new(), 0);
     loop {
         ahead.fill(&walk, |request| {
@@ -719,7 +719,7 @@ fn page_of_quiet_list(rows: u64, request: PageRequest) -> Page {
 fn a_quiet_walk_of_a_million_runs_takes_hardly_more_requests_than_it_must() {
     let rows = 1_000_000;
     for concurrency in [1, 8] {
-        let (mut walk, mut ahead) = (walk(&query()), Ahead::new(concurrency));
+        let (mut walk, mut ahead) = (walk(&query()), ReadAhead::new(concurrency));
         let (mut came, mut requests) = (0, 0_u64);
         loop {
             ahead.fill(&walk, |request| {
@@ -822,7 +822,7 @@ fn a_row_that_cannot_be_read_outside_of_the_times_is_no_error() {
             expected.reverse();
         }
         let body = json!({"data": {"total": 4, "limit": 1000, "offset": 0, "items": rows}});
-        let page = crate::decode::page(body.to_string().as_bytes()).unwrap();
+        let page = crate::page::decode::page(body.to_string().as_bytes()).unwrap();
         let taken = walk.take(next_request(&walk), &page).unwrap();
         let came = (0..4).filter(|index| taken.includes(*index));
         let came: Vec<_> = came

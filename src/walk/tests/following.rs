@@ -228,8 +228,8 @@ fn some(list: &[Row], indices: &[usize], request: PageRequest) -> Page {
 
 fn missing(walk: &Walk) -> usize {
     let open = |(id, _): (&Id, _)| walk.cursor.known(id);
-    let is_missing = |known: &crate::emit::Known| match known {
-        crate::emit::Known::Open(open) => open.missing_since.is_some(),
+    let is_missing = |known: &crate::emit::SeenState| match known {
+        crate::emit::SeenState::Open(open) => open.missing_since.is_some(),
         _ => false,
     };
     walk.cursor.open().map(open).filter(is_missing).count()
@@ -336,7 +336,7 @@ fn a_cursor_knows_the_finish_of_runs_only_where_they_are_read_again() {
         walk.take(request, &page).unwrap();
         let known = walk.cursor.known(&"run0".into());
         let finished_at = expected;
-        assert_eq!(known, crate::emit::Known::Closed { finished_at });
+        assert_eq!(known, crate::emit::SeenState::Closed { finished_at });
     }
 }
 

@@ -11,7 +11,7 @@ use proptest::test_runner::{TestError, TestRunner};
 use serde_json::json;
 
 use crate::clocks::Clocks;
-use crate::cursor::Trail;
+use crate::cursor::CursorTracker;
 use crate::{RunStatus, RunSummary};
 
 use super::*;
@@ -368,7 +368,7 @@ impl Service {
             desc: Some(wire.descending),
             rows,
             unreadable: Vec::new(),
-            texts: None,
+            raw_rows: None,
             clocks: Some(Clocks {
                 // Whole seconds, as in HTTP's `Date`.
                 service: self
@@ -626,7 +626,7 @@ impl Story {
     fn play(&self, without: Without) -> Result<Cases, TestCaseError> {
         let mut service = self.service.clone();
         let (mut duties, mut given) = (Duties::default(), Given::default());
-        let mut cursor = Cursor::default().of_walk(&self.query, self.emit).unwrap();
+        let mut cursor = Cursor::default().bind(&self.query, self.emit).unwrap();
         for stop_after in &self.walks {
             cursor = self.walk(
                 *stop_after,
@@ -684,10 +684,10 @@ impl Story {
             Without::WidenedFilter => self.query.clone(),
             _ => self.query.clone().widened(),
         };
-        let mut trail = Trail::new(cursor.clone(), self.rules().memory(&self.query));
+        let mut trail = CursorTracker::new(cursor.clone(), self.rules().memory(&self.query));
         let mut walk = Walk::new(&self.query, self.rules(), cursor);
         walk.deep_offset = self.deep_offset;
-        let mut ahead = Ahead::new(self.concurrency);
+        let mut ahead = ReadAhead::new(self.concurrency);
         let (mut items, mut polls) = (0, 0);
         duties.begin(self, service, &walk.cursor);
         given.furthest = None;
@@ -774,7 +774,7 @@ impl Story {
     /// first.
     fn answer_first(
         &self,
-        ahead: &mut Ahead<Answer>,
+        ahead: &mut ReadAhead<Answer>,
         service: &mut Service,
         duties: &mut Duties,
         given: &mut Given,

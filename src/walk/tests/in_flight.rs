@@ -2,7 +2,7 @@
 
 use super::*;
 
-type InFlight = Ahead<PageRequest>;
+type InFlight = ReadAhead<PageRequest>;
 
 /// Asks for as many pages as there may be: where they begin, and their limits.
 fn fill(ahead: &mut InFlight, walk: &Walk) -> Vec<(u64, u64)> {
@@ -21,7 +21,7 @@ fn take(ahead: &mut InFlight, walk: &mut Walk, list: &List) -> usize {
 
 /// A walk that has taken its first page, and what it asks for then.
 fn second(query: &RunQuery, list: &List, set: impl Fn(&mut Walk)) -> Vec<(u64, u64)> {
-    let (mut walk, mut ahead) = (walk(query), Ahead::new(4));
+    let (mut walk, mut ahead) = (walk(query), ReadAhead::new(4));
     assert_eq!(fill(&mut ahead, &walk).len(), 1);
     take(&mut ahead, &mut walk, list);
     set(&mut walk);
@@ -74,7 +74,7 @@ fn a_short_page_says_how_long_the_next_ones_are() {
 #[test]
 fn after_a_wrong_guess_pages_double_again() {
     let mut list = List::of(1000);
-    let (mut walk, mut ahead) = (walk(&query().page_size(10)), Ahead::new(8));
+    let (mut walk, mut ahead) = (walk(&query().page_size(10)), ReadAhead::new(8));
     fill(&mut ahead, &walk);
     take(&mut ahead, &mut walk, &list);
     assert_eq!(fill(&mut ahead, &walk).len(), 8);
@@ -94,7 +94,7 @@ fn after_a_wrong_guess_pages_double_again() {
 #[test]
 fn a_guess_that_was_too_careful_is_no_reason_to_ask_again() {
     let list = List::of(1000);
-    let (mut walk, mut ahead) = (walk(&query().page_size(10)), Ahead::new(4));
+    let (mut walk, mut ahead) = (walk(&query().page_size(10)), ReadAhead::new(4));
     fill(&mut ahead, &walk);
     take(&mut ahead, &mut walk, &list);
     walk.overlap_guess = 5;
@@ -110,7 +110,7 @@ fn a_guess_that_was_too_careful_is_no_reason_to_ask_again() {
 fn pages_of_runs_without_a_start_begin_with_the_last_of_them() {
     let mut list = List::of(0);
     list.rows = (0..100).map(|n| (format!("run{n}"), None)).collect();
-    let (mut walk, mut ahead) = (walk(&query().page_size(10)), Ahead::new(4));
+    let (mut walk, mut ahead) = (walk(&query().page_size(10)), ReadAhead::new(4));
     fill(&mut ahead, &walk);
     take(&mut ahead, &mut walk, &list);
     let asked = fill(&mut ahead, &walk);

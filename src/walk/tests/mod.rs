@@ -1,4 +1,3 @@
-mod ahead;
 mod anchor;
 mod circles;
 mod exact;
@@ -9,6 +8,7 @@ mod length;
 mod offset;
 mod overlap;
 mod patience;
+mod read_ahead;
 mod trouble;
 mod undated;
 mod window;
@@ -121,14 +121,14 @@ impl List {
             desc: Some(descending),
             rows: rows.map(json).collect(),
             unreadable: Vec::new(),
-            texts: None,
+            raw_rows: None,
             clocks: None,
         }
     }
 }
 
 /// The IDs a walk takes of a page.
-fn ids_of(page: &Page, taken: &Taken) -> Vec<String> {
+fn ids_of(page: &Page, taken: &Selection) -> Vec<String> {
     let rows = taken.rows.clone().filter(|index| taken.includes(*index));
     rows.map(|index| page.rows[index].id.to_string()).collect()
 }
@@ -445,7 +445,7 @@ fn a_service_that_never_answers_alike_is_no_loop() {
     other.total = Some(50);
     let mut answers = 0;
     while let Next::Fetch(request) = walk.next() {
-        // Behind the anchor, the rows handed out; anywhere else, a row that does not follow.
+        // CatchUp the anchor, the rows handed out; anywhere else, a row that does not follow.
         let page = match request.offset {
             0 => list.answer(PageRequest {
                 limit: 5,

@@ -92,7 +92,7 @@ fn a_row_that_is_left_out_is_known_only_if_it_started_with_the_first() {
         let request = next_request(&walk);
         walk.take(request, &list.answer(request)).unwrap();
     }
-    let known = |run: &str| walk.cursor.known(&run.into()) != crate::emit::Known::New;
+    let known = |run: &str| walk.cursor.known(&run.into()) != crate::emit::SeenState::New;
     let known = ["run0", "run1", "run2", "run3"].map(known);
     assert_eq!(known, [false, false, true, true]);
 }

@@ -46,7 +46,7 @@ fn pages_in_flight_are_counted_from_the_new_anchor() {
     let request = PageRequest::rows(150, 10);
     assert_eq!(walk.counted_from_here(request), request);
     let to = DateTime::from_timestamp_millis(5).unwrap();
-    walk.nearer = Some(Nearer {
+    walk.nearer = Some(Rebase {
         from: None,
         to,
         by: 100,

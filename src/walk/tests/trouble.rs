@@ -20,7 +20,7 @@ struct Read {
 fn read(story: &Story, mut change: impl FnMut(usize, usize, &mut Service)) -> Read {
     let mut service = story.service.clone();
     let wire = story.query.clone().widened();
-    let cursor = Cursor::default().of_walk(&story.query, story.emit).unwrap();
+    let cursor = Cursor::default().bind(&story.query, story.emit).unwrap();
     let mut walk = Walk::new(&story.query, story.rules(), cursor);
     let (mut look, mut in_look) = (0, 0);
     let mut read = Read {
@@ -209,7 +209,7 @@ fn unreadable(id: &str, start: i64) -> String {
 fn page(rows: &[String], total: usize, limit: u64) -> Page {
     let rows = rows.join(",");
     let body = format!(r#"{{"data":{{"total":{total},"limit":{limit},"items":[{rows}]}}}}"#);
-    crate::decode::page(body.as_bytes()).unwrap()
+    crate::page::decode::page(body.as_bytes()).unwrap()
 }
 
 /// They have a place in the list like others, so the cursor need not know them for ever.
@@ -224,7 +224,7 @@ fn rows_that_cannot_be_read_come_once_however_many_there_are() {
     let rows: Vec<_> = (0..15_000)
         .map(|n| unreadable(&format!("bad{n}"), n))
         .collect();
-    let cursor = Cursor::default().of_walk(&query, Emit::Snapshot).unwrap();
+    let cursor = Cursor::default().bind(&query, Emit::Snapshot).unwrap();
     let mut walk = Walk::new(&query, rules, cursor);
     for expected in [15_000, 0, 0] {
         let mut items = 0;
@@ -303,7 +303,7 @@ fn what_a_walk_of_the_first_or_the_last_second_there_is_writes_can_be_read() {
         ("9999-12-31T23:59:59.999900000Z", true),
     ] {
         let query = RunQuery::actor("a").descending(descending);
-        let cursor = Cursor::default().of_walk(&query, Emit::Snapshot).unwrap();
+        let cursor = Cursor::default().bind(&query, Emit::Snapshot).unwrap();
         let mut walk = Walk::new(&query, walk(&query).rules, cursor);
         let request = next_request(&walk);
         let row = format!(r#"{{"id":"a","startedAt":"{start}"}}"#);

@@ -123,12 +123,12 @@ impl Direction {
 }
 
 /// Whether a time can be in a request and in a stored cursor: other years have no four digits.
-pub(super) fn can_be_told(time: &DateTime<Utc>) -> bool {
+pub(crate) fn can_be_told(time: &DateTime<Utc>) -> bool {
     (0..=9999).contains(&time.year())
 }
 
 /// Whether a start has digits beyond the millisecond.
-pub(super) fn is_finer(start: DateTime<Utc>) -> bool {
+pub(crate) fn is_finer(start: DateTime<Utc>) -> bool {
     finer_than_millis(start) != 0
 }
 

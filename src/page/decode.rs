@@ -9,10 +9,10 @@ use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::clocks::Clocks;
-use crate::fast;
-use crate::lenient::{Lenient, agree};
-use crate::run::{Id, MOST_ROWS, Rows, RunSummary};
-use crate::texts::{self, RowTexts, Spans};
+use crate::page::fast;
+use crate::page::lenient::{Lenient, agree};
+use crate::page::raw::{self, RawRows, Spans};
+use crate::run::{Id, MAX_ROWS, RowsInto, RunSummary};
 use crate::timestamp;
 
 /// How much of a text from outside an error shows, in characters.
@@ -44,7 +44,7 @@ pub(crate) struct Page {
     /// What clocks showed when the page came, if it came over the network.
     pub(crate) clocks: Option<Clocks>,
     /// The rows as they were received, readable or not, if that was asked for.
-    pub(crate) texts: Option<RowTexts>,
+    pub(crate) raw_rows: Option<RawRows>,
 }
 
 /// One row of a page.
@@ -179,26 +179,26 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
 }
 
 /// The rows of a page, not read yet.
-struct RawRows<'a>(Vec<&'a RawValue>);
+struct RawValues<'a>(Vec<&'a RawValue>);
 
-impl<'de> Deserialize<'de> for RawRows<'de> {
+impl<'de> Deserialize<'de> for RawValues<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(RawRowsVisitor)
+        deserializer.deserialize_seq(RawValuesVisitor)
     }
 }
 
-struct RawRowsVisitor;
+struct RawValuesVisitor;
 
-impl<'de> Visitor<'de> for RawRowsVisitor {
-    type Value = RawRows<'de>;
+impl<'de> Visitor<'de> for RawValuesVisitor {
+    type Value = RawValues<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list of runs")
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        let mut rows = RawRows(Vec::new());
-        while rows.0.len() <= MOST_ROWS {
+        let mut rows = RawValues(Vec::new());
+        while rows.0.len() <= MAX_ROWS {
             match items.next_element()? {
                 Some(row) => rows.0.push(row),
                 None => return Ok(rows),
@@ -226,7 +226,7 @@ impl Page {
             rows: Vec::new(),
             unreadable: Vec::new(),
             clocks: None,
-            texts: None,
+            raw_rows: None,
         }
     }
 
@@ -296,7 +296,7 @@ pub(crate) fn page_in(
     let body = std::str::from_utf8(body).map_err(|error| Unusable::NotAList(error.to_string()))?;
     let text = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     let rows = if rows.capacity() == 0 {
-        Rows::with_room().0
+        RowsInto::with_room().0
     } else {
         rows
     };
@@ -313,7 +313,7 @@ pub(crate) fn page_in(
     let skipped = body.len() - text.len();
     if let Some(spans) = spans.filter(|_| skipped > 0) {
         for span in spans {
-            *span = texts::span(span.start as usize + skipped, span.end as usize + skipped);
+            *span = raw::span(span.start as usize + skipped, span.end as usize + skipped);
         }
     }
     if page.rows.len() < page.rows.capacity() / 2 {
@@ -325,7 +325,7 @@ pub(crate) fn page_in(
 /// Reads a page with `serde_json`, which takes no byte order mark. Only if it is no page of
 /// well-formed runs is it read again row by row.
 pub(crate) fn page_in_any_form(text: &str) -> Result<Page, Unusable> {
-    match serde_json::from_str::<ListEnvelope<Rows>>(text) {
+    match serde_json::from_str::<ListEnvelope<RowsInto>>(text) {
         Ok(ListEnvelope { data }) => Ok(Page {
             total: data.total,
             offset: data.offset,
@@ -334,7 +334,7 @@ pub(crate) fn page_in_any_form(text: &str) -> Result<Page, Unusable> {
             rows: data.items.0,
             unreadable: Vec::new(),
             clocks: None,
-            texts: None,
+            raw_rows: None,
         }),
         Err(error) => {
             let reason = reason(error);
@@ -422,10 +422,10 @@ pub(crate) fn not_a_list(reason: &str, body: &[u8], redact: &dyn Fn(&str) -> Str
 
 #[cold]
 fn page_row_by_row(text: &str) -> Result<Option<Page>, Unusable> {
-    let Ok(ListEnvelope { data }) = serde_json::from_str::<ListEnvelope<RawRows>>(text) else {
+    let Ok(ListEnvelope { data }) = serde_json::from_str::<ListEnvelope<RawValues>>(text) else {
         return Ok(None);
     };
-    if data.items.0.len() > MOST_ROWS {
+    if data.items.0.len() > MAX_ROWS {
         return Err(Unusable::TooManyRows);
     }
     let mut page = Page {
@@ -436,7 +436,7 @@ fn page_row_by_row(text: &str) -> Result<Option<Page>, Unusable> {
         rows: Vec::with_capacity(data.items.0.len()),
         unreadable: Vec::new(),
         clocks: None,
-        texts: None,
+        raw_rows: None,
     };
     for (index, item) in data.items.0.into_iter().enumerate() {
         match serde_json::from_str(item.get()) {
@@ -475,11 +475,11 @@ fn unreadable(index: usize, item: &str, error: serde_json::Error) -> UnreadableR
 /// Where the rows of a page of any form are, if it is one.
 #[cold]
 fn spans_in_any_form(text: &str) -> Spans {
-    let envelope = serde_json::from_str::<ListEnvelope<RawRows>>(text);
+    let envelope = serde_json::from_str::<ListEnvelope<RawValues>>(text);
     let items = envelope.map_or_else(|_| Vec::new(), |list| list.data.items.0);
     let span = |item: &RawValue| {
         let start = item.get().as_ptr().addr() - text.as_ptr().addr();
-        texts::span(start, start + item.get().len())
+        raw::span(start, start + item.get().len())
     };
     items.into_iter().map(span).collect()
 }
@@ -557,8 +557,8 @@ mod tests {
             for body in [compact, pretty] {
                 let mut spans = Spans::new();
                 let page = page_in(Vec::new(), &body, Some(&mut spans)).unwrap();
-                let texts = RowTexts::new(body, spans, Default::default());
-                let found = (0..page.row_count()).map(|index| texts.get(index));
+                let raw_rows = RawRows::new(body, spans, Default::default());
+                let found = (0..page.row_count()).map(|index| raw_rows.get(index));
                 let found: Vec<_> = found.map(|text| str::from_utf8(text).unwrap()).collect();
                 assert_eq!(found, rows);
             }
@@ -676,9 +676,9 @@ mod tests {
             let mut spans = Spans::new();
             let page = page_in(Vec::new(), text.as_bytes(), Some(&mut spans)).unwrap();
             assert_eq!((page.total, page.row_count()), (Some(3), 2));
-            let texts = RowTexts::new(text.into_bytes(), spans, Default::default());
+            let raw_rows = RawRows::new(text.into_bytes(), spans, Default::default());
             for index in 0..2 {
-                assert_eq!(texts.get(index), row.as_bytes());
+                assert_eq!(raw_rows.get(index), row.as_bytes());
             }
         }
         let error = format!("{BYTE_ORDER_MARK}{{\"error\":{{\"message\":\"Canceled\"}}}}");

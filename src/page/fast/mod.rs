@@ -15,9 +15,9 @@ mod rows;
 mod tests;
 mod value;
 
-use crate::decode::Page;
+use crate::page::decode::Page;
+use crate::page::raw::{self, Spans};
 use crate::run::RunSummary;
-use crate::texts::{self, Spans};
 
 use reader::Reader;
 
@@ -33,7 +33,7 @@ pub(crate) fn page(
     let mut reader = Reader::new(text);
     let mut note = |from: usize, to: usize| {
         if let Some(spans) = &mut spans {
-            spans.push(texts::span(from, to));
+            spans.push(raw::span(from, to));
         }
     };
     reader.expect_token("{")?;
@@ -71,6 +71,6 @@ pub(crate) fn page(
         rows,
         unreadable: Vec::new(),
         clocks: None,
-        texts: None,
+        raw_rows: None,
     })
 }

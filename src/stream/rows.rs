@@ -14,20 +14,20 @@ use crate::client::Client;
 use crate::cursor::Cursor;
 use crate::emit::Emit;
 use crate::error::{Error, Result};
-use crate::pages::RunPages;
+use crate::http::retry;
 use crate::query::RunQuery;
-use crate::retry;
 use crate::run::RunSummary;
-use crate::stats::WalkStats;
+use crate::stream::pages::RunPages;
+use crate::stream::stats::WalkStats;
 use crate::walk::Rules;
 
 /// The shortest interval at which a list is followed.
-const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
+const MIN_INTERVAL: Duration = Duration::from_millis(100);
 /// The longest interval, and the longest lookback.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+const MAX_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 pub(crate) const DEFAULT_LOOKBACK: Duration = Duration::from_secs(60);
 const DEFAULT_CONCURRENCY: usize = 8;
-const MOST_CONCURRENCY: usize = 64;
+const MAX_CONCURRENCY: usize = 64;
 
 /// A walk over a list of runs that has not started yet: [`Client::runs`].
 ///
@@ -71,7 +71,7 @@ pub struct Runs {
     lookback: Duration,
     pub(crate) resume: Cursor,
     /// Whether rows come with the text they were received as.
-    pub(crate) keeps_texts: bool,
+    pub(crate) keeps_raw_rows: bool,
 }
 
 impl Runs {
@@ -84,7 +84,7 @@ impl Runs {
             follow: None,
             lookback: DEFAULT_LOOKBACK,
             resume: Cursor::default(),
-            keeps_texts: false,
+            keeps_raw_rows: false,
         }
     }
 
@@ -178,25 +178,25 @@ impl Runs {
 
     /// The cursor at the beginning of the walk, if it can begin.
     pub(crate) fn begin(&self) -> Result<Cursor> {
-        self.query.keep_out(&self.client.settings().token)?;
+        self.query.reject_token(&self.client.settings().token)?;
         self.query.validate()?;
-        if !(1..=MOST_CONCURRENCY).contains(&self.concurrency) {
-            let expected = format!("it must be from 1 to {MOST_CONCURRENCY}");
+        if !(1..=MAX_CONCURRENCY).contains(&self.concurrency) {
+            let expected = format!("it must be from 1 to {MAX_CONCURRENCY}");
             return Err(Error::config("concurrency", self.concurrency, &expected));
         }
         if let Some(interval) = self.follow {
-            retry::within("follow", interval, SHORTEST_INTERVAL, LONGEST)?;
+            retry::within("follow", interval, MIN_INTERVAL, MAX_INTERVAL)?;
             if self.query.descending {
                 let expected = "a descending walk cannot follow the list";
                 return Err(Error::config("follow", format!("{interval:?}"), expected));
             }
         }
-        retry::within("lookback", self.lookback, Duration::ZERO, LONGEST)?;
+        retry::within("lookback", self.lookback, Duration::ZERO, MAX_INTERVAL)?;
         if self.emit == Emit::Finished && self.query.wants_only_unfinished() {
             let expected = "the query lets only unfinished runs through";
             return Err(Error::config("emit", "Finished", expected));
         }
-        self.resume.of_walk(&self.query, self.emit)
+        self.resume.bind(&self.query, self.emit)
     }
 
     pub(crate) fn rules(&self) -> Rules {

@@ -10,16 +10,16 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::client::{Client, Settings};
 use crate::clocks::Clocks;
-use crate::decode::{self, ApiError, Page, Unusable, excerpt};
 use crate::error::{Error, ErrorKind, Result};
-use crate::pace::{self, Pacer, Permit};
+use crate::http::pace::{self, Pacer, Permit};
+use crate::http::retry;
+use crate::page::decode::{self, ApiError, Page, Unusable, excerpt};
+use crate::page::raw::{RawRows, Spans};
 use crate::pool::{KEPT_BYTES, Pool};
 use crate::query::RunQuery;
-use crate::retry;
 use crate::run::RunSummary;
 use crate::split::Share;
-use crate::stats::Counters;
-use crate::texts::{RowTexts, Spans};
+use crate::stream::stats::Counters;
 use crate::trace::{debug, warn};
 use crate::walk::PageRequest;
 
@@ -33,7 +33,7 @@ pub(crate) struct Fetcher {
     counters: Arc<Counters>,
     bodies: Arc<Pool<u8>>,
     rows: Arc<Pool<RunSummary>>,
-    keeps_texts: bool,
+    keeps_raw_rows: bool,
     /// When the walk began.
     began: Instant,
     /// Where this query is one of several parts of a list.
@@ -55,14 +55,14 @@ impl Fetcher {
             counters,
             bodies: Arc::default(),
             rows,
-            keeps_texts: false,
+            keeps_raw_rows: false,
             began: Instant::now(),
         }
     }
 
     /// Whether pages come with the texts of their rows.
-    pub(crate) fn keep_texts(mut self, keeps_texts: bool) -> Self {
-        self.keeps_texts = keeps_texts;
+    pub(crate) fn keep_raw_rows(mut self, keeps_raw_rows: bool) -> Self {
+        self.keeps_raw_rows = keeps_raw_rows;
         self
     }
 
@@ -151,13 +151,13 @@ impl Fetcher {
         permits.answered(&answer);
         self.counters.received(body.len());
         let clocks = Clocks::read(answer.date, self.began);
-        let mut spans = self.keeps_texts.then(Spans::new);
+        let mut spans = self.keeps_raw_rows.then(Spans::new);
         let mut page = read(settings, answer, &body, self.rows.take(), spans.as_mut());
         if let Ok(page) = &mut page {
             page.clocks = Some(clocks);
             if let Some(spans) = spans {
                 let body = std::mem::take(&mut body);
-                page.texts = Some(RowTexts::new(body, spans, Arc::clone(&self.bodies)));
+                page.raw_rows = Some(RawRows::new(body, spans, Arc::clone(&self.bodies)));
             }
         }
         self.bodies.keep(body);
@@ -173,7 +173,7 @@ struct Permits<'a> {
 
 impl Permits<'_> {
     /// Takes over what an answer says of the pace.
-    fn answered(self, answer: &Answer) {
+    fn answered(self, answer: &ResponseHead) {
         if let Some((share, permit)) = self.of_share {
             let rate_limit = answer.rate_limit.map(|rate| share.part_of(rate));
             permit.answered(answer.status, rate_limit);
@@ -188,7 +188,7 @@ fn named(url: &Url) -> String {
 }
 
 /// What a whole answer says before its body.
-struct Answer {
+struct ResponseHead {
     status: StatusCode,
     retry_after: Option<Duration>,
     /// The service's clock, if the response tells.
@@ -205,7 +205,7 @@ async fn exchange(
     url: &Url,
     limit: Duration,
     body: &mut Vec<u8>,
-) -> Result<Answer> {
+) -> Result<ResponseHead> {
     let deadline = Instant::now() + limit;
     let late = |_| {
         let message = format!("no complete answer within {limit:?}");
@@ -225,7 +225,7 @@ async fn exchange(
     let response = timeout_at(deadline, request.send()).await.map_err(late)?;
     let response = response.map_err(transport)?;
     let (status, headers) = (response.status(), response.headers());
-    let answer = Answer {
+    let answer = ResponseHead {
         status,
         retry_after: retry::retry_after(headers),
         date: retry::date(headers),
@@ -305,7 +305,7 @@ fn transport(error: reqwest::Error) -> Error {
 /// `spans`, or an error that says what it is instead.
 fn read(
     settings: &Settings,
-    answer: Answer,
+    answer: ResponseHead,
     body: &[u8],
     rows: Vec<RunSummary>,
     spans: Option<&mut Spans>,
@@ -343,7 +343,7 @@ fn read(
 }
 
 /// An error that the service itself reports.
-fn reported(settings: &Settings, answer: &Answer, kind: ErrorKind, error: ApiError) -> Error {
+fn reported(settings: &Settings, answer: &ResponseHead, kind: ErrorKind, error: ApiError) -> Error {
     let shown = |text: String| excerpt(&settings.token.redact(&text));
     let api_type = error.api_type.map(shown);
     let mut message = answer.status.to_string();

@@ -2,7 +2,7 @@
 
 use super::layout::{Field, Layout};
 use super::reader::Reader;
-use crate::run::{MOST_ROWS, RunSummary};
+use crate::run::{MAX_ROWS, RunSummary};
 
 /// Reads the rows with the brackets around them. `note` gets where each row begins and ends.
 pub(super) fn read<'a>(
@@ -18,7 +18,7 @@ pub(super) fn read<'a>(
     // What is between two rows.
     let mut between = None;
     loop {
-        if rows.len() == MOST_ROWS {
+        if rows.len() == MAX_ROWS {
             return None;
         }
         // Made in its place: a row that is pushed is copied there.

@@ -6,13 +6,13 @@ use std::path::PathBuf;
 
 use super::checkpoint::Checkpoint;
 use super::file::{damaged, lock_checkpoint, save_checkpoint, stored};
-use super::job::Job;
-use super::output::Target;
+use super::output::Sink;
+use super::spec::ExportSpec;
 use crate::cursor::Cursor;
 use crate::error::{Error, ErrorKind, Result};
 
 /// A stream to which chunks are written, with a checkpoint or without.
-pub(super) struct Pipe {
+pub(super) struct WriterSink {
     writer: Box<dyn Write + Send>,
     checkpoint_path: Option<PathBuf>,
     checkpoint: Checkpoint,
@@ -20,11 +20,11 @@ pub(super) struct Pipe {
     _lock: Option<File>,
 }
 
-impl Pipe {
+impl WriterSink {
     pub(super) fn open(
         writer: Box<dyn Write + Send>,
         checkpoint_path: Option<PathBuf>,
-        job: &Job,
+        job: &ExportSpec,
         restart: bool,
     ) -> Result<Self> {
         let lock = checkpoint_path
@@ -55,7 +55,7 @@ impl Pipe {
     }
 }
 
-impl Target for Pipe {
+impl Sink for WriterSink {
     fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
     }

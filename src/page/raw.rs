@@ -14,14 +14,14 @@ pub(crate) fn span(start: usize, end: usize) -> Range<u32> {
 }
 
 /// The text of each row of a page, readable or not, in the order of the list.
-pub(crate) struct RowTexts {
+pub(crate) struct RawRows {
     body: Vec<u8>,
     spans: Spans,
     /// Where the memory of the body goes.
     pool: Arc<Pool<u8>>,
 }
 
-impl RowTexts {
+impl RawRows {
     pub(crate) fn new(body: Vec<u8>, spans: Spans, pool: Arc<Pool<u8>>) -> Self {
         Self { body, spans, pool }
     }
@@ -35,13 +35,13 @@ impl RowTexts {
     }
 }
 
-impl Drop for RowTexts {
+impl Drop for RawRows {
     fn drop(&mut self) {
         self.pool.keep(std::mem::take(&mut self.body));
     }
 }
 
-impl std::fmt::Debug for RowTexts {
+impl std::fmt::Debug for RawRows {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} rows", self.spans.len())
     }

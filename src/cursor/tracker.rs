@@ -2,16 +2,16 @@
 
 use std::cell::OnceCell;
 
-use super::{Cursor, Memory, Step};
+use super::{Cursor, CursorUpdate, Retention};
 
 /// A cursor, and the steps of the items that come next.
 ///
 /// Rows are counted as they are handed out, and the cursor is moved over them only when it
 /// is asked for, or at the end of a page: few people want it after each row.
-pub(crate) struct Trail {
-    memory: Memory,
+pub(crate) struct CursorTracker {
+    memory: Retention,
     cursor: Cursor,
-    steps: Vec<Step>,
+    steps: Vec<CursorUpdate>,
     /// How many of the steps the cursor has gone.
     gone: usize,
     /// How many items have been handed out, counted as the cursor counts them.
@@ -20,8 +20,8 @@ pub(crate) struct Trail {
     moved: OnceCell<(Cursor, usize)>,
 }
 
-impl Trail {
-    pub(crate) fn new(cursor: Cursor, memory: Memory) -> Self {
+impl CursorTracker {
+    pub(crate) fn new(cursor: Cursor, memory: Retention) -> Self {
         Self {
             memory,
             rows: cursor.rows(),
@@ -33,7 +33,7 @@ impl Trail {
     }
 
     /// Says what the next items are.
-    pub(crate) fn extend(&mut self, steps: Vec<Step>) {
+    pub(crate) fn extend(&mut self, steps: Vec<CursorUpdate>) {
         self.finish();
         self.steps = steps;
     }

@@ -11,11 +11,11 @@ use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use crate::error::{Error, Result};
 
 /// The shortest time that a setting may be, where it may not be none.
-pub(crate) const SHORTEST: Duration = Duration::from_millis(1);
+pub(crate) const MIN_DURATION: Duration = Duration::from_millis(1);
 /// No delay may be longer than this.
-const LONGEST_DELAY: Duration = Duration::from_secs(60 * 60);
+const MAX_DELAY: Duration = Duration::from_secs(60 * 60);
 /// No page may be tried for longer than this.
-const LONGEST_ELAPSED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+const MAX_ELAPSED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// How a failed request is repeated: how often, how long in all, and after which delays.
 ///
@@ -145,9 +145,9 @@ impl RetryPolicy {
     ///
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a setting is out of its bounds.
     pub(crate) fn validate(&self) -> Result<()> {
-        within("initial_delay", self.initial_delay, SHORTEST, LONGEST_DELAY)?;
-        within("max_delay", self.max_delay, SHORTEST, LONGEST_DELAY)?;
-        within("max_elapsed", self.max_elapsed, SHORTEST, LONGEST_ELAPSED)?;
+        within("initial_delay", self.initial_delay, MIN_DURATION, MAX_DELAY)?;
+        within("max_delay", self.max_delay, MIN_DURATION, MAX_DELAY)?;
+        within("max_elapsed", self.max_elapsed, MIN_DURATION, MAX_ELAPSED)?;
         if self.max_delay < self.initial_delay {
             let expected = format!("it is shorter than initial_delay {:?}", self.initial_delay);
             return Err(Error::config("max_delay", Shown(self.max_delay), &expected));
@@ -209,7 +209,7 @@ impl From<backoff::ExponentialBackoff> for RetryPolicy {
             initial_delay: policy.initial_interval,
             max_delay: policy.max_interval,
             multiplier: policy.multiplier as f32,
-            max_elapsed: policy.max_elapsed_time.unwrap_or(LONGEST_ELAPSED),
+            max_elapsed: policy.max_elapsed_time.unwrap_or(MAX_ELAPSED),
             jitter: policy.randomization_factor > 0.0,
             on_retry: None,
         }
@@ -249,12 +249,12 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         // More seconds than a number holds are as good as for ever.
         let wait = Duration::from_secs(text.parse().unwrap_or(u64::MAX));
-        return Some(wait.min(LONGEST_ELAPSED));
+        return Some(wait.min(MAX_ELAPSED));
     }
     let until = http_date(text)?;
     let now = date(headers).unwrap_or_else(Utc::now);
     let wait = (until - now).to_std().unwrap_or(Duration::ZERO);
-    Some(wait.min(LONGEST_ELAPSED))
+    Some(wait.min(MAX_ELAPSED))
 }
 
 /// What the service's clock showed when it answered, in whole seconds.
@@ -355,8 +355,8 @@ mod tests {
             assert_eq!(wait(old_form), Some(Duration::from_secs(83)), "{old_form}");
         }
         let endless = "99999999999999999999999";
-        assert_eq!(wait(endless), Some(LONGEST_ELAPSED));
-        assert_eq!(wait("Thu, 01 Jan 2099 00:00:00 GMT"), Some(LONGEST_ELAPSED));
+        assert_eq!(wait(endless), Some(MAX_ELAPSED));
+        assert_eq!(wait("Thu, 01 Jan 2099 00:00:00 GMT"), Some(MAX_ELAPSED));
         let earlier = "Sun, 06 Nov 1994 08:00:00 GMT";
         assert_eq!(wait(earlier), Some(Duration::ZERO));
         for nonsense in ["soon", "-5", "1.5", ""] {

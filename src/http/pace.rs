@@ -29,7 +29,7 @@ struct Pace {
     /// Requests a second, by the client's settings.
     own_rate: f64,
     /// Requests a second, by the service's last word.
-    told_rate: f64,
+    server_rate: f64,
     /// Whether they are sent one by one, with the same time in between.
     is_even: bool,
     /// When the latest requests were sent.
@@ -38,20 +38,20 @@ struct Pace {
     paused_until: Option<Instant>,
     in_flight: usize,
     /// How many requests may be in flight.
-    room: usize,
-    /// Good answers since the room last changed.
-    good_answers: usize,
-    /// When the room was last halved.
+    max_in_flight: usize,
+    /// Good answers since `max_in_flight` last changed.
+    good_responses: usize,
+    /// When `max_in_flight` was last halved.
     halved_at: Option<Instant>,
 }
 
 /// When the next request may be sent.
 #[derive(Debug, PartialEq)]
-enum Turn {
+enum Admission {
     Now,
     At(Instant),
     /// When one that is in flight has been answered.
-    AfterAnswer,
+    AfterResponse,
 }
 
 /// A request that may be sent. Dropped when it has been answered, or was given up.
@@ -85,16 +85,16 @@ impl Pacer {
         let _turn = self.turn.acquire().await;
         loop {
             let sent_at = Instant::now();
-            let turn = self.pace().turn(sent_at);
-            match turn {
-                Turn::Now => {
+            let admission = self.pace().admit(sent_at);
+            match admission {
+                Admission::Now => {
                     return Permit {
                         pacer: self,
                         sent_at,
                     };
                 }
-                Turn::At(time) => sleep_until(time).await,
-                Turn::AfterAnswer => self.answered.notified().await,
+                Admission::At(time) => sleep_until(time).await,
+                Admission::AfterResponse => self.answered.notified().await,
             }
         }
     }
@@ -116,7 +116,7 @@ impl Permit<'_> {
     pub(crate) fn answered(self, status: StatusCode, rate_limit: Option<f64>) {
         let mut pace = self.pacer.pace();
         if let Some(rate) = rate_limit {
-            pace.told_rate = rate;
+            pace.server_rate = rate;
         }
         if status == StatusCode::TOO_MANY_REQUESTS {
             pace.refused(self.sent_at, Instant::now());
@@ -137,34 +137,34 @@ impl Pace {
     fn new(rate: f64) -> Self {
         Self {
             own_rate: rate,
-            told_rate: f64::INFINITY,
+            server_rate: f64::INFINITY,
             is_even: false,
             sent: VecDeque::new(),
             paused_until: None,
             in_flight: 0,
-            room: usize::MAX,
-            good_answers: 0,
+            max_in_flight: usize::MAX,
+            good_responses: 0,
             halved_at: None,
         }
     }
 
     /// When the next request may be sent. If that is now, it counts as sent.
-    fn turn(&mut self, now: Instant) -> Turn {
+    fn admit(&mut self, now: Instant) -> Admission {
         if let Some(until) = self.paused_until.filter(|until| now < *until) {
-            return Turn::At(until);
+            return Admission::At(until);
         }
-        if self.in_flight >= self.room {
-            return Turn::AfterAnswer;
+        if self.in_flight >= self.max_in_flight {
+            return Admission::AfterResponse;
         }
-        let rate = self.own_rate.min(self.told_rate);
+        let rate = self.own_rate.min(self.server_rate);
         if rate.is_finite() {
             if let Some(time) = self.window_opens(rate, now) {
-                return Turn::At(time);
+                return Admission::At(time);
             }
             self.sent.push_back(now);
         }
         self.in_flight += 1;
-        Turn::Now
+        Admission::Now
     }
 
     /// When one more request fits in the window that ends with it. `None` if one does now.
@@ -186,10 +186,10 @@ impl Pace {
     }
 
     fn good(&mut self) {
-        self.good_answers += 1;
-        if self.good_answers >= self.room {
-            self.room += 1;
-            self.good_answers = 0;
+        self.good_responses += 1;
+        if self.good_responses >= self.max_in_flight {
+            self.max_in_flight += 1;
+            self.good_responses = 0;
         }
     }
 
@@ -198,8 +198,8 @@ impl Pace {
         if self.halved_at.is_some_and(|halved_at| sent_at <= halved_at) {
             return;
         }
-        self.room = (self.in_flight / 2).max(1);
-        self.good_answers = 0;
+        self.max_in_flight = (self.in_flight / 2).max(1);
+        self.good_responses = 0;
         self.halved_at = Some(now);
     }
 }
@@ -227,16 +227,16 @@ mod tests {
     fn sent(pace: &mut Pace, from: Instant, count: usize) -> Vec<Instant> {
         let (mut now, mut sent) = (from, Vec::new());
         while sent.len() < count {
-            match pace.turn(now) {
-                Turn::Now => {
+            match pace.admit(now) {
+                Admission::Now => {
                     pace.in_flight -= 1;
                     sent.push(now);
                 }
-                Turn::At(time) => {
+                Admission::At(time) => {
                     assert!(time > now, "no time to wait for");
                     now = time;
                 }
-                Turn::AfterAnswer => panic!("nothing is in flight"),
+                Admission::AfterResponse => panic!("nothing is in flight"),
             }
         }
         sent
@@ -265,7 +265,7 @@ mod tests {
             let mut pace = Pace::new(30.0);
             let start = Instant::now();
             sent(&mut pace, start, 20);
-            pace.told_rate = told;
+            pace.server_rate = told;
             // What was sent at the old rate counts too.
             let later = sent(&mut pace, start + MILLISECOND, 100);
             for (first, over) in later.iter().zip(&later[per_second..]) {
@@ -284,30 +284,30 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_halves_what_is_in_flight_once_and_good_answers_bring_it_back() {
+    fn a_refusal_halves_what_is_in_flight_once_and_good_responses_bring_it_back() {
         let mut pace = Pace::new(f64::INFINITY);
         let start = Instant::now();
         for _ in 0..8 {
-            assert_eq!(pace.turn(start), Turn::Now);
+            assert_eq!(pace.admit(start), Admission::Now);
         }
         let refused = start + 100 * MILLISECOND;
         for _ in 0..8 {
             pace.refused(start, refused);
         }
-        assert_eq!(pace.room, 4, "all eight are one reason");
-        assert_eq!(pace.turn(refused), Turn::AfterAnswer);
+        assert_eq!(pace.max_in_flight, 4, "all eight are one reason");
+        assert_eq!(pace.admit(refused), Admission::AfterResponse);
 
         pace.in_flight = 3;
-        assert_eq!(pace.turn(refused), Turn::Now);
+        assert_eq!(pace.admit(refused), Admission::Now);
         for _ in 0..4 + 5 + 6 + 7 {
             pace.good();
         }
-        assert_eq!(pace.room, 8);
+        assert_eq!(pace.max_in_flight, 8);
 
         // A request sent since then is another reason.
         pace.in_flight = 1;
         pace.refused(refused + MILLISECOND, refused + MILLISECOND);
-        assert_eq!(pace.room, 1, "one may always be in flight");
+        assert_eq!(pace.max_in_flight, 1, "one may always be in flight");
     }
 
     #[test]

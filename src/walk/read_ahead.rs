@@ -23,14 +23,14 @@ const MAX_OVERLAP: u64 = MAX_PAGE_SIZE as u64 / 4;
 /// The pages that have been asked for and not been taken, in the order of the list: requests,
 /// each with what will become its response.
 #[derive(Debug)]
-pub(crate) struct Ahead<T> {
+pub(crate) struct ReadAhead<T> {
     concurrency: usize,
     /// How many there may be at the moment.
     allowed: usize,
     pages: VecDeque<(PageRequest, T)>,
 }
 
-impl<T> Ahead<T> {
+impl<T> ReadAhead<T> {
     /// Room for so many pages.
     pub(crate) fn new(concurrency: usize) -> Self {
         Self {
@@ -76,7 +76,7 @@ impl<T> Ahead<T> {
 /// Offsets from `from` are offsets from `to`, less `by`: the walk has taken a nearer anchor,
 /// and pages in flight are still counted from the one before.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Nearer {
+pub(super) struct Rebase {
     pub(super) from: Option<DateTime<Utc>>,
     pub(super) to: DateTime<Utc>,
     pub(super) by: u64,

@@ -11,7 +11,8 @@ use serde_json::value::RawValue;
 
 use super::layout::Layout;
 use super::*;
-use crate::{decode, timestamp};
+use crate::page::decode;
+use crate::timestamp;
 
 const ROW: &str = r#"{"id":"HG7ML7M8z78YcAPEB","actId":"HDSasDasz78YcAPEB","userId":"u","actorTaskId":null,"status":"SUCCEEDED","startedAt":"2019-11-30T07:34:24.202Z","finishedAt":"2019-12-12T09:30:12.202Z","buildId":"HG7ML7M8z78YcAPEB","buildNumber":"0.0.2","buildNumberInt":2,"meta":{"origin":"WEB"},"usageTotalUsd":0.2,"defaultKeyValueStoreId":"sfAjeR4QmeJCQzTfe","defaultDatasetId":"3ZojQDdFTsyE7Moy4","defaultRequestQueueId":"so93g2shcDzK3pA85"}"#;
 
@@ -396,7 +397,7 @@ const KEYS: &str = "id actId userId actorTaskId status startedAt finishedAt buil
     buildNumberInt meta usageTotalUsd defaultKeyValueStoreId defaultDatasetId \
     defaultRequestQueueId new newer";
 
-/// Rows as the service sends them: with the same keys in the same order, of which some are
+/// RowsInto as the service sends them: with the same keys in the same order, of which some are
 /// missing here and there.
 fn similar_rows() -> impl Strategy<Value = Vec<String>> {
     let keys: Vec<_> = KEYS.split(' ').collect();

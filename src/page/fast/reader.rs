@@ -2,7 +2,7 @@
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use crate::lenient::{Lenient, LenientValue};
+use crate::page::lenient::{Lenient, LenientValue};
 
 /// The part of a page that has not been read yet.
 ///

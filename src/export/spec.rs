@@ -11,7 +11,7 @@ use crate::query::RunQuery;
 /// What an export is. One that goes on must be the same as the one before.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Job {
+pub(super) struct ExportSpec {
     pub(super) query: RunQuery,
     pub(super) emit: Emit,
     pub(super) format: Format,
@@ -21,7 +21,7 @@ pub(super) struct Job {
     pub(super) labels: BTreeMap<String, String>,
 }
 
-impl Job {
+impl ExportSpec {
     /// What is different in another job, and how.
     pub(super) fn differences(&self, now: &Self) -> Vec<String> {
         let mut differences = Vec::new();
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn a_field_with_a_comma_is_not_two_fields() {
-        let with = |fields: &[&str]| Job {
+        let with = |fields: &[&str]| ExportSpec {
             query: RunQuery::actor("a"),
             emit: Emit::Snapshot,
             format: Format::JSONL,

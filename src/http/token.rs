@@ -5,7 +5,7 @@ use reqwest::header::HeaderValue;
 use crate::error::{Error, ErrorKind, Result};
 
 /// What is shorter than any real token, and so may be a word of everyday texts.
-const SHORTEST: usize = 8;
+const MIN_SECRET_BYTES: usize = 8;
 
 /// The API token, which nothing prints.
 #[derive(Clone)]
@@ -41,7 +41,7 @@ impl Token {
     /// part if its answer breaks off.
     pub(crate) fn redact(&self, text: &str) -> String {
         const PLACEHOLDER: &str = "[token]";
-        if self.secret.len() < SHORTEST {
+        if self.secret.len() < MIN_SECRET_BYTES {
             return text.into();
         }
         let (lower, secret) = (text.to_ascii_lowercase(), self.secret.as_str());
@@ -52,7 +52,7 @@ impl Token {
             end = start + found.len();
         }
         shown.push_str(&text[end..]);
-        let mut broken = (SHORTEST..secret.len()).rev();
+        let mut broken = (MIN_SECRET_BYTES..secret.len()).rev();
         let broken = broken.find(|length| lower[end..].ends_with(&secret[..*length]));
         if let Some(length) = broken {
             shown.truncate(shown.len() - length);
@@ -66,11 +66,11 @@ impl Token {
     ///
     /// What is shorter than any real token does not count: it is a word of everyday texts.
     pub(crate) fn is_in(&self, text: &str) -> bool {
-        self.secret.len() >= SHORTEST && text.to_ascii_lowercase().contains(&self.secret)
+        self.secret.len() >= MIN_SECRET_BYTES && text.to_ascii_lowercase().contains(&self.secret)
     }
 
     /// Refuses a setting that would show the token to others.
-    pub(crate) fn keep_out_of(&self, setting: &str, value: &str) -> Result<()> {
+    pub(crate) fn reject_in(&self, setting: &str, value: &str) -> Result<()> {
         if self.is_in(value) {
             let expected = "it holds the token";
             return Err(Error::config(setting, "(not shown)", expected));
@@ -113,13 +113,13 @@ mod tests {
     #[test]
     fn a_setting_that_shows_the_token_is_refused_and_not_shown() {
         let token = token();
-        let error = token.keep_out_of("actor", "x/apify_api_s3cret0123456789\n");
+        let error = token.reject_in("actor", "x/apify_api_s3cret0123456789\n");
         let error = error.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
         assert_eq!(
             error.to_string(),
             "invalid actor (not shown): it holds the token"
         );
-        token.keep_out_of("actor", "apify/web-scraper").unwrap();
+        token.reject_in("actor", "apify/web-scraper").unwrap();
     }
 }

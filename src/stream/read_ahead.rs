@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use tokio::task::{JoinHandle, spawn};
 
-use crate::decode::Page;
 use crate::error::{Error, ErrorKind, Result};
-use crate::fetch::Fetcher;
+use crate::http::fetch::Fetcher;
+use crate::page::decode::Page;
 use crate::trace::in_current_span;
-use crate::walk::{Ahead, PageRequest, Walk};
+use crate::walk::{PageRequest, ReadAhead, Walk};
 
 /// Keeps pages in flight, and gives them out in the order of the list.
 ///
@@ -21,7 +21,7 @@ use crate::walk::{Ahead, PageRequest, Walk};
 /// wants it.
 pub(crate) struct Prefetch {
     fetcher: Arc<Fetcher>,
-    ahead: Option<Ahead<Task>>,
+    ahead: Option<ReadAhead<Task>>,
 }
 
 impl Prefetch {
@@ -29,7 +29,7 @@ impl Prefetch {
     pub(crate) fn new(fetcher: Fetcher, concurrency: usize) -> Self {
         Self {
             fetcher: Arc::new(fetcher),
-            ahead: (concurrency > 1).then(|| Ahead::new(concurrency)),
+            ahead: (concurrency > 1).then(|| ReadAhead::new(concurrency)),
         }
     }
 
@@ -40,7 +40,7 @@ impl Prefetch {
         request: PageRequest,
     ) -> (PageRequest, Result<Page>) {
         self.go_ahead(walk);
-        match self.ahead.as_mut().and_then(Ahead::pop) {
+        match self.ahead.as_mut().and_then(ReadAhead::pop) {
             Some((request, task)) => (request, task.finish().await),
             None => {
                 let task = Task::start(Arc::clone(&self.fetcher), request);

@@ -16,19 +16,19 @@ use futures_util::stream::empty;
 use tokio::time::sleep;
 
 use crate::client::Client;
-use crate::cursor::{Cursor, Step, Trail};
-use crate::decode::{self, Page, UnreadableRow, Unusable, excerpt};
+use crate::cursor::{Cursor, CursorTracker, CursorUpdate};
 use crate::error::{Error, ErrorKind, Result};
-use crate::fetch::Fetcher;
+use crate::http::fetch::Fetcher;
+use crate::page::decode::{self, Page, UnreadableRow, Unusable, excerpt};
+use crate::page::raw::RawRows;
 use crate::pool::Pool;
-use crate::prefetch::Prefetch;
 use crate::run::RunSummary;
-use crate::stats::{Counters, WalkStats};
-use crate::stream::Runs;
-use crate::texts::RowTexts;
+use crate::stream::read_ahead::Prefetch;
+use crate::stream::rows::Runs;
+use crate::stream::stats::{Counters, WalkStats};
 use crate::timestamp;
 use crate::trace::{debug, warn};
-use crate::walk::{Broken, Incidents, Next, PageRequest, Taken, Walk};
+use crate::walk::{Broken, Incidents, Next, PageRequest, Selection, Walk};
 
 /// One page of the list.
 #[derive(Debug)]
@@ -181,9 +181,9 @@ fn unreadable_row(
 #[must_use = "streams do nothing unless polled"]
 pub struct RunPages {
     pieces: Pin<Box<dyn Stream<Item = Piece> + Send>>,
-    trail: Trail,
+    trail: CursorTracker,
     counters: Arc<Counters>,
-    /// Memory for the rows of the next pages.
+    /// Retention for the rows of the next pages.
     pool: Arc<Pool<RunSummary>>,
     rows: u64,
     is_over: bool,
@@ -192,7 +192,7 @@ pub struct RunPages {
 /// What comes off the walk at a time, and where that leaves the cursor.
 struct Piece {
     batch: Result<Batch>,
-    steps: Vec<Step>,
+    steps: Vec<CursorUpdate>,
 }
 
 /// Rows of one page that follow each other in the list.
@@ -202,19 +202,19 @@ pub(crate) struct Batch {
     pub(crate) rows: VecDeque<RunSummary>,
     /// The rows as they were received, if that was asked for.
     #[cfg_attr(not(feature = "export"), allow(dead_code, reason = "for exports"))]
-    pub(crate) texts: Option<BatchTexts>,
+    pub(crate) raw_rows: Option<RawBatch>,
 }
 
 /// The texts of the rows of a batch.
 #[cfg_attr(not(feature = "export"), allow(dead_code, reason = "for exports"))]
-pub(crate) struct BatchTexts {
-    page: Arc<RowTexts>,
+pub(crate) struct RawBatch {
+    page: Arc<RawRows>,
     /// Where in the page each row is.
     places: Vec<usize>,
 }
 
 #[cfg(feature = "export")]
-impl BatchTexts {
+impl RawBatch {
     /// The rows as they were received, in the order of the batch.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         self.places.iter().map(|place| self.page.get(*place))
@@ -255,7 +255,7 @@ impl RunPages {
                 Arc::clone(&counters),
                 Arc::clone(&pool),
             )),
-            trail: Trail::new(cursor, memory),
+            trail: CursorTracker::new(cursor, memory),
             counters,
             pool,
             rows: 0,
@@ -395,7 +395,7 @@ fn pieces(
         counters.met(walk.incidents(), walk.unfinished());
         let query = runs.wire_query();
         let fetcher = Fetcher::new(client.clone(), query, Arc::clone(&counters), pool)
-            .keep_texts(runs.keeps_texts);
+            .keep_raw_rows(runs.keeps_raw_rows);
         let mut pages = Prefetch::new(fetcher, runs.concurrency);
         let mut has_read = false;
         loop {
@@ -500,13 +500,13 @@ fn note_incidents(counters: &Counters, request: PageRequest, before: Incidents, 
 }
 
 /// What all pieces of a page have in common.
-struct Origin {
+struct PageContext {
     head: Head,
     request: PageRequest,
-    texts: Option<Arc<RowTexts>>,
+    raw_rows: Option<Arc<RawRows>>,
 }
 
-impl Origin {
+impl PageContext {
     /// The rows at these places of the page, of which `from` is the first.
     fn batch(
         &self,
@@ -518,8 +518,8 @@ impl Origin {
             head: self.head,
             offset: self.request.offset + from as u64,
             rows,
-            texts: self.texts.as_ref().map(|texts| BatchTexts {
-                page: Arc::clone(texts),
+            raw_rows: self.raw_rows.as_ref().map(|raw_rows| RawBatch {
+                page: Arc::clone(raw_rows),
                 places: places.collect(),
             }),
         })
@@ -532,12 +532,12 @@ fn into_pieces(
     request: PageRequest,
     descending: bool,
     mut page: Page,
-    taken: Taken,
+    taken: Selection,
 ) -> Vec<Piece> {
-    let origin = Origin {
+    let origin = PageContext {
         head: Head::new(&page, request, descending),
         request,
-        texts: page.texts.take().map(Arc::new),
+        raw_rows: page.raw_rows.take().map(Arc::new),
     };
     if !page.unreadable.is_empty() || !taken.left_out.is_empty() {
         return around_others(client, &origin, page, taken);
@@ -554,7 +554,12 @@ fn into_pieces(
 }
 
 /// The same where there are rows in between that are left out or cannot be read.
-fn around_others(client: &Client, origin: &Origin, page: Page, mut taken: Taken) -> Vec<Piece> {
+fn around_others(
+    client: &Client,
+    origin: &PageContext,
+    page: Page,
+    mut taken: Selection,
+) -> Vec<Piece> {
     let redact = |text: &str| client.settings().token.redact(text);
     let PageRequest { offset, anchor, .. } = origin.request;
     let mut pieces = Vec::new();
@@ -596,7 +601,7 @@ fn around_others(client: &Client, origin: &Origin, page: Page, mut taken: Taken)
 
 /// Moves the steps of the next item over: its own, and those of rows before it that are not
 /// handed out.
-fn take_item(ahead: &mut impl Iterator<Item = Step>, steps: &mut Vec<Step>) {
+fn take_item(ahead: &mut impl Iterator<Item = CursorUpdate>, steps: &mut Vec<CursorUpdate>) {
     for step in ahead {
         let is_item = step.hand_out;
         steps.push(step);

@@ -1,7 +1,6 @@
 //! The client: who asks, whom, and how patiently.
 
 use std::fmt;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,8 +14,10 @@ use crate::http::fetch::Fetcher;
 use crate::http::pace::Pacer;
 use crate::http::retry::{self, RetryPolicy};
 use crate::http::token::Token;
+use crate::limits::REQUEST_RATES;
 use crate::page::decode::Page;
 use crate::query::RunQuery;
+use crate::setting::check_duration;
 use crate::stream::pages::RunPage;
 use crate::stream::read_ahead::Task;
 use crate::stream::rows::Runs;
@@ -29,7 +30,6 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 /// Half of what the service allows for one Actor, so that its other users are not shut out.
 const DEFAULT_RATE: f64 = 30.0;
-pub(crate) const RATES: RangeInclusive<f64> = 0.001..=1000.0;
 const DEFAULT_MAX_PAGE_BYTES: usize = 64 << 20;
 const MIN_BODY_BYTES: usize = 1 << 10;
 const MAX_BODY_BYTES: usize = 1 << 30;
@@ -333,7 +333,7 @@ impl ClientBuilder {
         token.reject_in("base_url", &self.base_url)?;
         token.reject_in("user_agent", self.user_agent.as_deref().unwrap_or_default())?;
         let base_url = base_url::parse(&self.base_url, self.allow_http)?;
-        retry::within("timeout", self.timeout, retry::MIN_DURATION, MAX_TIMEOUT)?;
+        check_duration("timeout", self.timeout, retry::MIN_DURATION..=MAX_TIMEOUT)?;
         self.retry.validate()?;
         if !(MIN_BODY_BYTES..=MAX_BODY_BYTES).contains(&self.max_page_bytes) {
             let expected = "it must be from 1024 (1 KiB) to 1073741824 (1 GiB)";
@@ -344,7 +344,7 @@ impl ClientBuilder {
             ));
         }
         let rate = self.max_requests_per_second;
-        if !RATES.contains(&rate) && rate != f64::INFINITY {
+        if !REQUEST_RATES.contains(&rate) && rate != f64::INFINITY {
             let expected = "it must be from 0.001 to 1000, or infinite";
             return Err(Error::config("max_requests_per_second", rate, expected));
         }

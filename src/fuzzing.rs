@@ -77,7 +77,7 @@ fn refused(body: &[u8], unusable: &Unusable) {
 /// The body of an error.
 pub fn error_body(body: &[u8]) {
     if let Some(error) = decode::api_error(body) {
-        let shown = decode::excerpt(error.message.as_deref().unwrap_or_default());
+        let shown = crate::excerpt::excerpt(error.message.as_deref().unwrap_or_default());
         assert!(shown.len() < 4000 && !shown.contains('\n'), "{shown}");
     }
     let quoted = decode::quote(body, &|text| text.replace("token", "[token]"));

@@ -12,16 +12,19 @@ mod emit;
 #[cfg(feature = "emulator")]
 pub mod emulator;
 mod error;
+mod excerpt;
 #[cfg(feature = "export")]
 pub mod export;
 #[cfg(any(fuzzing, feature = "bench"))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod http;
+mod limits;
 mod page;
 mod pool;
 mod query;
 mod run;
+mod setting;
 mod split;
 mod stream;
 mod timestamp;
@@ -35,6 +38,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use http::retry::{RetryEvent, RetryPolicy};
 pub use query::{RunQuery, Scope};
 pub use run::{Id, RunMeta, RunOrigin, RunStatus, RunSummary};
+pub use setting::InvalidSetting;
 pub use split::Split;
 pub use stream::pages::{RunPage, RunPages};
 pub use stream::rows::{RunStream, Runs};

@@ -7,16 +7,14 @@ use chrono::{DateTime, Datelike, SubsecRound, Utc};
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
 use crate::http::token::Token;
+use crate::limits::MAX_PAGE_SIZE;
 use crate::run::RunStatus;
+use crate::setting::InvalidSetting;
 use crate::split::Share;
 use crate::timestamp;
 use crate::walk::{Direction, PageRequest};
 
-/// The most rows the service puts on a page
-/// ([API reference](https://docs.apify.com/api/v2/act-runs-get)).
-pub(crate) const MAX_PAGE_SIZE: u32 = 1000;
 /// More bytes than any name has, and less than an address holds.
 const MAX_NAME_BYTES: usize = 1000;
 
@@ -222,8 +220,8 @@ impl RunQuery {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config), naming the setting and its value.
-    pub fn validate(&self) -> Result<()> {
+    /// The first setting that is out of its bounds.
+    pub fn validate(&self) -> Result<(), InvalidSetting> {
         match &self.scope {
             Scope::Actor(id) => validate_name("actor", id)?,
             Scope::Task(id) => validate_name("task", id)?,
@@ -233,7 +231,7 @@ impl RunQuery {
             let text = status.as_str();
             if text.is_empty() || text.contains(',') {
                 let expected = "it must be one status, without a comma";
-                return Err(Error::config("status", format!("{text:?}"), expected));
+                return Err(InvalidSetting::new("status", format!("{text:?}"), expected));
             }
         }
         validate_time("started_after", self.started_after)?;
@@ -246,14 +244,14 @@ impl RunQuery {
                 timestamp::to_query(before)
             );
             let after = timestamp::to_query(after);
-            return Err(Error::config("started_after", after, &expected));
+            return Err(InvalidSetting::new("started_after", after, expected));
         }
         if self.limit == Some(0) {
-            return Err(Error::config("limit", 0, "it must be at least 1"));
+            return Err(InvalidSetting::new("limit", 0, "it must be at least 1"));
         }
         if !(1..=MAX_PAGE_SIZE).contains(&self.page_size) {
             let expected = "it must be from 1 to 1000";
-            return Err(Error::config("page_size", self.page_size, expected));
+            return Err(InvalidSetting::new("page_size", self.page_size, expected));
         }
         if let Some(share) = self.share {
             share.validate()?;
@@ -261,13 +259,13 @@ impl RunQuery {
         // The walk adds whole pages to the offset; far beyond any real list.
         if self.offset > u64::MAX / 2 {
             let expected = "it is beyond the end of any list";
-            return Err(Error::config("offset", self.offset, expected));
+            return Err(InvalidSetting::new("offset", self.offset, expected));
         }
         Ok(())
     }
 
     /// Refuses a query that would show the token: in addresses, errors and cursors.
-    pub(crate) fn reject_token(&self, token: &Token) -> Result<()> {
+    pub(crate) fn reject_token(&self, token: &Token) -> Result<(), InvalidSetting> {
         match &self.scope {
             Scope::Actor(id) => token.reject_in("actor", id)?,
             Scope::Task(id) => token.reject_in("task", id)?,
@@ -511,7 +509,7 @@ fn with_tilde(id: &str) -> Cow<'_, str> {
     }
 }
 
-fn validate_name(setting: &str, id: &str) -> Result<()> {
+fn validate_name(setting: &'static str, id: &str) -> Result<(), InvalidSetting> {
     let expected = "it must be an ID, user~name or user/name";
     let is_too_long = id.len() > MAX_NAME_BYTES;
     // Who pastes an address may paste a secret with it.
@@ -520,7 +518,7 @@ fn validate_name(setting: &str, id: &str) -> Result<()> {
     } else {
         format!("{id:?}")
     };
-    let refuse = || Err(Error::config(setting, &shown, expected));
+    let refuse = || Err(InvalidSetting::new(setting, &shown, expected));
     // A path may not contain `.` and `..`, and a URL drops tabs and line ends.
     let is_no_segment = id.trim().is_empty() || id == "." || id == "..";
     if is_no_segment || is_too_long || id.contains(char::is_control) {
@@ -533,11 +531,11 @@ fn validate_name(setting: &str, id: &str) -> Result<()> {
     }
 }
 
-fn validate_time(setting: &str, time: Option<DateTime<Utc>>) -> Result<()> {
+fn validate_time(setting: &'static str, time: Option<DateTime<Utc>>) -> Result<(), InvalidSetting> {
     match time {
         Some(time) if !(0..=9999).contains(&time.year()) => {
             let expected = "its year must be from 0 to 9999";
-            Err(Error::config(setting, time.to_rfc3339(), expected))
+            Err(InvalidSetting::new(setting, time.to_rfc3339(), expected))
         }
         _ => Ok(()),
     }

@@ -9,7 +9,7 @@ use super::undated::UndatedRuns;
 use super::{Cursor, OpenRun, Recent, WalkIdentity};
 use crate::emit::{Emit, Open};
 use crate::error::Error;
-use crate::page::decode::excerpt;
+use crate::excerpt::excerpt;
 use crate::query::RunQuery;
 use crate::run::Id;
 use crate::timestamp;

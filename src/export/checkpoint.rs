@@ -11,7 +11,7 @@ use super::spec::{self, ExportSpec};
 use crate::cursor::Cursor;
 use crate::emit::Emit;
 use crate::error::{Error, ErrorKind, Result};
-use crate::page::decode::excerpt;
+use crate::excerpt::excerpt;
 use crate::query::RunQuery;
 use crate::timestamp;
 

@@ -96,8 +96,8 @@ pub use verify::{Verification, verify};
 use crate::client::Client;
 use crate::cursor::Cursor;
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::retry;
 use crate::query::RunQuery;
+use crate::setting::check_duration;
 use crate::stream::pages::{Batch, RunPages};
 use crate::stream::rows::Runs;
 use crate::stream::stats::WalkStats;
@@ -389,8 +389,11 @@ impl Export {
         if self.part_size.rows == 0 {
             return Err(Error::config("part_rows", 0, "it must be at least 1"));
         }
-        let (shortest, longest) = (MIN_PART_INTERVAL, MAX_PART_INTERVAL);
-        retry::within("part_interval", self.part_size.interval, shortest, longest)
+        Ok(check_duration(
+            "part_interval",
+            self.part_size.interval,
+            MIN_PART_INTERVAL..=MAX_PART_INTERVAL,
+        )?)
     }
 }
 

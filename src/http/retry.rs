@@ -8,7 +8,8 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use chrono::{DateTime, NaiveDateTime, Utc};
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
-use crate::error::{Error, Result};
+use crate::error::Error;
+use crate::setting::{InvalidSetting, check_duration};
 
 /// The shortest time that a setting may be, where it may not be none.
 pub(crate) const MIN_DURATION: Duration = Duration::from_millis(1);
@@ -141,19 +142,22 @@ impl RetryPolicy {
         self
     }
 
-    /// # Errors
-    ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a setting is out of its bounds.
-    pub(crate) fn validate(&self) -> Result<()> {
-        within("initial_delay", self.initial_delay, MIN_DURATION, MAX_DELAY)?;
-        within("max_delay", self.max_delay, MIN_DURATION, MAX_DELAY)?;
-        within("max_elapsed", self.max_elapsed, MIN_DURATION, MAX_ELAPSED)?;
+    /// Checks that every setting is within its bounds.
+    pub(crate) fn validate(&self) -> Result<(), InvalidSetting> {
+        check_duration(
+            "initial_delay",
+            self.initial_delay,
+            MIN_DURATION..=MAX_DELAY,
+        )?;
+        check_duration("max_delay", self.max_delay, MIN_DURATION..=MAX_DELAY)?;
+        check_duration("max_elapsed", self.max_elapsed, MIN_DURATION..=MAX_ELAPSED)?;
         if self.max_delay < self.initial_delay {
             let expected = format!("it is shorter than initial_delay {:?}", self.initial_delay);
-            return Err(Error::config("max_delay", Shown(self.max_delay), &expected));
+            let max_delay = format!("{:?}", self.max_delay);
+            return Err(InvalidSetting::new("max_delay", max_delay, expected));
         }
         if !(1.0..=10.0).contains(&self.multiplier) {
-            return Err(Error::config(
+            return Err(InvalidSetting::new(
                 "multiplier",
                 self.multiplier,
                 "it must be from 1 to 10",
@@ -213,29 +217,6 @@ impl From<backoff::ExponentialBackoff> for RetryPolicy {
             jitter: policy.randomization_factor > 0.0,
             on_retry: None,
         }
-    }
-}
-
-/// Checks that a duration is not shorter than `shortest` and not longer than `longest`.
-pub(crate) fn within(
-    setting: &str,
-    value: Duration,
-    shortest: Duration,
-    longest: Duration,
-) -> Result<()> {
-    if (shortest..=longest).contains(&value) {
-        return Ok(());
-    }
-    let expected = format!("it must be from {shortest:?} to {longest:?}");
-    Err(Error::config(setting, Shown(value), &expected))
-}
-
-/// A duration as an error shows it.
-struct Shown(Duration);
-
-impl fmt::Display for Shown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
     }
 }
 

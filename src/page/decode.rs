@@ -9,14 +9,13 @@ use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::clocks::Clocks;
+use crate::excerpt::{beginning, excerpt};
 use crate::page::fast;
 use crate::page::lenient::{Lenient, agree};
 use crate::page::raw::{self, RawRows, Spans};
 use crate::run::{Id, MAX_ROWS, RowsInto, RunSummary};
 use crate::timestamp;
 
-/// How much of a text from outside an error shows, in characters.
-const SHOWN_CHARS: usize = 200;
 /// How much of a body is looked at for that, in bytes. A token is taken out before the text
 /// is cut, so that no part of one is left.
 const QUOTED_BYTES: usize = 16 << 10;
@@ -355,15 +354,6 @@ fn reason(error: serde_json::Error) -> String {
     beginning.0
 }
 
-/// At most so many bytes of a text.
-pub(crate) fn beginning(text: &str, bytes: usize) -> &str {
-    let mut end = bytes.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
-}
-
 /// The beginning of a text, as it is written.
 struct Beginning(String);
 
@@ -385,23 +375,6 @@ pub(crate) fn api_error(body: &[u8]) -> Option<ApiError> {
         .unwrap_or(body);
     let envelope: ErrorEnvelope = serde_json::from_slice(body).ok()?;
     Some(envelope.error)
-}
-
-/// The beginning of a text from outside on one line, for an error.
-pub(crate) fn excerpt(text: &str) -> String {
-    let mut shown = String::new();
-    let mut chars = text.chars();
-    for char in chars.by_ref().take(SHOWN_CHARS) {
-        if char.is_control() {
-            shown.extend(char.escape_default());
-        } else {
-            shown.push(char);
-        }
-    }
-    if chars.next().is_some() {
-        shown.push('…');
-    }
-    shown
 }
 
 /// The beginning of a body on one line, for an error.

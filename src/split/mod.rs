@@ -13,11 +13,13 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use crate::client::{Client, RATES};
+use crate::client::Client;
 use crate::error::{Error, Result};
-use crate::page::decode::{Entry, Page, excerpt};
+use crate::excerpt::excerpt;
+use crate::limits::{DEFAULT_LOOKBACK, REQUEST_RATES};
+use crate::page::decode::{Entry, Page};
 use crate::query::RunQuery;
-use crate::stream::rows::DEFAULT_LOOKBACK;
+use crate::setting::InvalidSetting;
 use crate::walk::PageRequest;
 use partition::Partition;
 
@@ -225,17 +227,14 @@ impl Share {
 
     /// Checks what has come from elsewhere.
     ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config), naming the setting and its value.
-    pub(crate) fn validate(self) -> Result<()> {
+    pub(crate) fn validate(self) -> Result<(), InvalidSetting> {
         if self.readers == 0 {
-            return Err(Error::config("readers", 0, "it must be at least 1"));
+            return Err(InvalidSetting::new("readers", 0, "it must be at least 1"));
         }
         match self.requests_per_second {
-            Some(rate) if !RATES.contains(&rate) => {
+            Some(rate) if !REQUEST_RATES.contains(&rate) => {
                 let expected = "it must be from 0.001 to 1000";
-                Err(Error::config("requests_per_second", rate, expected))
+                Err(InvalidSetting::new("requests_per_second", rate, expected))
             }
             _ => Ok(()),
         }

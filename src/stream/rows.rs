@@ -14,9 +14,10 @@ use crate::client::Client;
 use crate::cursor::Cursor;
 use crate::emit::Emit;
 use crate::error::{Error, Result};
-use crate::http::retry;
+use crate::limits::DEFAULT_LOOKBACK;
 use crate::query::RunQuery;
 use crate::run::RunSummary;
+use crate::setting::check_duration;
 use crate::stream::pages::RunPages;
 use crate::stream::stats::WalkStats;
 use crate::walk::Rules;
@@ -25,7 +26,6 @@ use crate::walk::Rules;
 const MIN_INTERVAL: Duration = Duration::from_millis(100);
 /// The longest interval, and the longest lookback.
 const MAX_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
-pub(crate) const DEFAULT_LOOKBACK: Duration = Duration::from_secs(60);
 const DEFAULT_CONCURRENCY: usize = 8;
 const MAX_CONCURRENCY: usize = 64;
 
@@ -185,13 +185,13 @@ impl Runs {
             return Err(Error::config("concurrency", self.concurrency, &expected));
         }
         if let Some(interval) = self.follow {
-            retry::within("follow", interval, MIN_INTERVAL, MAX_INTERVAL)?;
+            check_duration("follow", interval, MIN_INTERVAL..=MAX_INTERVAL)?;
             if self.query.descending {
                 let expected = "a descending walk cannot follow the list";
                 return Err(Error::config("follow", format!("{interval:?}"), expected));
             }
         }
-        retry::within("lookback", self.lookback, Duration::ZERO, MAX_INTERVAL)?;
+        check_duration("lookback", self.lookback, Duration::ZERO..=MAX_INTERVAL)?;
         if self.emit == Emit::Finished && self.query.wants_only_unfinished() {
             let expected = "the query lets only unfinished runs through";
             return Err(Error::config("emit", "Finished", expected));

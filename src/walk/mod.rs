@@ -53,8 +53,9 @@ use window::Window;
 use crate::clocks::Clocks;
 use crate::cursor::{Cursor, CursorUpdate, Retention};
 use crate::emit::Emit;
+use crate::limits::MAX_PAGE_SIZE;
 use crate::page::decode::Page;
-use crate::query::{MAX_PAGE_SIZE, RunQuery};
+use crate::query::RunQuery;
 use crate::run::Id;
 
 /// How often in a row there may be something behind the last row that does not come.

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 
 use crate::Emit;
 use crate::cursor::{Cursor, CursorTracker};
-use crate::page::decode::{self, Page};
+use crate::page::{Page, decode};
 use crate::query::RunQuery;
 use crate::walk::{Next, Rules, Walk};
 
@@ -32,6 +32,7 @@ impl BareWalk {
             emit: Emit::Snapshot,
             lookback: TimeDelta::seconds(60),
             follow: false,
+            undated_first: false,
         };
         let mut trail = CursorTracker::new(Cursor::default(), rules.memory(&query));
         let mut walk = Walk::new(&query, rules, Cursor::default());

@@ -2,9 +2,10 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
-use crate::cursor::Cursor;
+use crate::cursor::{Cursor, CursorMismatch};
 use crate::setting::InvalidSetting;
 
 /// The result of every fallible operation of this crate.
@@ -306,6 +307,25 @@ impl From<InvalidSetting> for Error {
         let mut error = Self::new(ErrorKind::Config, setting.to_string());
         error.0.setting = Some(setting);
         error
+    }
+}
+
+impl From<CursorMismatch> for Error {
+    fn from(mismatch: CursorMismatch) -> Self {
+        Self::new(ErrorKind::CursorMismatch, mismatch.to_string())
+    }
+}
+
+/// Reads what `Display` has written.
+///
+/// # Errors
+///
+/// [`ErrorKind::Config`] if the text is damaged, or of a version this crate does not know.
+impl FromStr for Cursor {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Ok(Self::parse(text)?)
     }
 }
 

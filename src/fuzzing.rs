@@ -18,11 +18,11 @@ use serde_json::{Value, json};
 use crate::clocks::Clocks;
 use crate::cursor::{Cursor, CursorTracker};
 use crate::emit::Emit;
-use crate::http::{pace, retry};
-use crate::page::decode::{self, Page, Unusable};
-use crate::page::fast;
+use crate::http::{pace, retry, url};
+use crate::page::decode::{self, Unusable};
 use crate::page::raw::Spans;
-use crate::query::RunQuery;
+use crate::page::{Page, fast};
+use crate::query::{RunQuery, RunSource};
 use crate::run::RunStatus;
 use crate::split::Split;
 use crate::timestamp;
@@ -121,12 +121,12 @@ pub fn cursor(text: &[u8]) {
     let written = Cursor::to_string(&cursor);
     assert_eq!(written.parse::<Cursor>().unwrap(), cursor, "{written}");
     let form: Value = serde_json::from_str(&written).unwrap();
-    let Ok(query) = serde_json::from_value::<RunQuery>(form["query"].clone()) else {
+    let Ok(source) = serde_json::from_value::<RunSource>(form["query"].clone()) else {
         return;
     };
     for emit in [Emit::Snapshot, Emit::Finished, Emit::Changes] {
-        if let (Ok(()), Ok(cursor)) = (query.validate(), cursor.bind(&query, emit)) {
-            walk_through(&query, emit, cursor, &[]);
+        if let (Ok(()), Ok(cursor)) = (source.validate(), cursor.bind(&source, emit)) {
+            walk_through(&source, emit, cursor, &[]);
         }
     }
 }
@@ -144,9 +144,7 @@ pub fn split(text: &[u8]) {
     assert_eq!(again.to_string(), written);
     if split.query().validate().is_ok() {
         let base = reqwest::Url::parse("https://api.apify.com/v2").unwrap();
-        split
-            .query()
-            .url(&base, crate::walk::PageRequest::rows(0, 1));
+        url::of_page(&base, split.query(), crate::walk::PageRequest::rows(0, 1));
         split.readers(7).max_requests_per_second();
     }
 }
@@ -180,23 +178,28 @@ pub fn walk(data: &[u8]) {
     if options & 4 != 0 {
         query = query.limit(u64::from(size) + 1);
     }
-    query.undated_first = options & 8 != 0;
+    let source = RunSource {
+        undated_first: options & 8 != 0,
+        ..query.into()
+    };
     let emit = match options >> 4 & 3 {
         0 | 3 => Emit::Snapshot,
         1 => Emit::Finished,
         _ => Emit::Changes,
     };
-    let cursor = Cursor::default().bind(&query, emit).unwrap();
-    walk_through(&query, emit, cursor, pages);
+    let cursor = Cursor::default().bind(&source, emit).unwrap();
+    walk_through(&source, emit, cursor, pages);
 }
 
 /// Walks over the pages that the bytes make, again and again.
-fn walk_through(query: &RunQuery, emit: Emit, cursor: Cursor, pages: &[u8]) {
+fn walk_through(source: &RunSource, emit: Emit, cursor: Cursor, pages: &[u8]) {
     let rules = Rules {
         emit,
         lookback: TimeDelta::seconds(5),
         follow: false,
+        undated_first: source.undated_first,
     };
+    let query = &source.query;
     let memory = rules.memory(query);
     let mut trail = CursorTracker::new(cursor.clone(), memory);
     let mut walk = Walk::new(query, rules, cursor);

@@ -92,8 +92,8 @@ impl Job<'_> {
             Err(_) if destination.restart => None,
             before => before?,
         };
-        let query = self.query(split, before.as_ref().filter(|_| !destination.restart))?;
-        let runs = walk(self.source.client.runs(query), &self.arguments.walk);
+        let runs = self.runs(split, before.as_ref().filter(|_| !destination.restart))?;
+        let runs = walk(runs, &self.arguments.walk);
         let result = self.run(Export::new(runs, output)).await;
         let place = Place {
             arguments: self.arguments,
@@ -104,15 +104,18 @@ impl Job<'_> {
     }
 
     /// What is read: the list that the arguments name, or this part of one.
-    fn query(&self, split: Option<Split>, known: Option<&Checkpoint>) -> Result<RunQuery, Failure> {
-        let walk = &self.arguments.walk;
-        let query = match split {
-            Some(split) => split.into(),
-            None => narrow(source::query(&self.arguments.source, known)?, walk),
-        };
-        Ok(match walk.page_size {
-            Some(page_size) => query.page_size(page_size),
-            None => query,
+    fn runs(&self, split: Option<Split>, known: Option<&Checkpoint>) -> Result<Runs, Failure> {
+        let (client, walk) = (&self.source.client, &self.arguments.walk);
+        Ok(match (split, walk.page_size) {
+            (Some(split), Some(page_size)) => client.runs(split.page_size(page_size)),
+            (Some(split), None) => client.runs(split),
+            (None, page_size) => {
+                let query = narrow(source::query(&self.arguments.source, known)?, walk);
+                client.runs(match page_size {
+                    Some(page_size) => query.page_size(page_size),
+                    None => query,
+                })
+            }
         })
     }
 

@@ -283,7 +283,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::RunQuery;
+    use crate::RunSource;
     use crate::emit::Emit;
 
     type Files = Arc<Mutex<BTreeMap<String, Vec<u8>>>>;
@@ -361,7 +361,7 @@ mod tests {
 
     fn open(store: Memory) -> Result<Parts<Memory>> {
         let job = ExportSpec {
-            query: RunQuery::actor("a"),
+            query: RunSource::from("a"),
             emit: Emit::Snapshot,
             format: Format::JSONL,
             fields: Vec::new(),

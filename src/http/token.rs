@@ -2,6 +2,7 @@
 
 use reqwest::header::HeaderValue;
 
+use crate::query::{RunQuery, Scope};
 use crate::setting::InvalidSetting;
 
 /// What is shorter than any real token, and so may be a word of everyday texts.
@@ -80,6 +81,17 @@ impl Token {
             return Err(InvalidSetting::new(setting, "(not shown)", expected));
         }
         Ok(())
+    }
+
+    /// Refuses a query that would show the token: in addresses, errors and cursors.
+    pub(crate) fn reject_in_query(&self, query: &RunQuery) -> Result<(), InvalidSetting> {
+        match &query.scope {
+            Scope::Actor(id) => self.reject_in("actor", id)?,
+            Scope::Task(id) => self.reject_in("task", id)?,
+            Scope::Account => {}
+        }
+        let mut statuses = query.statuses.iter();
+        statuses.try_for_each(|status| self.reject_in("status", status.as_str()))
     }
 }
 

@@ -6,7 +6,7 @@ use super::read_ahead::Rebase;
 use super::window::Window;
 use super::{PageRequest, Side, State, Walk};
 use crate::limits::MAX_PAGE_SIZE;
-use crate::page::decode::Page;
+use crate::page::Page;
 use crate::run::Id;
 
 /// Where the next page begins. Offsets are counted from the anchor.

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::emit::SeenState;
 use crate::limits::MAX_PAGE_SIZE;
-use crate::page::decode::Page;
+use crate::page::Page;
 use crate::run::Id;
 
 /// How many rows the first request asks for, and the least that one asks for.

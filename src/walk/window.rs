@@ -19,7 +19,7 @@ use super::{
 };
 use crate::direction::{Millisecond, is_finer};
 use crate::limits::MAX_PAGE_SIZE;
-use crate::page::decode::Page;
+use crate::page::Page;
 use crate::run::Id;
 
 /// How many passes a window may take. A run that stays is not seen in any of them with a

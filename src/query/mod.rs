@@ -1,19 +1,23 @@
-//! Which runs to read: the query and its URL.
+//! Which runs to read.
+
+mod share;
+mod source;
+mod stored;
 
 use std::borrow::Cow;
 use std::fmt;
 
 use chrono::{DateTime, Datelike, SubsecRound, Utc};
-use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
-use crate::http::token::Token;
+pub(crate) use share::Share;
+pub use source::RunSource;
+
+use crate::direction::Direction;
 use crate::limits::MAX_PAGE_SIZE;
 use crate::run::RunStatus;
 use crate::setting::InvalidSetting;
-use crate::split::Share;
 use crate::timestamp;
-use crate::walk::{Direction, PageRequest};
 
 /// More bytes than any name has, and less than an address holds.
 const MAX_NAME_BYTES: usize = 1000;
@@ -43,9 +47,9 @@ impl fmt::Display for Scope {
 
 /// Which runs to read, in which order, in pages of which size.
 ///
-/// Plain data without a client in it: it can be compared, stored and sent elsewhere. What
-/// is wrong with it is said by [`validate`](Self::validate), and by every operation that
-/// takes it, before anything is sent.
+/// Plain data: it can be compared, stored and sent elsewhere. It is built by its methods and read
+/// by its fields. [`validate`](Self::validate) checks it, as does every operation that takes a
+/// query before it sends anything.
 ///
 /// # Example: last week's failures, newest first
 ///
@@ -58,50 +62,35 @@ impl fmt::Display for Scope {
 ///     .started_after(Utc::now() - TimeDelta::days(7))
 ///     .descending(true);
 /// query.validate()?;
+/// assert!(query.descending && query.limit.is_none());
 /// # Ok::<(), apify_runs::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "stored::StoredQuery", into = "stored::StoredQuery")]
+#[non_exhaustive]
 #[must_use]
 pub struct RunQuery {
-    pub(crate) scope: Scope,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    statuses: Vec<RunStatus>,
-    #[serde(
-        default,
-        with = "timestamp::optional",
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub(crate) started_after: Option<DateTime<Utc>>,
-    #[serde(
-        default,
-        with = "timestamp::optional",
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub(crate) started_before: Option<DateTime<Utc>>,
-    /// Whether `started_before` itself is no longer in: where a split ends and the next one
-    /// begins. It is exact then, and no longer one in milliseconds.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    excludes_end: bool,
-    #[serde(default)]
-    pub(crate) descending: bool,
-    #[serde(default)]
-    pub(crate) offset: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) limit: Option<u64>,
-    #[serde(default = "default_page_size")]
-    pub(crate) page_size: u32,
-    /// Whether the walk begins with the runs that have no start, wherever they are listed. Set
-    /// where a split has a bound that hides them.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) undated_first: bool,
-    /// What part of the pace a split may use.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) share: Option<Share>,
-}
-
-fn default_page_size() -> u32 {
-    MAX_PAGE_SIZE
+    /// Whose runs: [`actor`](Self::actor), [`task`](Self::task) or [`account`](Self::account).
+    pub scope: Scope,
+    /// Only runs with one of these statuses; any, if there are none:
+    /// [`statuses`](Self::statuses).
+    pub statuses: Vec<RunStatus>,
+    /// Only runs that started at this time or later: [`started_after`](Self::started_after).
+    pub started_after: Option<DateTime<Utc>>,
+    /// Only runs that started at this time or earlier: [`started_before`](Self::started_before).
+    pub started_before: Option<DateTime<Utc>>,
+    /// Whether `started_before` itself is excluded. True in the query of a
+    /// [`Split`](crate::Split) that another one follows; the end is exact then, not rounded to
+    /// milliseconds.
+    pub excludes_end: bool,
+    /// Newest first: [`descending`](Self::descending).
+    pub descending: bool,
+    /// How many runs at the beginning of the list to leave out: [`offset`](Self::offset).
+    pub offset: u64,
+    /// How many runs to read in all: [`limit`](Self::limit).
+    pub limit: Option<u64>,
+    /// How many new runs to ask for at a time: [`page_size`](Self::page_size).
+    pub page_size: u32,
 }
 
 impl RunQuery {
@@ -139,8 +128,6 @@ impl RunQuery {
             offset: 0,
             limit: None,
             page_size: MAX_PAGE_SIZE,
-            undated_first: false,
-            share: None,
         }
     }
 
@@ -211,11 +198,6 @@ impl RunQuery {
         self
     }
 
-    /// Whose runs the query is about.
-    pub fn scope(&self) -> &Scope {
-        &self.scope
-    }
-
     /// Checks every setting. Called by every operation that takes a query.
     ///
     /// # Errors
@@ -253,26 +235,12 @@ impl RunQuery {
             let expected = "it must be from 1 to 1000";
             return Err(InvalidSetting::new("page_size", self.page_size, expected));
         }
-        if let Some(share) = self.share {
-            share.validate()?;
-        }
         // The walk adds whole pages to the offset; far beyond any real list.
         if self.offset > u64::MAX / 2 {
             let expected = "it is beyond the end of any list";
             return Err(InvalidSetting::new("offset", self.offset, expected));
         }
         Ok(())
-    }
-
-    /// Refuses a query that would show the token: in addresses, errors and cursors.
-    pub(crate) fn reject_token(&self, token: &Token) -> Result<(), InvalidSetting> {
-        match &self.scope {
-            Scope::Actor(id) => token.reject_in("actor", id)?,
-            Scope::Task(id) => token.reject_in("task", id)?,
-            Scope::Account => {}
-        }
-        let mut statuses = self.statuses.iter();
-        statuses.try_for_each(|status| token.reject_in("status", status.as_str()))
     }
 
     /// What a cursor remembers of a query: all that decides which runs come, and in which
@@ -297,7 +265,6 @@ impl RunQuery {
             excludes_end: self.excludes_end && self.started_before.is_some(),
             limit: None,
             page_size: MAX_PAGE_SIZE,
-            share: None,
             ..self.clone()
         }
     }
@@ -330,11 +297,6 @@ impl RunQuery {
             now.descending.to_string(),
         );
         compare("offset", self.offset.to_string(), now.offset.to_string());
-        compare(
-            "undated_first",
-            self.undated_first.to_string(),
-            now.undated_first.to_string(),
-        );
         differences
     }
 
@@ -345,7 +307,7 @@ impl RunQuery {
         self.joined_statuses()
     }
 
-    fn joined_statuses(&self) -> String {
+    pub(crate) fn joined_statuses(&self) -> String {
         let statuses: Vec<_> = self.statuses.iter().map(RunStatus::as_str).collect();
         statuses.join(",")
     }
@@ -384,7 +346,7 @@ impl RunQuery {
     /// The upper bound as it is sent, which the service includes. Where the query does not, it
     /// is the first whole millisecond that is not before it: there is none between the last
     /// start that is wanted and the end.
-    fn last_bound(&self) -> Option<DateTime<Utc>> {
+    pub(crate) fn last_bound(&self) -> Option<DateTime<Utc>> {
         match self.excludes_end {
             true => self
                 .started_before
@@ -410,48 +372,6 @@ impl RunQuery {
                 .statuses
                 .iter()
                 .all(|status| RunStatus::UNFINISHED.contains(status))
-    }
-
-    /// The address of one page below `base_url`, which ends in `/v2`.
-    pub(crate) fn url(&self, base_url: &Url, request: PageRequest) -> Url {
-        let mut url = base_url.clone();
-        // A base URL is checked to be one that has a path.
-        if let Ok(mut path) = url.path_segments_mut() {
-            match &self.scope {
-                Scope::Actor(id) => path.extend(["acts", &with_tilde(id), "runs"]),
-                Scope::Task(id) => path.extend(["actor-tasks", &with_tilde(id), "runs"]),
-                Scope::Account => path.push("actor-runs"),
-            };
-        }
-        let direction = request.whole.unwrap_or(Direction::new(self.descending));
-        let mut pairs = url.query_pairs_mut();
-        pairs.append_pair("offset", &request.offset.to_string());
-        pairs.append_pair("limit", &request.limit.to_string());
-        if direction == Direction::Descending {
-            pairs.append_pair("desc", "1");
-        }
-        if self.has_filter() && request.until.is_none() {
-            pairs.append_pair("status", &self.joined_statuses());
-        }
-        if request.whole.is_some() {
-            drop(pairs);
-            return url;
-        }
-        let (from, to) = if self.descending {
-            (request.until, request.anchor)
-        } else {
-            (request.anchor, request.until)
-        };
-        let after = [self.started_after, from].into_iter().flatten().max();
-        let before = [self.last_bound(), to].into_iter().flatten().min();
-        if let Some(time) = after {
-            pairs.append_pair("startedAfter", &timestamp::to_query(time));
-        }
-        if let Some(time) = before {
-            pairs.append_pair("startedBefore", &timestamp::to_query(time));
-        }
-        drop(pairs);
-        url
     }
 }
 
@@ -502,7 +422,7 @@ impl From<&RunQuery> for RunQuery {
 }
 
 /// People write `user/name`; the API wants `user~name`.
-fn with_tilde(id: &str) -> Cow<'_, str> {
+pub(crate) fn with_tilde(id: &str) -> Cow<'_, str> {
     match id.split_once('/') {
         Some((user, name)) => Cow::Owned(format!("{user}~{name}")),
         None => Cow::Borrowed(id),
@@ -551,61 +471,13 @@ mod tests {
         timestamp::parse(text).unwrap()
     }
 
-    fn url(query: &RunQuery) -> String {
-        let base = Url::parse("https://api.apify.com/v2").unwrap();
-        query.url(&base, PageRequest::rows(999, 1000)).to_string()
-    }
-
     #[test]
-    fn a_plain_query_asks_for_a_page() {
-        assert_eq!(
-            url(&RunQuery::actor("janedoe/my-actor")),
-            "https://api.apify.com/v2/acts/janedoe~my-actor/runs?offset=999&limit=1000"
-        );
-        assert_eq!(
-            url(&RunQuery::task("HG7ML7M8z78YcAPEB")),
-            "https://api.apify.com/v2/actor-tasks/HG7ML7M8z78YcAPEB/runs?offset=999&limit=1000"
-        );
-        assert_eq!(
-            url(&RunQuery::account()),
-            "https://api.apify.com/v2/actor-runs?offset=999&limit=1000"
-        );
-    }
-
-    #[test]
-    fn filters_are_in_the_query_in_the_apis_own_form() {
-        let query = RunQuery::actor("a")
-            .statuses([RunStatus::Succeeded, RunStatus::TimedOut])
-            .started_after(time("2025-09-01T02:00:00.1239+02:00"))
-            .started_before(time("2025-09-17T23:59:59Z"))
-            .descending(true);
-        let url = Url::parse(&url(&query)).unwrap();
-        let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
-        let expected = [
-            ("offset", "999"),
-            ("limit", "1000"),
-            ("desc", "1"),
-            ("status", "SUCCEEDED,TIMED-OUT"),
-            ("startedAfter", "2025-09-01T00:00:00.123Z"),
-            ("startedBefore", "2025-09-17T23:59:59.000Z"),
-        ];
-        assert_eq!(pairs, expected.map(|(k, v)| (k.to_string(), v.to_string())));
-    }
-
-    #[test]
-    fn an_excluded_end_is_exact_and_is_sent_as_the_next_millisecond() {
-        for (end, sent) in [
-            ("2025-09-17T10:00:00.001Z", "2025-09-17T10:00:00.001Z"),
-            ("2025-09-17T10:00:00.0005Z", "2025-09-17T10:00:00.001Z"),
-        ] {
+    fn an_excluded_end_is_exact() {
+        for end in ["2025-09-17T10:00:00.001Z", "2025-09-17T10:00:00.0005Z"] {
             let end = time(end);
             let query = RunQuery::actor("a").ends_before(end);
             let spans = |nanos| query.spans(Some(end + TimeDelta::nanoseconds(nanos)));
             assert_eq!([-1, 0, 1].map(spans), [true, false, false]);
-            let url = Url::parse(&url(&query)).unwrap();
-            let mut pairs = url.query_pairs();
-            assert!(pairs.any(|pair| pair == ("startedBefore".into(), sent.into())));
-
             let json = serde_json::to_string(&query).unwrap();
             assert_eq!(serde_json::from_str::<RunQuery>(&json).unwrap(), query);
             let inclusive = query.clone().started_before(end).identity();
@@ -619,32 +491,6 @@ mod tests {
         // Milliseconds are all that an ordinary query knows.
         let query = RunQuery::actor("a").started_before(time("2025-09-17T10:00:00.001Z"));
         assert!(query.spans(Some(time("2025-09-17T10:00:00.0015Z"))));
-    }
-
-    #[test]
-    fn no_name_escapes_its_place_in_the_path() {
-        for (name, segment) in [
-            ("a b", "a%20b"),
-            ("a?token=x", "a%3Ftoken=x"),
-            ("a#b", "a%23b"),
-            ("a%2Fb", "a%252Fb"),
-            ("../../users", ""),
-            ("../users", "..~users"),
-            ("žluť~actor", "%C5%BElu%C5%A5~actor"),
-            ("a\\b", "a\\b"),
-        ] {
-            let query = RunQuery::actor(name);
-            if segment.is_empty() {
-                assert!(query.validate().is_err(), "{name}");
-                continue;
-            }
-            query.validate().unwrap();
-            let url = Url::parse(&url(&query)).unwrap();
-            let segments: Vec<_> = url.path_segments().unwrap().collect();
-            assert_eq!(segments.len(), 4, "{url}");
-            assert_eq!(segments[2].replace("%5C", "\\"), segment, "{url}");
-            assert_eq!(url.query_pairs().count(), 2, "{url}");
-        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Appends every run to `resumed.jsonl`, can be stopped at any row, and goes on there.
 //!
-//! `cargo run --features emulator --example resume -- 1234` stops after 1234 rows of an
+//! `cargo run --example resume -- 1234` stops after 1234 rows of an
 //! emulated list; the same command again writes the next 1234, and without a number it writes
 //! the rest. With `APIFY_TOKEN` set, `… --example resume -- 1234 janedoe/my-actor` reads that
 //! Actor's runs from Apify.

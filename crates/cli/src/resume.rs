@@ -7,7 +7,7 @@ const RESTART: &str = "--restart";
 /// The command that this process was started with, as it can be typed into a shell: without what
 /// would start the export again from its beginning, unless that is still to be done. `None` if
 /// it holds what is no text.
-pub(super) fn command(restarts: bool) -> Option<String> {
+pub(crate) fn command(restarts: bool) -> Option<String> {
     let arguments: Result<Vec<String>, _> =
         std::env::args_os().map(OsString::into_string).collect();
     let arguments = arguments.ok()?;

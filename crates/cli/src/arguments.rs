@@ -8,9 +8,9 @@ use apify_runs::export::Format;
 use clap::{Args, ColorChoice, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
-use super::emulate::{Change, FaultRule};
-use super::times::{When, duration, when};
-use super::{exit, token};
+use crate::emulate::{Change, FaultRule};
+use crate::times::{When, duration, when};
+use crate::{exit, token};
 
 /// Every run of an Apify Actor in a file, exactly once.
 ///
@@ -18,16 +18,16 @@ use super::{exit, token};
 /// An export can be stopped or killed at any moment: the same command goes on with the next
 /// run.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, after_long_help = exit::HELP)]
-pub(super) struct Arguments {
+#[command(name = "apify-runs", version, max_term_width = 100, after_long_help = exit::HELP)]
+pub(crate) struct Arguments {
     #[command(subcommand)]
-    pub(super) command: Command,
+    pub(crate) command: Command,
     #[command(flatten)]
-    pub(super) output: OutputArguments,
+    pub(crate) output: OutputArguments,
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
+pub(crate) enum Command {
     /// Write every run into a file, a folder, S3 or a pipe
     ///
     /// The first start makes a checkpoint beside the output. The same command, started again,
@@ -60,58 +60,58 @@ pub(super) enum Command {
 /// How the program speaks.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Messages")]
-pub(super) struct OutputArguments {
+pub(crate) struct OutputArguments {
     /// What to show while it works
     ///
     /// `auto` is a bar on a terminal and `plain` elsewhere: a line every 10 seconds.
     #[arg(long, global = true, value_name = "HOW", default_value = "auto")]
-    pub(super) progress: ProgressChoice,
+    pub(crate) progress: ProgressChoice,
     /// Whether messages are coloured; NO_COLOR turns `auto` off
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    pub(super) color: WhenColored,
+    pub(crate) color: WhenColored,
     /// Only errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
-    pub(super) quiet: bool,
+    pub(crate) quiet: bool,
     /// Also each page
     #[arg(short, long, global = true)]
-    pub(super) verbose: bool,
+    pub(crate) verbose: bool,
     /// How messages are written: as text, or as one JSON object a line
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
-    pub(super) log_format: LogFormat,
+    pub(crate) log_format: LogFormat,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum ProgressChoice {
+pub(crate) enum ProgressChoice {
     Auto,
     Plain,
     None,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum WhenColored {
+pub(crate) enum WhenColored {
     Auto,
     Always,
     Never,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum LogFormat {
+pub(crate) enum LogFormat {
     Text,
     Json,
 }
 
 /// Whose runs, which of them, and how to ask for them.
 #[derive(Debug, Args)]
-pub(super) struct SourceArguments {
+pub(crate) struct SourceArguments {
     /// The Actor: its ID, `username/actor-name` or `username~actor-name`
     #[arg(value_name = "ACTOR", required_unless_present_any = ["task", "account", "demo"])]
-    pub(super) actor: Option<String>,
+    pub(crate) actor: Option<String>,
     /// The runs of a task instead, by its ID or `username/task-name`
     #[arg(long, value_name = "ID", conflicts_with_all = ["actor", "account"])]
-    pub(super) task: Option<String>,
+    pub(crate) task: Option<String>,
     /// All runs of the account instead
     #[arg(long, conflicts_with = "actor")]
-    pub(super) account: bool,
+    pub(crate) account: bool,
     /// Generated runs from the built-in emulator instead: no account, no network
     #[arg(
         long,
@@ -120,16 +120,16 @@ pub(super) struct SourceArguments {
         default_missing_value = "100000",
         conflicts_with_all = ["actor", "task", "account", "token_file", "base_url"],
     )]
-    pub(super) demo: Option<u64>,
+    pub(crate) demo: Option<u64>,
     /// Only runs that started then or later
     ///
     /// 2025-09-01, which is its first moment in UTC, 2025-09-01T10:00:00Z, or a time before now,
     /// such as 30d or 12h. To an export that goes on, now is its first start.
     #[arg(long, value_name = "TIME", value_parser = when, help_heading = "Which runs")]
-    pub(super) since: Option<When>,
+    pub(crate) since: Option<When>,
     /// Only runs that started then or earlier; forms as for --since
     #[arg(long, value_name = "TIME", value_parser = when, help_heading = "Which runs")]
-    pub(super) until: Option<When>,
+    pub(crate) until: Option<When>,
     /// Only runs with one of these statuses, such as SUCCEEDED,FAILED
     #[arg(
         long,
@@ -137,35 +137,35 @@ pub(super) struct SourceArguments {
         value_delimiter = ',',
         help_heading = "Which runs"
     )]
-    pub(super) status: Vec<String>,
+    pub(crate) status: Vec<String>,
     #[command(flatten)]
-    pub(super) service: ServiceArguments,
+    pub(crate) service: ServiceArguments,
 }
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Requests")]
-pub(super) struct ServiceArguments {
+pub(crate) struct ServiceArguments {
     /// A file that holds the token, instead of APIFY_TOKEN
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(super) token_file: Option<PathBuf>,
+    pub(crate) token_file: Option<PathBuf>,
     /// Where the API is; APIFY_API_BASE_URL if it is not given, or else https://api.apify.com
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
-    pub(super) base_url: Option<String>,
+    pub(crate) base_url: Option<String>,
     /// Requests a second at most; 30 if it is not given, and no limit to generated runs
     #[arg(long, value_name = "N")]
-    pub(super) rate: Option<f64>,
+    pub(crate) rate: Option<f64>,
     /// How often a page is asked for again before it is given up
     #[arg(long, value_name = "N", default_value = "8")]
-    pub(super) max_retries: u32,
+    pub(crate) max_retries: u32,
     /// How long one request may take
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
-    pub(super) timeout: Duration,
+    pub(crate) timeout: Duration,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct SplitArguments {
+pub(crate) struct SplitArguments {
     #[command(flatten)]
-    pub(super) source: SourceArguments,
+    pub(crate) source: SourceArguments,
     /// A file with an Actor on each line, or - for standard input: the lists of all of them
     ///
     /// The longest lists are cut into the most parts, and each Actor is at least one.
@@ -176,20 +176,20 @@ pub(super) struct SplitArguments {
         conflicts_with_all = ["actor", "task", "account", "demo"],
         help_heading = "Which runs"
     )]
-    pub(super) actors_file: Option<OsString>,
+    pub(crate) actors_file: Option<OsString>,
     /// Into how many parts, of all lists together
     #[arg(long, value_name = "N", help_heading = "Output")]
-    pub(super) into: usize,
+    pub(crate) into: usize,
     /// How many parts of one list are exported at a time at most: each may send that part of
     /// the requests of --rate. As many as there are, if it is not given
     #[arg(long, value_name = "N", help_heading = "Output", value_parser = positive)]
-    pub(super) workers: Option<usize>,
+    pub(crate) workers: Option<usize>,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct ExportArguments {
+pub(crate) struct ExportArguments {
     #[command(flatten)]
-    pub(super) source: SourceArguments,
+    pub(crate) source: SourceArguments,
     /// A file with what `split` has printed, or - for standard input: only these parts
     ///
     /// One part goes into any output, and on with the next start as any export does. Several,
@@ -203,63 +203,63 @@ pub(super) struct ExportArguments {
         ],
         help_heading = "Which runs"
     )]
-    pub(super) split: Option<OsString>,
+    pub(crate) split: Option<OsString>,
     #[command(flatten)]
-    pub(super) destination: DestinationArguments,
+    pub(crate) destination: DestinationArguments,
     #[command(flatten)]
-    pub(super) walk: WalkArguments,
+    pub(crate) walk: WalkArguments,
 }
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
-pub(super) struct DestinationArguments {
+pub(crate) struct DestinationArguments {
     /// A file, a folder (with a / at its end), s3://bucket/prefix, or - for standard output
     ///
     /// Folders and S3 get parts and a manifest of those that count. For S3, credentials, region
     /// and endpoint come from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION,
     /// AWS_ENDPOINT_URL and the like.
     #[arg(long, short, value_name = "OUT", value_hint = ValueHint::AnyPath)]
-    pub(super) out: OsString,
+    pub(crate) out: OsString,
     /// jsonl or csv, with .gz or .zst behind it if it is to be compressed, or parquet
     ///
     /// If it is not given, the end of OUT tells. Parquet is written as a folder of parts.
     #[arg(long, value_parser = format)]
-    pub(super) format: Option<Format>,
+    pub(crate) format: Option<Format>,
     /// Only these fields, in this order, such as id,status,meta.origin
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    pub(super) fields: Vec<String>,
+    pub(crate) fields: Vec<String>,
     /// Where the checkpoint of a file or of standard output is; OUT.checkpoint for a file
     ///
     /// Folders and S3 have theirs in the manifest. Without one, an export into standard output
     /// cannot go on where it stopped.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(super) checkpoint: Option<PathBuf>,
+    pub(crate) checkpoint: Option<PathBuf>,
     /// Forget what is in the output, and start again
     #[arg(long)]
-    pub(super) restart: bool,
+    pub(crate) restart: bool,
     /// After how many rows a part ends, in a folder or on S3
     #[arg(long, value_name = "N", default_value = "250000")]
-    pub(super) part_rows: u64,
+    pub(crate) part_rows: u64,
     /// How long a row may wait for its part to end
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
-    pub(super) part_interval: Duration,
+    pub(crate) part_interval: Duration,
 }
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Which runs")]
-pub(super) struct WalkArguments {
+pub(crate) struct WalkArguments {
     /// When a run is written
     #[arg(long, value_name = "WHEN", default_value = "snapshot")]
-    pub(super) emit: EmitChoice,
+    pub(crate) emit: EmitChoice,
     /// Newest first
     #[arg(long, conflicts_with = "follow")]
-    pub(super) desc: bool,
+    pub(crate) desc: bool,
     /// So many at most, over all starts
     #[arg(long, value_name = "N")]
-    pub(super) max_items: Option<u64>,
+    pub(crate) max_items: Option<u64>,
     /// Do not end, but look for new runs again and again
     #[arg(long)]
-    pub(super) follow: bool,
+    pub(crate) follow: bool,
     /// How long to wait between two looks
     #[arg(
         long,
@@ -268,20 +268,20 @@ pub(super) struct WalkArguments {
         value_parser = duration,
         requires = "follow"
     )]
-    pub(super) interval: Duration,
+    pub(crate) interval: Duration,
     /// How late a run may appear in the list and still be found
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
-    pub(super) lookback: Duration,
+    pub(crate) lookback: Duration,
     /// How many runs to ask for at a time; 1000 if it is not given
     #[arg(long, value_name = "N", help_heading = "Requests")]
-    pub(super) page_size: Option<u32>,
+    pub(crate) page_size: Option<u32>,
     /// How many pages are in flight
     #[arg(long, value_name = "N", default_value = "8", help_heading = "Requests")]
-    pub(super) concurrency: usize,
+    pub(crate) concurrency: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum EmitChoice {
+pub(crate) enum EmitChoice {
     /// Once, as it is when the export comes to it
     Snapshot,
     /// Once, when it has finished
@@ -291,59 +291,59 @@ pub(super) enum EmitChoice {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct PlaceArguments {
+pub(crate) struct PlaceArguments {
     /// An output: a file, a folder or s3://bucket/prefix
     #[arg(value_name = "OUT", value_hint = ValueHint::AnyPath)]
-    pub(super) out: OsString,
+    pub(crate) out: OsString,
     /// Where the checkpoint of a file is; OUT.checkpoint if it is not given
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(super) checkpoint: Option<PathBuf>,
+    pub(crate) checkpoint: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct EmulateArguments {
+pub(crate) struct EmulateArguments {
     /// How many runs there are
     #[arg(long, value_name = "N", default_value = "100000")]
-    pub(super) runs: u64,
+    pub(crate) runs: u64,
     /// What they are made from: the same seed makes the same runs
     #[arg(long, value_name = "S", default_value = "0")]
-    pub(super) seed: u64,
+    pub(crate) seed: u64,
     /// The port on 127.0.0.1; 0 is any free one
     #[arg(long, value_name = "P", default_value = "0")]
-    pub(super) port: u16,
+    pub(crate) port: u16,
     /// The only Actor there is; any, if it is not given
     #[arg(long, value_name = "ACTOR")]
-    pub(super) actor: Option<String>,
+    pub(crate) actor: Option<String>,
     /// How long each answer takes
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration)]
-    pub(super) latency: Duration,
+    pub(crate) latency: Duration,
     /// Refuse what is more than N requests in a second
     #[arg(long, value_name = "N")]
-    pub(super) rate_limit: Option<u64>,
+    pub(crate) rate_limit: Option<u64>,
     /// Compress answers
     #[arg(long)]
-    pub(super) compress: bool,
+    pub(crate) compress: bool,
     /// Send compact JSON; it is indented by default, as the service's is
     #[arg(long)]
-    pub(super) compact: bool,
+    pub(crate) compact: bool,
     /// Give every run the same fields
     ///
     /// By default, some lack fields, and some have fields that the API reference does not list,
     /// as the service's do.
     #[arg(long)]
-    pub(super) complete_rows: bool,
+    pub(crate) complete_rows: bool,
     /// Answer some requests wrongly, such as 3=503, 5..=7=hang or 9..=reset; may be repeated
     ///
     /// A request or a range of them, counted from 1, and what goes wrong: a status, hang,
     /// reset, truncate, stall, html, broken-json, empty or error-in-ok.
     #[arg(long, value_name = "RULE")]
-    pub(super) fault: Vec<FaultRule>,
+    pub(crate) fault: Vec<FaultRule>,
     /// Delete the K oldest runs before every N-th request: N or N:K
     #[arg(long, value_name = "N[:K]")]
-    pub(super) delete_every: Option<Change>,
+    pub(crate) delete_every: Option<Change>,
     /// Start K new runs before every N-th request: N or N:K
     #[arg(long, value_name = "N[:K]")]
-    pub(super) insert_every: Option<Change>,
+    pub(crate) insert_every: Option<Change>,
 }
 
 /// Reads a number from 1 on.
@@ -361,7 +361,7 @@ fn format(text: &str) -> Result<Format, String> {
 }
 
 /// The command line as it is read.
-pub(super) fn command() -> clap::Command {
+pub(crate) fn command() -> clap::Command {
     let instead_of_actor = |command: clap::Command, other: &'static str| {
         command.mut_arg("actor", |actor| actor.required_unless_present_any([other]))
     };
@@ -382,7 +382,7 @@ fn with_token_help(command: clap::Command) -> clap::Command {
 }
 
 /// The colours of help and of errors about arguments, which come before these are known.
-pub(super) fn color_of_help() -> ColorChoice {
+pub(crate) fn color_of_help() -> ColorChoice {
     let arguments: Vec<_> = std::env::args_os().collect();
     let chosen = |name: &str| {
         let joined = OsString::from(format!("--color={name}"));

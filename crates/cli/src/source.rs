@@ -7,19 +7,19 @@ use apify_runs::export::Checkpoint;
 use apify_runs::{Client, ClientBuilder, RetryPolicy, RunQuery, RunStatus};
 use chrono::{DateTime, Utc};
 
-use super::arguments::{ServiceArguments, SourceArguments};
-use super::exit::Failure;
-use super::times::When;
-use super::token;
+use crate::arguments::{ServiceArguments, SourceArguments};
+use crate::exit::Failure;
+use crate::times::When;
+use crate::token;
 
 /// A client, and the emulator that it reads from, if it does.
-pub(super) struct Source {
-    pub(super) client: Client,
+pub(crate) struct Source {
+    pub(crate) client: Client,
     _emulator: Option<Emulator>,
 }
 
 impl Source {
-    pub(super) async fn open(arguments: &SourceArguments) -> Result<Self, Failure> {
+    pub(crate) async fn open(arguments: &SourceArguments) -> Result<Self, Failure> {
         let service = &arguments.service;
         let (builder, emulator) = match arguments.demo {
             Some(runs) => {
@@ -73,7 +73,7 @@ fn retry(service: &ServiceArguments) -> RetryPolicy {
 
 /// The query that the arguments describe. Times that are relative mean what they meant at the
 /// first start.
-pub(super) fn query(
+pub(crate) fn query(
     arguments: &SourceArguments,
     before: Option<&Checkpoint>,
 ) -> Result<RunQuery, Failure> {
@@ -87,7 +87,7 @@ pub(super) fn query(
 }
 
 /// The query with the filters of the arguments.
-pub(super) fn narrowed(
+pub(crate) fn narrowed(
     query: RunQuery,
     arguments: &SourceArguments,
     before: Option<&Checkpoint>,

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure};
 
 const VARIABLE: &str = "APIFY_TOKEN";
 
 /// A place that a token can be in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
+pub(crate) enum Place {
     File(PathBuf),
     Variable,
     Login(PathBuf),
@@ -30,7 +30,7 @@ impl fmt::Display for Place {
 
 /// The token: from the file that was named, or else from the environment, or else from the login
 /// of the Apify CLI.
-pub(super) fn find(file: Option<&Path>) -> Result<String, Failure> {
+pub(crate) fn find(file: Option<&Path>) -> Result<String, Failure> {
     let Some(place) = place(file) else {
         let message = format!(
             "no token: set {VARIABLE}, name a file with --token-file, or log in with the Apify \
@@ -78,7 +78,7 @@ fn login(text: &str) -> Result<String, String> {
 }
 
 /// For `--help`: which token would be used now.
-pub(super) fn help() -> String {
+pub(crate) fn help() -> String {
     let found = match place(None) {
         Some(place) => format!("Now it would be the one in {place}."),
         None => "Now there is none.".into(),

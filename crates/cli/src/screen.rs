@@ -12,12 +12,12 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, filter, fmt};
 
-use super::arguments::{LogFormat, OutputArguments, ProgressChoice, WhenColored};
-use super::exit::Failure;
+use crate::arguments::{LogFormat, OutputArguments, ProgressChoice, WhenColored};
+use crate::exit::Failure;
 
 /// Standard error, with lines of text or of JSON, and perhaps a bar below them.
 #[derive(Clone)]
-pub(super) struct Screen {
+pub(crate) struct Screen {
     bars: MultiProgress,
     format: LogFormat,
     progress: ProgressChoice,
@@ -27,13 +27,13 @@ pub(super) struct Screen {
 
 /// What a line is about.
 #[derive(Clone, Copy)]
-pub(super) enum Level {
+pub(crate) enum Level {
     Info,
     Warning,
 }
 
 impl Screen {
-    pub(super) fn new(arguments: &OutputArguments) -> Self {
+    pub(crate) fn new(arguments: &OutputArguments) -> Self {
         let is_terminal = io::stderr().is_terminal();
         let progress = match arguments.progress {
             _ if arguments.quiet => ProgressChoice::None,
@@ -59,17 +59,17 @@ impl Screen {
     }
 
     /// How progress is shown: `Auto` is a bar.
-    pub(super) fn progress(&self) -> ProgressChoice {
+    pub(crate) fn progress(&self) -> ProgressChoice {
         self.progress
     }
 
-    pub(super) fn add(&self, bar: ProgressBar) -> ProgressBar {
+    pub(crate) fn add(&self, bar: ProgressBar) -> ProgressBar {
         self.bars.add(bar)
     }
 
     /// Lets the library's own events appear: retries, a list that moved, and each page if that
     /// was asked for. They hold no token.
-    pub(super) fn show_events(&self, arguments: &OutputArguments) {
+    pub(crate) fn show_events(&self, arguments: &OutputArguments) {
         let level = match (arguments.quiet, arguments.verbose) {
             (true, _) => LevelFilter::ERROR,
             (false, false) => LevelFilter::WARN,
@@ -92,7 +92,7 @@ impl Screen {
     }
 
     /// Says something, unless it is to be quiet.
-    pub(super) fn say(&self, level: Level, text: &str, fields: Value) {
+    pub(crate) fn say(&self, level: Level, text: &str, fields: Value) {
         if self.is_quiet {
             return;
         }
@@ -109,7 +109,7 @@ impl Screen {
 
     /// Says what has come out, with its first word in green. What is on further lines is in
     /// the fields too.
-    pub(super) fn result(&self, text: &str, fields: Value) {
+    pub(crate) fn result(&self, text: &str, fields: Value) {
         let (first, rest) = text.split_once(' ').unwrap_or((text, ""));
         match self.format {
             LogFormat::Json => {
@@ -124,7 +124,7 @@ impl Screen {
     }
 
     /// Says why the program ends. Also if it is to be quiet.
-    pub(super) fn failure(&self, failure: &Failure) {
+    pub(crate) fn failure(&self, failure: &Failure) {
         if self.format == LogFormat::Json {
             let fields = json!({"resume_command": failure.resume_command});
             return self.json("ERROR", &failure.message, fields);
@@ -137,7 +137,7 @@ impl Screen {
     }
 
     /// Says which command goes on, where no field has said it.
-    pub(super) fn hint(&self, command: &str) {
+    pub(crate) fn hint(&self, command: &str) {
         if self.format == LogFormat::Text {
             self.say(Level::Info, &format!("to go on: {command}"), Value::Null);
         }
@@ -172,7 +172,7 @@ impl Screen {
 }
 
 /// Writes lines above the bar.
-pub(super) struct Lines(Screen);
+pub(crate) struct Lines(Screen);
 
 impl Write for Lines {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {

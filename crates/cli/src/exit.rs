@@ -7,7 +7,7 @@ use apify_runs::{Error, ErrorKind};
 
 /// The exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Exit {
+pub(crate) enum Exit {
     Complete,
     /// Nobody reads the rest.
     BrokenPipe,
@@ -22,7 +22,7 @@ pub(super) enum Exit {
 }
 
 /// What the codes mean, for `--help`.
-pub(super) const HELP: &str = "\
+pub(crate) const HELP: &str = "\
 Exit codes:
   0    complete, or whoever reads standard output has read enough of it
   1    failed: the message says why
@@ -92,15 +92,15 @@ impl From<Exit> for ExitCode {
 
 /// Why the program does not do what it was told, and perhaps how to go on.
 #[derive(Debug)]
-pub(super) struct Failure {
-    pub(super) exit: Exit,
-    pub(super) message: String,
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    pub(crate) message: String,
     /// A command.
-    pub(super) resume_command: Option<String>,
+    pub(crate) resume_command: Option<String>,
 }
 
 impl Failure {
-    pub(super) fn new(exit: Exit, message: impl Into<String>) -> Self {
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
         Self {
             exit,
             message: message.into(),
@@ -108,18 +108,18 @@ impl Failure {
         }
     }
 
-    pub(super) fn usage(message: impl Into<String>) -> Self {
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(Exit::Usage, message)
     }
 
     /// Says how to go on.
-    pub(super) fn with_command(mut self, command: Option<String>) -> Self {
+    pub(crate) fn with_command(mut self, command: Option<String>) -> Self {
         self.resume_command = command;
         self
     }
 
     /// The same, but nothing that may pass.
-    pub(super) fn for_good(mut self) -> Self {
+    pub(crate) fn for_good(mut self) -> Self {
         self.exit = Exit::Failed;
         self
     }
@@ -166,7 +166,7 @@ impl From<std::io::Error> for Failure {
 }
 
 /// Whether nobody reads any more what is written.
-pub(super) fn is_broken_pipe(error: &Error) -> bool {
+pub(crate) fn is_broken_pipe(error: &Error) -> bool {
     // A connection to the service may break in the same way.
     if error.kind() != ErrorKind::Output {
         return false;

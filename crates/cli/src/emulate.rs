@@ -8,29 +8,29 @@ use std::time::Duration;
 use apify_runs::emulator::{Emulator, Fault};
 use tokio::time::interval;
 
-use super::arguments::EmulateArguments;
-use super::exit::{Exit, Failure};
-use super::generated::print;
-use super::signals::Stop;
+use crate::arguments::EmulateArguments;
+use crate::exit::{Exit, Failure};
+use crate::generated::print;
+use crate::signals::Stop;
 
 /// How often the requests so far are forgotten.
 const FORGET_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Requests that are answered wrongly, and how.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct FaultRule {
+pub(crate) struct FaultRule {
     requests: (Bound<u64>, Bound<u64>),
     fault: Fault,
 }
 
 /// Before which requests the list changes, and by how many runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Change {
+pub(crate) struct Change {
     every: u64,
     runs: u64,
 }
 
-pub(super) async fn run(arguments: EmulateArguments) -> Result<Exit, Failure> {
+pub(crate) async fn run(arguments: EmulateArguments) -> Result<Exit, Failure> {
     let stop = Stop::listen();
     let (delete, insert) = (arguments.delete_every, arguments.insert_every);
     let mut builder = Emulator::builder()

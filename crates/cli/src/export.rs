@@ -8,21 +8,21 @@ use apify_runs::export::{Checkpoint, Compression, Encoding, Export, Format, Outp
 use apify_runs::{Emit, Error, ErrorKind, RunQuery, Runs, Split};
 use serde_json::{Value, json};
 
-use super::arguments::{
+use crate::arguments::{
     DestinationArguments, EmitChoice, ExportArguments, SourceArguments, WalkArguments,
 };
-use super::exit::{Exit, Failure, is_broken_pipe};
-use super::lines::Lines;
-use super::progress::Meter;
-use super::resume;
-use super::screen::{Level, Screen};
-use super::signals::Stop;
-use super::source::{self, Source};
-use super::split;
+use crate::exit::{Exit, Failure, is_broken_pipe};
+use crate::lines::Lines;
+use crate::progress::Meter;
+use crate::resume;
+use crate::screen::{Level, Screen};
+use crate::signals::Stop;
+use crate::source::{self, Source};
+use crate::split;
 
 const STANDARD_OUTPUT: &str = "-";
 
-pub(super) async fn run(arguments: Box<ExportArguments>, screen: &Screen) -> Result<Exit, Failure> {
+pub(crate) async fn run(arguments: Box<ExportArguments>, screen: &Screen) -> Result<Exit, Failure> {
     let format = format(&arguments.destination)?;
     let splits = match &arguments.split {
         Some(file) => Some(splits(file, &arguments.destination, format)?),
@@ -307,7 +307,7 @@ fn destination_output(arguments: &DestinationArguments, format: Format) -> Resul
 }
 
 /// The output of this name.
-pub(super) fn output(
+pub(crate) fn output(
     out: &OsStr,
     is_folder: bool,
     checkpoint: Option<&Path>,

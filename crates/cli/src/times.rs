@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 /// A time on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum When {
+pub(crate) enum When {
     At(DateTime<Utc>),
     /// So long before the first start, as it was written.
     Ago(Duration, String),
@@ -14,7 +14,7 @@ pub(super) enum When {
 
 impl When {
     /// The time that is meant, if now is the first start.
-    pub(super) fn time(&self) -> Option<DateTime<Utc>> {
+    pub(crate) fn time(&self) -> Option<DateTime<Utc>> {
         match self {
             Self::At(time) => Some(*time),
             Self::Ago(ago, _) => Utc::now().checked_sub_signed(TimeDelta::from_std(*ago).ok()?),
@@ -22,7 +22,7 @@ impl When {
     }
 
     /// What was written, if it means another time on another day.
-    pub(super) fn relative(&self) -> Option<&str> {
+    pub(crate) fn relative(&self) -> Option<&str> {
         match self {
             Self::At(_) => None,
             Self::Ago(_, text) => Some(text),
@@ -31,7 +31,7 @@ impl When {
 }
 
 /// Reads a date, a time, or a duration before now.
-pub(super) fn when(text: &str) -> Result<When, String> {
+pub(crate) fn when(text: &str) -> Result<When, String> {
     if let Some(date) = date(text) {
         return Ok(When::At(date.and_time(Default::default()).and_utc()));
     }
@@ -55,7 +55,7 @@ fn date(text: &str) -> Option<NaiveDate> {
 }
 
 /// Reads a duration.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text)
         .map_err(|_| "it must be a duration such as 500ms, 30s, 5m or 1h".into())
 }

@@ -7,15 +7,15 @@ use std::io::{self, Read};
 use apify_runs::{RunQuery, Split};
 use serde_json::json;
 
-use super::arguments::SplitArguments;
-use super::exit::{Exit, Failure};
-use super::generated::print;
-use super::screen::Screen;
-use super::source::{self, Source};
+use crate::arguments::SplitArguments;
+use crate::exit::{Exit, Failure};
+use crate::generated::print;
+use crate::screen::Screen;
+use crate::source::{self, Source};
 
 const STANDARD_INPUT: &str = "-";
 
-pub(super) async fn run(arguments: SplitArguments, screen: &Screen) -> Result<Exit, Failure> {
+pub(crate) async fn run(arguments: SplitArguments, screen: &Screen) -> Result<Exit, Failure> {
     let queries = queries(&arguments)?;
     let source = Source::open(&arguments.source).await?;
     let splits = source.client.split_all(&queries, arguments.into).await?;
@@ -69,7 +69,7 @@ fn queries(arguments: &SplitArguments) -> Result<Vec<RunQuery>, Failure> {
 }
 
 /// The splits in a file, or in standard input.
-pub(super) fn read(file: &OsStr) -> Result<Vec<Split>, Failure> {
+pub(crate) fn read(file: &OsStr) -> Result<Vec<Split>, Failure> {
     let text = text(file)?;
     lines(&text)
         .map(|(number, line)| {
@@ -90,7 +90,7 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 /// Whether this name means standard input.
-pub(super) fn is_stdin(file: &OsStr) -> bool {
+pub(crate) fn is_stdin(file: &OsStr) -> bool {
     file == STANDARD_INPUT
 }
 

@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-use super::arguments::Arguments;
-use super::exit::{Exit, Failure};
+use crate::arguments::Arguments;
+use crate::exit::{Exit, Failure};
 
-pub(super) fn completions(shell: Shell) -> Result<Exit, Failure> {
+pub(crate) fn completions(shell: Shell) -> Result<Exit, Failure> {
     let mut script = Vec::new();
     let mut command = Arguments::command();
     clap_complete::generate(shell, &mut command, "apify-runs", &mut script);
@@ -25,7 +25,7 @@ fn with_one_name(script: &[u8]) -> String {
 }
 
 /// One page for the program and all its commands.
-pub(super) fn man() -> Result<Exit, Failure> {
+pub(crate) fn man() -> Result<Exit, Failure> {
     let mut page = Vec::new();
     let mut command = Arguments::command();
     command.build();
@@ -45,7 +45,7 @@ pub(super) fn man() -> Result<Exit, Failure> {
 }
 
 /// Prints to standard output. If nobody reads on, that is no failure.
-pub(super) fn print(text: &[u8]) -> Result<Exit, Failure> {
+pub(crate) fn print(text: &[u8]) -> Result<Exit, Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(text).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

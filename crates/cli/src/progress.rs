@@ -9,14 +9,14 @@ use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio::time::interval_at;
 
-use super::arguments::ProgressChoice;
-use super::screen::{Level, Screen};
+use crate::arguments::ProgressChoice;
+use crate::screen::{Level, Screen};
 
 /// How often a line is written where there is no bar.
 const INTERVAL: Duration = Duration::from_secs(10);
 
 /// Shows how far an export has come, until it is dropped.
-pub(super) enum Meter {
+pub(crate) enum Meter {
     Bar(ProgressBar),
     Lines {
         latest: Arc<Mutex<Option<Progress>>>,
@@ -27,7 +27,7 @@ pub(super) enum Meter {
 
 impl Meter {
     /// `follows` is whether there is no end to come to.
-    pub(super) fn start(screen: &Screen, follows: bool) -> Self {
+    pub(crate) fn start(screen: &Screen, follows: bool) -> Self {
         match screen.progress() {
             ProgressChoice::None => Self::Nothing,
             ProgressChoice::Auto => Self::Bar(screen.add(bar(follows))),
@@ -42,7 +42,7 @@ impl Meter {
         }
     }
 
-    pub(super) fn show(&self, progress: &Progress) {
+    pub(crate) fn show(&self, progress: &Progress) {
         match self {
             Self::Nothing => {}
             Self::Lines { latest, .. } => {

@@ -8,7 +8,7 @@ use std::io::{self, Stdout, Write};
 /// A process that is killed may leave part of a line. If standard output is a file that does not
 /// end with a line feed, one is written before anything else, so that the broken line is a line of
 /// its own.
-pub(super) struct Lines {
+pub(crate) struct Lines {
     stdout: Stdout,
     has_begun: bool,
     /// Whether the file may end with a broken line, where that cannot be seen.
@@ -16,7 +16,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    pub(super) fn new(resumes: bool) -> Self {
+    pub(crate) fn new(resumes: bool) -> Self {
         Self {
             stdout: io::stdout(),
             has_begun: false,

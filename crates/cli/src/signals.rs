@@ -13,7 +13,7 @@ const TERMINATE: u8 = 15;
 
 /// What has been asked for so far.
 #[derive(Default)]
-pub(super) struct Stop {
+pub(crate) struct Stop {
     signal: AtomicU8,
     asked: Notify,
 }
@@ -21,7 +21,7 @@ pub(super) struct Stop {
 impl Stop {
     /// Waits for signals from now on, in the background. The first one asks to stop; a second
     /// one ends the program at once, which loses nothing that is committed.
-    pub(super) fn listen() -> Arc<Self> {
+    pub(crate) fn listen() -> Arc<Self> {
         let stop = Arc::new(Self::default());
         let listening = Arc::clone(&stop);
         tokio::spawn(async move {
@@ -34,14 +34,14 @@ impl Stop {
     }
 
     /// Ready when the program is asked to stop, or has been.
-    pub(super) async fn asked(&self) {
+    pub(crate) async fn asked(&self) {
         while self.signal() == 0 {
             self.asked.notified().await;
         }
     }
 
     /// The signal that asked for it.
-    pub(super) fn signal(&self) -> u8 {
+    pub(crate) fn signal(&self) -> u8 {
         self.signal.load(Ordering::Relaxed)
     }
 }

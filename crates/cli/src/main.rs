@@ -1,4 +1,4 @@
-//! The command line.
+//! `apify-runs`: every run of an Apify Actor in a file. See `apify-runs --help`.
 
 mod arguments;
 mod emulate;
@@ -25,7 +25,7 @@ use exit::{Exit, Failure};
 use screen::Screen;
 
 /// Reads the arguments, does what they say, and returns how it went.
-pub(crate) fn main() -> ExitCode {
+fn main() -> ExitCode {
     let command = arguments::command();
     let parsed = command.color(arguments::color_of_help()).try_get_matches();
     let arguments = match parsed.and_then(|matches| Arguments::from_arg_matches(&matches)) {

@@ -7,21 +7,21 @@ use std::path::Path;
 use apify_runs::export::{self, Output};
 use serde_json::json;
 
-use super::arguments::{PlaceArguments, SourceArguments};
-use super::exit::{Exit, Failure};
-use super::export::output;
-use super::generated::print;
-use super::screen::Screen;
-use super::source::{Source, query};
+use crate::arguments::{PlaceArguments, SourceArguments};
+use crate::exit::{Exit, Failure};
+use crate::export::output;
+use crate::generated::print;
+use crate::screen::Screen;
+use crate::source::{Source, query};
 
-pub(super) async fn count(arguments: SourceArguments) -> Result<Exit, Failure> {
+pub(crate) async fn count(arguments: SourceArguments) -> Result<Exit, Failure> {
     let query = query(&arguments, None)?;
     let source = Source::open(&arguments).await?;
     let count = source.client.count(query).await?;
     print(format!("{count}\n").as_bytes())
 }
 
-pub(super) async fn verify(arguments: PlaceArguments, screen: &Screen) -> Result<Exit, Failure> {
+pub(crate) async fn verify(arguments: PlaceArguments, screen: &Screen) -> Result<Exit, Failure> {
     let output = place(&arguments)?;
     let verification = export::verify(&output).await?;
     if verification.problems.is_empty() {
@@ -39,7 +39,7 @@ pub(super) async fn verify(arguments: PlaceArguments, screen: &Screen) -> Result
     Err(Failure::new(Exit::Output, message))
 }
 
-pub(super) async fn status(arguments: PlaceArguments) -> Result<Exit, Failure> {
+pub(crate) async fn status(arguments: PlaceArguments) -> Result<Exit, Failure> {
     let output = place(&arguments)?;
     let missing = || {
         let message = format!("{output} has no checkpoint");

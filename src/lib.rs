@@ -1,9 +1,9 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![doc = include_str!("../README.md")]
 
-#[cfg(feature = "bench")]
+#[cfg(feature = "__internals")]
 #[doc(hidden)]
-pub mod bench;
+pub mod __internals;
 mod client;
 mod clocks;
 mod cursor;
@@ -15,9 +15,6 @@ mod error;
 mod excerpt;
 #[cfg(feature = "export")]
 pub mod export;
-#[cfg(any(fuzzing, feature = "bench"))]
-#[doc(hidden)]
-pub mod fuzzing;
 mod http;
 mod limits;
 mod page;

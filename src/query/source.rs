@@ -1,8 +1,6 @@
 //! What a walk reads: a query, or a split of one.
 
-use serde::{Deserialize, Serialize};
-
-use super::{RunQuery, Share, stored};
+use super::{RunQuery, Share};
 use crate::setting::InvalidSetting;
 
 /// What a [`Client`](crate::Client) reads: a [`RunQuery`], or a [`Split`](crate::Split) of one.
@@ -15,8 +13,7 @@ use crate::setting::InvalidSetting;
 ///
 /// assert_eq!(RunSource::from("janedoe/my-actor"), RunQuery::actor("janedoe/my-actor").into());
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(from = "stored::StoredQuery", into = "stored::StoredQuery")]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RunSource {
     pub(crate) query: RunQuery,
     /// Whether the walk begins with the runs that have no start, wherever they are listed. Set

@@ -1,7 +1,7 @@
 //! The stored form of a query and of a source: in cursors, checkpoints and splits.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{RunQuery, RunSource, Scope, Share};
 use crate::limits::MAX_PAGE_SIZE;
@@ -88,6 +88,18 @@ impl From<StoredQuery> for RunSource {
             undated_first: stored.undated_first,
             share: stored.share,
         }
+    }
+}
+
+impl Serialize for RunSource {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        StoredQuery::from(self.clone()).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for RunSource {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        StoredQuery::deserialize(deserializer).map(Self::from)
     }
 }
 

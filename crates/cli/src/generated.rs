@@ -1,12 +1,13 @@
 //! What is made from the description of the arguments.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use clap::CommandFactory;
 use clap_complete::Shell;
 
 use crate::arguments::Arguments;
 use crate::exit::{Exit, Failure};
+use crate::stdout::print;
 
 pub(crate) fn completions(shell: Shell) -> Result<Exit, Failure> {
     let mut script = Vec::new();
@@ -42,16 +43,4 @@ pub(crate) fn man() -> Result<Exit, Failure> {
         man.render_options_section(&mut page)?;
     }
     print(&page)
-}
-
-/// Prints to standard output. If nobody reads on, that is no failure.
-pub(crate) fn print(text: &[u8]) -> Result<Exit, Failure> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let message = format!("standard output cannot be written to: {error}");
-            Err(Failure::new(Exit::Failed, message))
-        }
-        _ => Ok(Exit::Complete),
-    }
 }

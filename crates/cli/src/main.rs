@@ -1,18 +1,24 @@
 //! `apify-runs`: every run of an Apify Actor in a file. See `apify-runs --help`.
 
 mod arguments;
+mod destination;
 mod emulate;
 mod exit;
 mod export;
+mod flags;
 mod generated;
+mod input;
 mod inspect;
-mod lines;
 mod progress;
+mod query;
 mod resume;
+mod schedule;
 mod screen;
+mod service;
 mod signals;
-mod source;
 mod split;
+mod stdout;
+mod summary;
 mod times;
 mod token;
 
@@ -40,8 +46,8 @@ fn main() -> ExitCode {
             };
         }
     };
-    let screen = Screen::new(&arguments.output);
-    screen.show_events(&arguments.output);
+    let screen = Screen::new(&arguments.messages);
+    screen.show_events(&arguments.messages);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();

@@ -12,7 +12,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, filter, fmt};
 
-use crate::arguments::{LogFormat, OutputArguments, ProgressChoice, WhenColored};
+use crate::arguments::{LogFormat, MessageArguments, ProgressChoice, WhenColored};
 use crate::exit::Failure;
 
 /// Standard error, with lines of text or of JSON, and perhaps a bar below them.
@@ -33,7 +33,7 @@ pub(crate) enum Level {
 }
 
 impl Screen {
-    pub(crate) fn new(arguments: &OutputArguments) -> Self {
+    pub(crate) fn new(arguments: &MessageArguments) -> Self {
         let is_terminal = io::stderr().is_terminal();
         let progress = match arguments.progress {
             _ if arguments.quiet => ProgressChoice::None,
@@ -69,7 +69,7 @@ impl Screen {
 
     /// Lets the library's own events appear: retries, a list that moved, and each page if that
     /// was asked for. They hold no token.
-    pub(crate) fn show_events(&self, arguments: &OutputArguments) {
+    pub(crate) fn show_events(&self, arguments: &MessageArguments) {
         let level = match (arguments.quiet, arguments.verbose) {
             (true, _) => LevelFilter::ERROR,
             (false, false) => LevelFilter::WARN,
@@ -126,7 +126,7 @@ impl Screen {
     /// Says why the program ends. Also if it is to be quiet.
     pub(crate) fn failure(&self, failure: &Failure) {
         if self.format == LogFormat::Json {
-            let fields = json!({"resume_command": failure.resume_command});
+            let fields = json!({"go_on": failure.resume_command});
             return self.json("ERROR", &failure.message, fields);
         }
         let error = self.colored("error:", AnsiColor::Red);
@@ -159,7 +159,7 @@ impl Screen {
     /// One line above the bar, written at once: a line of another thread does not come between
     /// it and its end. That nobody reads it is no failure.
     fn line(&self, text: &str) {
-        let _ = Lines(self.clone()).write_all(format!("{text}\n").as_bytes());
+        let _ = AboveBar(self.clone()).write_all(format!("{text}\n").as_bytes());
     }
 
     fn colored(&self, text: &str, color: AnsiColor) -> String {
@@ -171,10 +171,10 @@ impl Screen {
     }
 }
 
-/// Writes lines above the bar.
-pub(crate) struct Lines(Screen);
+/// Standard error, above the bar.
+pub(crate) struct AboveBar(Screen);
 
-impl Write for Lines {
+impl Write for AboveBar {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
         self.0.bars.suspend(|| io::stderr().write_all(text))?;
         Ok(text.len())
@@ -186,9 +186,9 @@ impl Write for Lines {
 }
 
 impl<'a> MakeWriter<'a> for Screen {
-    type Writer = Lines;
+    type Writer = AboveBar;
 
-    fn make_writer(&'a self) -> Lines {
-        Lines(self.clone())
+    fn make_writer(&'a self) -> AboveBar {
+        AboveBar(self.clone())
     }
 }

@@ -1,4 +1,4 @@
-//! What can be said on the command line.
+//! The command line.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -68,7 +68,7 @@ pub(crate) struct MessageArguments {
     pub(crate) progress: ProgressChoice,
     /// Whether messages are coloured; NO_COLOR turns `auto` off
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    pub(crate) color: WhenColored,
+    pub(crate) color: ColorMode,
     /// Only errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
@@ -88,7 +88,7 @@ pub(crate) enum ProgressChoice {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum WhenColored {
+pub(crate) enum ColorMode {
     Auto,
     Always,
     Never,

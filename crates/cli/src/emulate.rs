@@ -1,4 +1,4 @@
-//! The emulator as a program.
+//! `apify-runs emulate`.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use tokio::time::interval;
 use crate::arguments::EmulateArguments;
 use crate::exit::{Exit, Failure};
 use crate::schedule::ChangeRule;
-use crate::signals::Stop;
+use crate::signals::StopSignal;
 use crate::stdout::print;
 
-/// How often the requests so far are forgotten.
-const FORGET_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the emulator's log of requests is emptied.
+const LOG_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(arguments: EmulateArguments) -> Result<Exit, Failure> {
-    let stop = Stop::listen();
+    let stop = StopSignal::listen();
     let (delete, insert) = (arguments.delete_every, arguments.insert_every);
     let mut builder = Emulator::builder()
         .runs(arguments.runs)
@@ -52,13 +52,13 @@ pub(crate) async fn run(arguments: EmulateArguments) -> Result<Exit, Failure> {
     let emulator = started.map_err(|error| Failure::from(error).permanent())?;
     let (url, token) = (emulator.base_url(), emulator.token());
     print(format!("APIFY_API_BASE_URL={url}\nAPIFY_TOKEN={token}\n").as_bytes())?;
-    let mut forget = interval(FORGET_INTERVAL);
-    let mut asked = pin!(stop.asked());
+    let mut full = interval(LOG_INTERVAL);
+    let mut stopped = pin!(stop.requested());
     loop {
         tokio::select! {
-            _ = &mut asked => return Ok(Exit::Complete),
-            // Nobody asks for them, and a program that runs for days may not grow.
-            _ = forget.tick() => drop(emulator.take_requests()),
+            _ = &mut stopped => return Ok(Exit::Complete),
+            // Nobody reads it, and a program that runs for days may not grow.
+            _ = full.tick() => drop(emulator.take_requests()),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::flags;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     Complete,
-    /// Nobody reads the rest.
+    /// The reader of standard output has stopped reading.
     BrokenPipe,
     Failed,
     Usage,
@@ -67,7 +67,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why the program does not do what it was told, and perhaps how to go on.
+/// Why the program fails, and perhaps how to go on.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
@@ -89,13 +89,13 @@ impl Failure {
         Self::new(Exit::Usage, message)
     }
 
-    /// Says how to go on.
+    /// Adds the command that goes on.
     pub(crate) fn with_command(mut self, command: Option<String>) -> Self {
         self.resume_command = command;
         self
     }
 
-    /// Marks it as nothing that passes by itself.
+    /// Exits with the code of a failure that does not pass by itself.
     pub(crate) fn permanent(mut self) -> Self {
         self.exit = Exit::Failed;
         self
@@ -127,7 +127,7 @@ impl From<std::io::Error> for Failure {
     }
 }
 
-/// Whether nobody reads any more what is written.
+/// Whether the reader of the output has stopped reading.
 pub(crate) fn is_broken_pipe(error: &Error) -> bool {
     // A connection to the service may break in the same way.
     if error.kind() != ErrorKind::Output {

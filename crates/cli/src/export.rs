@@ -10,18 +10,21 @@ use serde_json::json;
 use crate::arguments::{
     DestinationArguments, EmitChoice, ExportArguments, SourceArguments, WalkArguments,
 };
+use crate::console::{Console, Level};
 use crate::destination::{self, is_stdout};
 use crate::exit::{Exit, Failure, is_broken_pipe};
 use crate::input;
-use crate::progress::Meter;
+use crate::progress::ProgressMeter;
 use crate::query::list;
 use crate::resume;
-use crate::screen::{Level, Screen};
 use crate::service::Service;
-use crate::signals::Stop;
+use crate::signals::StopSignal;
 use crate::summary;
 
-pub(crate) async fn run(arguments: Box<ExportArguments>, screen: &Screen) -> Result<Exit, Failure> {
+pub(crate) async fn run(
+    arguments: Box<ExportArguments>,
+    console: &Console,
+) -> Result<Exit, Failure> {
     let format = destination::format(&arguments.destination)?;
     let splits = match &arguments.split {
         Some(file) => Some(splits(file, &arguments.destination, format)?),
@@ -30,8 +33,8 @@ pub(crate) async fn run(arguments: Box<ExportArguments>, screen: &Screen) -> Res
     let exporter = Exporter {
         format,
         service: Service::open(&arguments.source).await?,
-        stop: Stop::listen(),
-        screen,
+        stop: StopSignal::listen(),
+        console,
         arguments: &arguments,
     };
     let Some(splits) = splits else {
@@ -73,8 +76,8 @@ struct Exporter<'a> {
     arguments: &'a ExportArguments,
     format: Format,
     service: Service,
-    stop: Arc<Stop>,
-    screen: &'a Screen,
+    stop: Arc<StopSignal>,
+    console: &'a Console,
 }
 
 impl Exporter<'_> {
@@ -116,16 +119,16 @@ impl Exporter<'_> {
     /// Runs an export until it is complete or the program is asked to stop.
     async fn run(&self, export: Export) -> apify_runs::Result<Summary> {
         let walk = &self.arguments.walk;
-        let meter = Arc::new(Meter::start(self.screen, walk.follow));
+        let meter = Arc::new(ProgressMeter::start(self.console, walk.follow));
         let max_items = walk.max_items.unwrap_or(u64::MAX);
-        with_settings(export, self.arguments, self.screen)
+        with_settings(export, self.arguments, self.console)
             .format(self.format)
             .on_progress(move |progress| {
                 let mut progress = *progress;
                 progress.total = progress.total.map(|total| total.min(max_items));
                 meter.show(&progress);
             })
-            .run_until(self.stop.asked())
+            .run_until(self.stop.requested())
             .await
     }
 
@@ -139,11 +142,11 @@ impl Exporter<'_> {
         match result {
             Ok(summary) if summary.interrupted => {
                 let command = self.resume_command(&before).await;
-                report(&summary, name, command, self.screen);
+                report(&summary, name, command, self.console);
                 Ok(Exit::Interrupted(self.stop.signal()))
             }
             Ok(summary) => {
-                report(&summary, name, None, self.screen);
+                report(&summary, name, None, self.console);
                 check_skipped(&summary)
             }
             Err(error) if is_stdout(&self.arguments.destination) && is_broken_pipe(&error) => {
@@ -232,8 +235,8 @@ fn with_walk(runs: Runs, arguments: &WalkArguments) -> Runs {
     }
 }
 
-fn with_settings(export: Export, arguments: &ExportArguments, screen: &Screen) -> Export {
-    let (destination, screen) = (&arguments.destination, screen.clone());
+fn with_settings(export: Export, arguments: &ExportArguments, console: &Console) -> Export {
+    let (destination, console) = (&arguments.destination, console.clone());
     with_labels(export, &arguments.source)
         .fields(destination.fields.iter().map(|field| field.trim()))
         .restart(destination.restart)
@@ -241,7 +244,7 @@ fn with_settings(export: Export, arguments: &ExportArguments, screen: &Screen) -
         .part_interval(destination.part_interval)
         .on_unreadable(move |error| {
             let fields = json!({"row": error.row()});
-            screen.say(Level::Warning, &error.to_string(), fields);
+            console.log(Level::Warning, &error.to_string(), fields);
         })
 }
 
@@ -257,12 +260,12 @@ fn with_labels(export: Export, arguments: &SourceArguments) -> Export {
 }
 
 /// Says what was done, and how to go on if that was not all.
-fn report(summary: &Summary, name: &str, command: Option<String>, screen: &Screen) {
+fn report(summary: &Summary, name: &str, command: Option<String>, console: &Console) {
     let mut fields = summary::fields(summary);
     fields["go_on"] = command.clone().into();
-    screen.result(&summary::lines(summary, name), fields);
+    console.result(&summary::lines(summary, name), fields);
     if let Some(command) = command {
-        screen.hint(&command);
+        console.hint(&command);
     }
 }
 

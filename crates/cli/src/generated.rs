@@ -1,4 +1,4 @@
-//! What is made from the description of the arguments.
+//! `apify-runs completions` and `apify-runs man`.
 
 use std::io::Write;
 
@@ -19,8 +19,8 @@ pub(crate) fn completions(shell: Shell) -> Result<Exit, Failure> {
     }
 }
 
-/// For bash, `clap_complete` 4.6 takes the dash in the program's name for a step to a command in
-/// one place and not in the other, so that it knows no flag of any command.
+/// The script for bash, with one name for the program. `clap_complete` 4.6 writes the dash in it in
+/// two ways, and then completes no flag of any command.
 fn with_one_name(script: &[u8]) -> String {
     String::from_utf8_lossy(script).replace("apify__subcmd__runs", "apify__runs")
 }

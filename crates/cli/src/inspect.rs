@@ -1,4 +1,4 @@
-//! Commands that look and change nothing.
+//! `apify-runs count`, `verify` and `status`, which change nothing.
 
 use std::fs::File;
 use std::io::Read;
@@ -8,10 +8,10 @@ use apify_runs::export::{self, Output};
 use serde_json::json;
 
 use crate::arguments::{InspectArguments, SourceArguments};
+use crate::console::Console;
 use crate::destination;
 use crate::exit::{Exit, Failure};
 use crate::query::list;
-use crate::screen::Screen;
 use crate::service::Service;
 use crate::stdout::print;
 
@@ -22,7 +22,10 @@ pub(crate) async fn count(arguments: SourceArguments) -> Result<Exit, Failure> {
     print(format!("{count}\n").as_bytes())
 }
 
-pub(crate) async fn verify(arguments: InspectArguments, screen: &Screen) -> Result<Exit, Failure> {
+pub(crate) async fn verify(
+    arguments: InspectArguments,
+    console: &Console,
+) -> Result<Exit, Failure> {
     let output = output(&arguments)?;
     let verification = export::verify(&output).await?;
     if verification.problems.is_empty() {
@@ -32,7 +35,7 @@ pub(crate) async fn verify(arguments: InspectArguments, screen: &Screen) -> Resu
             "bytes": verification.bytes,
             "parts": verification.parts,
         });
-        screen.result(&format!("whole: {output}: {verification}"), fields);
+        console.result(&format!("whole: {output}: {verification}"), fields);
         return Ok(Exit::Complete);
     }
     let problems = verification.problems.join("; ");

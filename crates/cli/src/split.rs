@@ -4,14 +4,14 @@ use apify_runs::{RunQuery, Split};
 use serde_json::json;
 
 use crate::arguments::SplitArguments;
+use crate::console::Console;
 use crate::exit::{Exit, Failure};
 use crate::input::{lines, text};
 use crate::query::{list, with_filters};
-use crate::screen::Screen;
 use crate::service::Service;
 use crate::stdout::print;
 
-pub(crate) async fn run(arguments: SplitArguments, screen: &Screen) -> Result<Exit, Failure> {
+pub(crate) async fn run(arguments: SplitArguments, console: &Console) -> Result<Exit, Failure> {
     let queries = queries(&arguments)?;
     let service = Service::open(&arguments.source).await?;
     let splits = service.client.split_all(&queries, arguments.into).await?;
@@ -41,7 +41,7 @@ pub(crate) async fn run(arguments: SplitArguments, screen: &Screen) -> Result<Ex
         "shortest": shortest,
         "longest": longest,
     });
-    screen.result(&text, fields);
+    console.result(&text, fields);
     Ok(printed)
 }
 

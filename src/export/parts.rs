@@ -270,10 +270,7 @@ fn check_is_free(store: &impl Store, listed: &[String]) -> Result<()> {
         return Ok(());
     };
     let name = store.full_name(name);
-    let message = format!(
-        "{name} is there, but no manifest: name another place, or start again with restart, \
-         which removes all parts of exports"
-    );
+    let message = format!("{name} is there, but no manifest: it is not removed");
     Err(Error::new(ErrorKind::Damaged, message))
 }
 

@@ -24,9 +24,7 @@ pub(crate) fn parse(text: &str, allow_http: bool) -> Result<Url, InvalidSetting>
         return refuse("it may not contain a user, a password, a query or a fragment");
     }
     if url.scheme() == "http" && !allow_http && !is_loopback(&url) {
-        return refuse(
-            "plain http would show the token to others; use https, or allow_http if you must",
-        );
+        return refuse("plain http would show the token to others; use https");
     }
     let segments: Vec<_> = url
         .path()

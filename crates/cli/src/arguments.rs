@@ -1,4 +1,4 @@
-//! What can be said on the command line.
+//! The command line.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use apify_runs::export::Format;
 use clap::{Args, ColorChoice, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
-use crate::emulate::{Change, FaultRule};
+use crate::schedule::{ChangeRule, FaultRule};
 use crate::times::{When, duration, when};
 use crate::{exit, token};
 
@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
     #[command(flatten)]
-    pub(crate) output: OutputArguments,
+    pub(crate) messages: MessageArguments,
 }
 
 #[derive(Debug, Subcommand)]
@@ -41,9 +41,9 @@ pub(crate) enum Command {
     /// Print how many runs there are, by one request
     Count(SourceArguments),
     /// Read an output again: is it whole?
-    Verify(PlaceArguments),
+    Verify(InspectArguments),
     /// Say in words what a checkpoint holds
-    Status(PlaceArguments),
+    Status(InspectArguments),
     /// Serve generated runs on a loopback port, as the service would
     ///
     /// Prints the address and the token, and serves until it is interrupted.
@@ -57,10 +57,10 @@ pub(crate) enum Command {
     Man,
 }
 
-/// How the program speaks.
+/// How the program writes messages.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Messages")]
-pub(crate) struct OutputArguments {
+pub(crate) struct MessageArguments {
     /// What to show while it works
     ///
     /// `auto` is a bar on a terminal and `plain` elsewhere: a line every 10 seconds.
@@ -68,7 +68,7 @@ pub(crate) struct OutputArguments {
     pub(crate) progress: ProgressChoice,
     /// Whether messages are coloured; NO_COLOR turns `auto` off
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    pub(crate) color: WhenColored,
+    pub(crate) color: ColorMode,
     /// Only errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
@@ -88,7 +88,7 @@ pub(crate) enum ProgressChoice {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum WhenColored {
+pub(crate) enum ColorMode {
     Auto,
     Always,
     Never,
@@ -291,7 +291,7 @@ pub(crate) enum EmitChoice {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct PlaceArguments {
+pub(crate) struct InspectArguments {
     /// An output: a file, a folder or s3://bucket/prefix
     #[arg(value_name = "OUT", value_hint = ValueHint::AnyPath)]
     pub(crate) out: OsString,
@@ -340,10 +340,10 @@ pub(crate) struct EmulateArguments {
     pub(crate) fault: Vec<FaultRule>,
     /// Delete the K oldest runs before every N-th request: N or N:K
     #[arg(long, value_name = "N[:K]")]
-    pub(crate) delete_every: Option<Change>,
+    pub(crate) delete_every: Option<ChangeRule>,
     /// Start K new runs before every N-th request: N or N:K
     #[arg(long, value_name = "N[:K]")]
-    pub(crate) insert_every: Option<Change>,
+    pub(crate) insert_every: Option<ChangeRule>,
 }
 
 /// Reads a number from 1 on.

@@ -1,37 +1,22 @@
-//! The emulator as a program.
+//! `apify-runs emulate`.
 
-use std::ops::Bound;
 use std::pin::pin;
-use std::str::FromStr;
 use std::time::Duration;
 
-use apify_runs::emulator::{Emulator, Fault};
+use apify_runs::emulator::Emulator;
 use tokio::time::interval;
 
 use crate::arguments::EmulateArguments;
 use crate::exit::{Exit, Failure};
-use crate::generated::print;
-use crate::signals::Stop;
+use crate::schedule::ChangeRule;
+use crate::signals::StopSignal;
+use crate::stdout::print;
 
-/// How often the requests so far are forgotten.
-const FORGET_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Requests that are answered wrongly, and how.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct FaultRule {
-    requests: (Bound<u64>, Bound<u64>),
-    fault: Fault,
-}
-
-/// Before which requests the list changes, and by how many runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Change {
-    every: u64,
-    runs: u64,
-}
+/// How often the emulator's log of requests is emptied.
+const LOG_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(arguments: EmulateArguments) -> Result<Exit, Failure> {
-    let stop = Stop::listen();
+    let stop = StopSignal::listen();
     let (delete, insert) = (arguments.delete_every, arguments.insert_every);
     let mut builder = Emulator::builder()
         .runs(arguments.runs)
@@ -39,13 +24,10 @@ pub(crate) async fn run(arguments: EmulateArguments) -> Result<Exit, Failure> {
         .port(arguments.port)
         .latency(arguments.latency)
         .before_each(move |request, store| {
-            if let Some(delete) = delete.filter(|change| request % change.every == 0) {
-                store.delete(..delete.runs);
-            }
-            if let Some(insert) = insert.filter(|change| request % change.every == 0) {
-                for number in 0..insert.runs {
-                    store.start_run(&format!("new{request:07}x{number:06}"));
-                }
+            let runs = |rule: Option<ChangeRule>| rule.map_or(0, |rule| rule.runs_before(request));
+            store.delete(..runs(delete));
+            for number in 0..runs(insert) {
+                store.start_run(&format!("new{request:07}x{number:06}"));
             }
         });
     if let Some(actor) = arguments.actor {
@@ -67,99 +49,16 @@ pub(crate) async fn run(arguments: EmulateArguments) -> Result<Exit, Failure> {
         builder = builder.fault(rule.requests, rule.fault);
     }
     let started = builder.start().await;
-    let emulator = started.map_err(|error| Failure::from(error).for_good())?;
+    let emulator = started.map_err(|error| Failure::from(error).permanent())?;
     let (url, token) = (emulator.base_url(), emulator.token());
     print(format!("APIFY_API_BASE_URL={url}\nAPIFY_TOKEN={token}\n").as_bytes())?;
-    let mut forget = interval(FORGET_INTERVAL);
-    let mut asked = pin!(stop.asked());
+    let mut full = interval(LOG_INTERVAL);
+    let mut stopped = pin!(stop.requested());
     loop {
         tokio::select! {
-            _ = &mut asked => return Ok(Exit::Complete),
-            // Nobody asks for them, and a program that runs for days may not grow.
-            _ = forget.tick() => drop(emulator.take_requests()),
-        }
-    }
-}
-
-impl FromStr for FaultRule {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let expected = "it must be like 3=503, 2..=4=429, 7=hang or 9..=reset";
-        // The range may have an = of its own.
-        let (requests, fault) = text.rsplit_once('=').ok_or(expected)?;
-        let number = |text: &str| text.parse::<u64>().map_err(|_| expected);
-        let requests = match requests.split_once("..") {
-            None => (
-                Bound::Included(number(requests)?),
-                Bound::Included(number(requests)?),
-            ),
-            Some((from, "")) => (Bound::Included(number(from)?), Bound::Unbounded),
-            Some((from, to)) => {
-                let from = Bound::Included(number(from)?);
-                match to.strip_prefix('=') {
-                    Some(to) => (from, Bound::Included(number(to)?)),
-                    None => (from, Bound::Excluded(number(to)?)),
-                }
-            }
-        };
-        let fault = match fault {
-            "hang" => Fault::Hang,
-            "reset" => Fault::Reset,
-            "truncate" => Fault::Truncate,
-            "stall" => Fault::Stall,
-            "html" => Fault::Html { status: 502 },
-            "broken-json" => Fault::BrokenJson,
-            "empty" => Fault::Empty,
-            "error-in-ok" => Fault::ErrorInOk,
-            status => Fault::status(status.parse().map_err(|_| expected)?),
-        };
-        Ok(Self { requests, fault })
-    }
-}
-
-impl FromStr for Change {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (every, runs) = text.split_once(':').unwrap_or((text, "1"));
-        let number = |text: &str| text.parse().ok().filter(|number| *number > 0);
-        match (number(every), number(runs)) {
-            (Some(every), Some(runs)) => Ok(Self { every, runs }),
-            _ => Err("it must be N or N:K, whole numbers from 1".into()),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_rule_names_requests_and_a_fault() {
-        let rule = |text: &str| {
-            text.parse::<FaultRule>()
-                .map(|rule| (rule.requests, rule.fault))
-        };
-        let (included, excluded) = (Bound::Included, Bound::Excluded);
-        assert_eq!(
-            rule("3=503"),
-            Ok(((included(3), included(3)), Fault::status(503)))
-        );
-        assert_eq!(
-            rule("3..5=hang"),
-            Ok(((included(3), excluded(5)), Fault::Hang))
-        );
-        assert_eq!(
-            rule("3..=5=hang"),
-            Ok(((included(3), included(5)), Fault::Hang))
-        );
-        assert_eq!(
-            rule("3..=reset"),
-            Ok(((included(3), Bound::Unbounded), Fault::Reset))
-        );
-        for text in ["", "3", "503", "x=503", "3=often", "3..x=503"] {
-            assert!(rule(text).is_err(), "{text}");
+            _ = &mut stopped => return Ok(Exit::Complete),
+            // Nobody reads it, and a program that runs for days may not grow.
+            _ = full.tick() => drop(emulator.take_requests()),
         }
     }
 }

@@ -5,11 +5,13 @@ use std::process::ExitCode;
 
 use apify_runs::{Error, ErrorKind};
 
+use crate::flags;
+
 /// The exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     Complete,
-    /// Nobody reads the rest.
+    /// The reader of standard output has stopped reading.
     BrokenPipe,
     Failed,
     Usage,
@@ -32,31 +34,6 @@ Exit codes:
   5    no response after all retries, or the list moved too often: go on later
   6    the output is damaged, or another export or verify uses it
   130  interrupted (SIGINT), after a commit; 143 by SIGTERM";
-
-/// What the library calls a setting, and what it is called here.
-const SETTINGS: [(&str, &str); 21] = [
-    ("actor", "ACTOR"),
-    ("base_url", "--base-url"),
-    ("checkpoint", "--checkpoint"),
-    ("concurrency", "--concurrency"),
-    ("emit", "--emit"),
-    ("field", "--fields"),
-    ("follow", "--interval"),
-    ("limit", "--max-items"),
-    ("lookback", "--lookback"),
-    ("max_requests_per_second", "--rate"),
-    ("n", "--into"),
-    ("output", "OUT"),
-    ("page_size", "--page-size"),
-    ("part_interval", "--part-interval"),
-    ("part_rows", "--part-rows"),
-    ("split", "--split"),
-    ("started_after", "--since"),
-    ("started_before", "--until"),
-    ("status", "--status"),
-    ("task", "--task"),
-    ("timeout", "--timeout"),
-];
 
 impl Exit {
     fn code(self) -> u8 {
@@ -90,7 +67,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why the program does not do what it was told, and perhaps how to go on.
+/// Why the program fails, and perhaps how to go on.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
@@ -112,14 +89,14 @@ impl Failure {
         Self::new(Exit::Usage, message)
     }
 
-    /// Says how to go on.
+    /// Adds the command that goes on.
     pub(crate) fn with_command(mut self, command: Option<String>) -> Self {
         self.resume_command = command;
         self
     }
 
-    /// The same, but nothing that may pass.
-    pub(crate) fn for_good(mut self) -> Self {
+    /// Exits with the code of a failure that does not pass by itself.
+    pub(crate) fn permanent(mut self) -> Self {
         self.exit = Exit::Failed;
         self
     }
@@ -128,7 +105,9 @@ impl Failure {
 impl From<Error> for Failure {
     /// With all causes, on one line.
     fn from(error: Error) -> Self {
-        let mut message = error.to_string();
+        let mut message = error
+            .setting()
+            .map_or_else(|| error.to_string(), flags::message);
         let mut cause = error.source();
         while let Some(error) = cause {
             let text = error.to_string();
@@ -138,25 +117,8 @@ impl From<Error> for Failure {
             }
             cause = error.source();
         }
-        if error.kind() == ErrorKind::Config {
-            message = with_flags(&message);
-        }
         Self::new(Exit::of(&error), message.replace('\n', " "))
     }
-}
-
-/// A message about a setting, with what it is called on the command line, and without what
-/// cannot be set here.
-fn with_flags(message: &str) -> String {
-    let setting = message.strip_prefix("invalid ").unwrap_or_default();
-    let named = SETTINGS.iter().find_map(|(name, flag)| {
-        let rest = setting.strip_prefix(name)?.strip_prefix(' ')?;
-        Some(format!("invalid {flag} {rest}"))
-    });
-    let named = named.unwrap_or_else(|| message.to_owned());
-    named
-        .replace("than started_before", "than --until")
-        .replace("use https, or allow_http if you must", "use https")
 }
 
 impl From<std::io::Error> for Failure {
@@ -165,7 +127,7 @@ impl From<std::io::Error> for Failure {
     }
 }
 
-/// Whether nobody reads any more what is written.
+/// Whether the reader of the output has stopped reading.
 pub(crate) fn is_broken_pipe(error: &Error) -> bool {
     // A connection to the service may break in the same way.
     if error.kind() != ErrorKind::Output {

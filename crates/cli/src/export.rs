@@ -1,64 +1,66 @@
 //! `apify-runs export`.
 
 use std::ffi::OsStr;
-use std::path::Path;
 use std::sync::Arc;
 
-use apify_runs::export::{Checkpoint, Compression, Encoding, Export, Format, Output, Summary};
+use apify_runs::export::{Checkpoint, Export, Format, Summary};
 use apify_runs::{Emit, Error, ErrorKind, RunQuery, Runs, Split};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::arguments::{
     DestinationArguments, EmitChoice, ExportArguments, SourceArguments, WalkArguments,
 };
+use crate::console::{Console, Level};
+use crate::destination::{self, is_stdout};
 use crate::exit::{Exit, Failure, is_broken_pipe};
-use crate::lines::Lines;
-use crate::progress::Meter;
+use crate::input;
+use crate::progress::ProgressMeter;
+use crate::query::list;
 use crate::resume;
-use crate::screen::{Level, Screen};
-use crate::signals::Stop;
-use crate::source::{self, Source};
-use crate::split;
+use crate::service::Service;
+use crate::signals::StopSignal;
+use crate::summary;
 
-const STANDARD_OUTPUT: &str = "-";
-
-pub(crate) async fn run(arguments: Box<ExportArguments>, screen: &Screen) -> Result<Exit, Failure> {
-    let format = format(&arguments.destination)?;
+pub(crate) async fn run(
+    arguments: Box<ExportArguments>,
+    console: &Console,
+) -> Result<Exit, Failure> {
+    let format = destination::format(&arguments.destination)?;
     let splits = match &arguments.split {
         Some(file) => Some(splits(file, &arguments.destination, format)?),
         None => None,
     };
-    let job = Job {
+    let exporter = Exporter {
         format,
-        source: Source::open(&arguments.source).await?,
-        stop: Stop::listen(),
-        screen,
+        service: Service::open(&arguments.source).await?,
+        stop: StopSignal::listen(),
+        console,
         arguments: &arguments,
     };
     let Some(splits) = splits else {
-        return job.export(None).await;
+        return exporter.export(None).await;
     };
     for split in splits {
-        let exit = job.export(Some(split)).await?;
+        let exit = exporter.export(Some(split)).await?;
         if exit != Exit::Complete {
             return Ok(exit);
         }
-        if job.stop.signal() != 0 {
-            return Ok(Exit::Interrupted(job.stop.signal()));
+        if exporter.stop.signal() != 0 {
+            return Ok(Exit::Interrupted(exporter.stop.signal()));
         }
     }
     Ok(Exit::Complete)
 }
 
-/// The parts that are to be exported into one output.
+/// The splits to export into one output.
 fn splits(
     file: &OsStr,
     destination: &DestinationArguments,
     format: Format,
 ) -> Result<Vec<Split>, Failure> {
-    let splits = split::read(file)?;
+    let splits = input::splits(file)?;
     let can_be_appended =
-        name_is_pipe(destination) && destination.checkpoint.is_none() && format == Format::JSONL;
+        is_stdout(destination) && destination.checkpoint.is_none() && format == Format::JSONL;
     if splits.len() == 1 || can_be_appended {
         return Ok(splits);
     }
@@ -70,20 +72,20 @@ fn splits(
 }
 
 /// What the exports of one start have in common.
-struct Job<'a> {
+struct Exporter<'a> {
     arguments: &'a ExportArguments,
     format: Format,
-    source: Source,
-    stop: Arc<Stop>,
-    screen: &'a Screen,
+    service: Service,
+    stop: Arc<StopSignal>,
+    console: &'a Console,
 }
 
-impl Job<'_> {
-    /// Exports the list that the arguments name, or this part of one.
+impl Exporter<'_> {
+    /// Exports a split, or else the list that the arguments name.
     async fn export(&self, split: Option<Split>) -> Result<Exit, Failure> {
         let destination = &self.arguments.destination;
-        let output = destination_output(destination, self.format)?;
-        let name = match name_is_pipe(destination) {
+        let output = destination::open(destination, self.format)?;
+        let name = match is_stdout(destination) {
             true => "standard output".into(),
             false => output.to_string(),
         };
@@ -93,150 +95,132 @@ impl Job<'_> {
             before => before?,
         };
         let runs = self.runs(split, before.as_ref().filter(|_| !destination.restart))?;
-        let runs = walk(runs, &self.arguments.walk);
         let result = self.run(Export::new(runs, output)).await;
-        let place = Place {
-            arguments: self.arguments,
-            format: self.format,
-            before,
-        };
-        self.end(result, &name, place).await
+        self.end(result, &name, before).await
     }
 
-    /// What is read: the list that the arguments name, or this part of one.
-    fn runs(&self, split: Option<Split>, known: Option<&Checkpoint>) -> Result<Runs, Failure> {
-        let (client, walk) = (&self.source.client, &self.arguments.walk);
-        Ok(match (split, walk.page_size) {
+    /// The walk over a split, or else over the list that the arguments name.
+    fn runs(&self, split: Option<Split>, before: Option<&Checkpoint>) -> Result<Runs, Failure> {
+        let (client, walk) = (&self.service.client, &self.arguments.walk);
+        let runs = match (split, walk.page_size) {
             (Some(split), Some(page_size)) => client.runs(split.page_size(page_size)),
             (Some(split), None) => client.runs(split),
             (None, page_size) => {
-                let query = narrow(source::query(&self.arguments.source, known)?, walk);
+                let query = with_order(list(&self.arguments.source, before)?, walk);
                 client.runs(match page_size {
                     Some(page_size) => query.page_size(page_size),
                     None => query,
                 })
             }
-        })
+        };
+        Ok(with_walk(runs, walk))
     }
 
-    /// Lets an export run until it is complete or the program is asked to stop.
+    /// Runs an export until it is complete or the program is asked to stop.
     async fn run(&self, export: Export) -> apify_runs::Result<Summary> {
         let walk = &self.arguments.walk;
-        let meter = Arc::new(Meter::start(self.screen, walk.follow));
-        let most = walk.max_items.unwrap_or(u64::MAX);
-        prepared(export, self.arguments, self.screen)
+        let meter = Arc::new(ProgressMeter::start(self.console, walk.follow));
+        let max_items = walk.max_items.unwrap_or(u64::MAX);
+        with_settings(export, self.arguments, self.console)
             .format(self.format)
             .on_progress(move |progress| {
                 let mut progress = *progress;
-                progress.total = progress.total.map(|total| total.min(most));
+                progress.total = progress.total.map(|total| total.min(max_items));
                 meter.show(&progress);
             })
-            .run_until(self.stop.asked())
+            .run_until(self.stop.requested())
             .await
     }
 
-    /// Says how an export has ended, and how to go on.
+    /// Says how an export has ended, and how to go on. `before` is the checkpoint that it found.
     async fn end(
         &self,
         result: apify_runs::Result<Summary>,
         name: &str,
-        place: Place<'_>,
+        before: Option<Checkpoint>,
     ) -> Result<Exit, Failure> {
         match result {
             Ok(summary) if summary.interrupted => {
-                report(&summary, name, place.command().await, self.screen);
+                let command = self.resume_command(&before).await;
+                report(&summary, name, command, self.console);
                 Ok(Exit::Interrupted(self.stop.signal()))
             }
             Ok(summary) => {
-                report(&summary, name, None, self.screen);
-                all_rows(&summary)
+                report(&summary, name, None, self.console);
+                check_skipped(&summary)
             }
-            Err(error) if name_is_pipe(&self.arguments.destination) && is_broken_pipe(&error) => {
+            Err(error) if is_stdout(&self.arguments.destination) && is_broken_pipe(&error) => {
                 Ok(Exit::BrokenPipe)
             }
             Err(error) => {
-                let command = place.command_after(&error).await;
+                let command = match self.may_succeed_later(&error).await {
+                    true => self.resume_command(&before).await,
+                    false => None,
+                };
                 Err(failure(error).with_command(command))
             }
         }
     }
-}
 
-/// An export as the arguments want it.
-fn prepared(export: Export, arguments: &ExportArguments, screen: &Screen) -> Export {
-    let (destination, screen) = (&arguments.destination, screen.clone());
-    labelled(export, &arguments.source)
-        .fields(destination.fields.iter().map(|field| field.trim()))
-        .restart(destination.restart)
-        .part_rows(destination.part_rows)
-        .part_interval(destination.part_interval)
-        .on_unreadable(move |error| {
-            let fields = json!({"row": error.row()});
-            screen.say(Level::Warning, &error.to_string(), fields);
-        })
-}
-
-/// Where an export writes, and what was there before it.
-struct Place<'a> {
-    arguments: &'a ExportArguments,
-    format: Format,
-    before: Option<Checkpoint>,
-}
-
-impl Place<'_> {
-    /// The command that goes on from here, if anything can.
-    async fn command(&self) -> Option<String> {
-        if !can_go_on(self.arguments) {
-            return None;
-        }
-        // As long as the checkpoint is the one that is to be forgotten, it still is.
-        let restarts = match self.checkpoint().await {
-            Ok(now) => now == self.before,
-            Err(_) => true,
-        };
-        resume::command(self.arguments.destination.restart && restarts)
-    }
-
-    /// The same after an error, if the command would not just fail in the same way.
-    async fn command_after(&self, error: &Error) -> Option<String> {
-        let goes_on = match error.kind() {
+    /// Whether the same command would not fail in the same way.
+    async fn may_succeed_later(&self, error: &Error) -> bool {
+        match error.kind() {
             _ if error.is_transient() => true,
             ErrorKind::Auth | ErrorKind::Output | ErrorKind::Protocol => {
                 matches!(self.checkpoint().await, Ok(Some(_)))
             }
             _ => false,
-        };
-        match goes_on {
-            true => self.command().await,
-            false => None,
         }
     }
 
+    /// The command that goes on from here, if there is one.
+    async fn resume_command(&self, before: &Option<Checkpoint>) -> Option<String> {
+        if !can_resume(self.arguments) {
+            return None;
+        }
+        // A restart is still to be made if the checkpoint has not been replaced.
+        let restarts = match self.checkpoint().await {
+            Ok(now) => now == *before,
+            Err(_) => true,
+        };
+        resume::command(self.arguments.destination.restart && restarts)
+    }
+
     async fn checkpoint(&self) -> apify_runs::Result<Option<Checkpoint>> {
-        match destination_output(&self.arguments.destination, self.format) {
+        match destination::open(&self.arguments.destination, self.format) {
             Ok(output) => output.read_checkpoint().await,
             Err(_) => Ok(None),
         }
     }
 }
 
+/// Whether the same command, by itself, can go on where this start stops.
+fn can_resume(arguments: &ExportArguments) -> bool {
+    let destination = &arguments.destination;
+    // It would wait for a split that does not come again by itself.
+    let waits = arguments.split.as_deref().is_some_and(input::is_stdin);
+    !waits && (!is_stdout(destination) || destination.checkpoint.is_some())
+}
+
 /// An error, with what helps.
 fn failure(error: Error) -> Failure {
     let kind = error.kind();
     let mut failure = Failure::from(error);
-    match kind {
-        ErrorKind::CursorMismatch => {
-            failure.message += "; name another output, or start again with --restart";
-        }
-        ErrorKind::Damaged => {
-            failure.message = failure.message.replace("with restart,", "with --restart,");
-        }
-        _ => {}
+    if matches!(kind, ErrorKind::CursorMismatch | ErrorKind::Damaged) {
+        failure.message += "; name another output, or start again with --restart";
     }
     failure
 }
 
-fn walk(runs: Runs, arguments: &WalkArguments) -> Runs {
+fn with_order(query: RunQuery, arguments: &WalkArguments) -> RunQuery {
+    let query = query.descending(arguments.desc);
+    match arguments.max_items {
+        Some(limit) => query.limit(limit),
+        None => query,
+    }
+}
+
+fn with_walk(runs: Runs, arguments: &WalkArguments) -> Runs {
     let runs = runs
         .concurrency(arguments.concurrency)
         .lookback(arguments.lookback)
@@ -251,16 +235,21 @@ fn walk(runs: Runs, arguments: &WalkArguments) -> Runs {
     }
 }
 
-fn narrow(query: RunQuery, arguments: &WalkArguments) -> RunQuery {
-    let query = query.descending(arguments.desc);
-    match arguments.max_items {
-        Some(limit) => query.limit(limit),
-        None => query,
-    }
+fn with_settings(export: Export, arguments: &ExportArguments, console: &Console) -> Export {
+    let (destination, console) = (&arguments.destination, console.clone());
+    with_labels(export, &arguments.source)
+        .fields(destination.fields.iter().map(|field| field.trim()))
+        .restart(destination.restart)
+        .part_rows(destination.part_rows)
+        .part_interval(destination.part_interval)
+        .on_unreadable(move |error| {
+            let fields = json!({"row": error.row()});
+            console.log(Level::Warning, &error.to_string(), fields);
+        })
 }
 
-/// Notes the times that are relative, for the next start.
-fn labelled(export: Export, arguments: &SourceArguments) -> Export {
+/// Keeps relative times in the checkpoint, for the next start.
+fn with_labels(export: Export, arguments: &SourceArguments) -> Export {
     let times = [("since", &arguments.since), ("until", &arguments.until)];
     times.into_iter().fold(export, |export, (name, time)| {
         match time.as_ref().and_then(|time| time.relative()) {
@@ -270,80 +259,18 @@ fn labelled(export: Export, arguments: &SourceArguments) -> Export {
     })
 }
 
-fn format(arguments: &DestinationArguments) -> Result<Format, Failure> {
-    if let Some(format) = arguments.format {
-        return Ok(format);
-    }
-    if name_is_pipe(arguments) {
-        return Ok(Format::JSONL);
-    }
-    let name = arguments.out.to_string_lossy();
-    Format::of_name(&name).ok_or_else(|| {
-        let message = format!("the name {name} does not tell the format: add --format");
-        Failure::usage(message)
-    })
-}
-
-fn name_is_pipe(arguments: &DestinationArguments) -> bool {
-    arguments.out == STANDARD_OUTPUT
-}
-
-/// Whether the same command, by itself, can go on where this start stops.
-fn can_go_on(arguments: &ExportArguments) -> bool {
-    let destination = &arguments.destination;
-    // It would wait for a part that does not come again by itself.
-    let waits = arguments.split.as_deref().is_some_and(split::is_stdin);
-    !waits && (!name_is_pipe(destination) || destination.checkpoint.is_some())
-}
-
-fn destination_output(arguments: &DestinationArguments, format: Format) -> Result<Output, Failure> {
-    let checkpoint = arguments.checkpoint.as_deref();
-    if name_is_pipe(arguments) && format.compression == Compression::None {
-        let resumes = !arguments.restart && checkpoint.is_some_and(Path::exists);
-        return with_checkpoint(Output::writer(Lines::new(resumes)), checkpoint);
-    }
-    let is_folder = format.encoding == Encoding::Parquet || Path::new(&arguments.out).is_dir();
-    output(&arguments.out, is_folder, checkpoint)
-}
-
-/// The output of this name.
-pub(crate) fn output(
-    out: &OsStr,
-    is_folder: bool,
-    checkpoint: Option<&Path>,
-) -> Result<Output, Failure> {
-    let name = out.to_string_lossy();
-    let output = if out == STANDARD_OUTPUT {
-        Output::writer(std::io::stdout())
-    } else if name.starts_with("s3://") {
-        Output::s3(&name)?
-    } else if is_folder || name.ends_with(std::path::is_separator) {
-        Output::directory(out)
-    } else {
-        Output::file(out)
-    };
-    with_checkpoint(output, checkpoint)
-}
-
-fn with_checkpoint(output: Output, checkpoint: Option<&Path>) -> Result<Output, Failure> {
-    Ok(match checkpoint {
-        Some(path) => output.checkpoint(path)?,
-        None => output,
-    })
-}
-
 /// Says what was done, and how to go on if that was not all.
-fn report(summary: &Summary, name: &str, command: Option<String>, screen: &Screen) {
-    let mut fields = fields(summary);
-    fields["resume_command"] = command.clone().into();
-    screen.result(&lines(summary, name), fields);
+fn report(summary: &Summary, name: &str, command: Option<String>, console: &Console) {
+    let mut fields = summary::fields(summary);
+    fields["go_on"] = command.clone().into();
+    console.result(&summary::lines(summary, name), fields);
     if let Some(command) = command {
-        screen.hint(&command);
+        console.hint(&command);
     }
 }
 
-/// Whether all rows are in the output.
-fn all_rows(summary: &Summary) -> Result<Exit, Failure> {
+/// Fails if rows are missing in the output.
+fn check_skipped(summary: &Summary) -> Result<Exit, Failure> {
     if summary.skipped > 0 {
         let message = format!(
             "{} rows could not be read and are not in the output; only jsonl can hold them",
@@ -352,79 +279,4 @@ fn all_rows(summary: &Summary) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::Failed, message));
     }
     Ok(Exit::Complete)
-}
-
-/// What it takes to see that nothing is missing, for a person.
-fn lines(summary: &Summary, name: &str) -> String {
-    let count = indicatif::HumanCount;
-    let state = match summary.interrupted {
-        true => "interrupted:",
-        false => "complete:",
-    };
-    let time = |time: Option<chrono::DateTime<chrono::Utc>>| {
-        time.map_or("none".into(), |time| {
-            time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
-        })
-    };
-    let stats = &summary.stats;
-    let seconds = summary.elapsed.as_secs_f64();
-    let ids = match summary.distinct_ids {
-        Some(ids) => format!("with {} distinct ids", count(ids)),
-        None => "too many to compare their ids: see verify".into(),
-    };
-    let before = match summary.total_before {
-        Some(total) => format!("{} before", count(total)),
-        None => "not counted before".into(),
-    };
-    let after = match summary.total_after {
-        Some(total) => format!("{} after", count(total)),
-        None => "not counted after".into(),
-    };
-    format!(
-        "{state} {} runs in {name}\n\
-         \x20 this time     {} runs, {ids}\n\
-         \x20 they started  {} to {}\n\
-         \x20 on the list   {before}, {after}\n\
-         \x20 the list      moved: {}, late runs: {}, unfinished: {}, unfinished and gone: {}\n\
-         \x20 requests      {}, retries: {}, received: {}\n\
-         \x20 written       {} in {seconds:.2} s: {} runs/s",
-        count(summary.output_rows),
-        count(summary.rows),
-        time(summary.first_started_at),
-        time(summary.last_started_at),
-        stats.drifts,
-        count(stats.late),
-        count(stats.unfinished),
-        count(stats.vanished),
-        count(stats.requests),
-        count(stats.retries),
-        indicatif::BinaryBytes(stats.bytes),
-        indicatif::BinaryBytes(summary.bytes),
-        count((summary.rows as f64 / seconds.max(1e-9)) as u64),
-    )
-}
-
-/// The same for a program.
-fn fields(summary: &Summary) -> Value {
-    let stats = &summary.stats;
-    json!({
-        "interrupted": summary.interrupted,
-        "rows": summary.rows,
-        "output_rows": summary.output_rows,
-        "distinct_ids": summary.distinct_ids,
-        "skipped": summary.skipped,
-        "first_started_at": summary.first_started_at.map(|time| time.to_rfc3339()),
-        "last_started_at": summary.last_started_at.map(|time| time.to_rfc3339()),
-        "total_before": summary.total_before,
-        "total_after": summary.total_after,
-        "drifts": stats.drifts,
-        "late": stats.late,
-        "vanished": stats.vanished,
-        "unfinished": stats.unfinished,
-        "requests": stats.requests,
-        "retries": stats.retries,
-        "bytes_received": stats.bytes,
-        "bytes_written": summary.bytes,
-        "seconds": summary.elapsed.as_secs_f64(),
-    })
 }

@@ -1,12 +1,13 @@
-//! What is made from the description of the arguments.
+//! `apify-runs completions` and `apify-runs man`.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use clap::CommandFactory;
 use clap_complete::Shell;
 
 use crate::arguments::Arguments;
 use crate::exit::{Exit, Failure};
+use crate::stdout::print;
 
 pub(crate) fn completions(shell: Shell) -> Result<Exit, Failure> {
     let mut script = Vec::new();
@@ -18,8 +19,8 @@ pub(crate) fn completions(shell: Shell) -> Result<Exit, Failure> {
     }
 }
 
-/// For bash, `clap_complete` 4.6 takes the dash in the program's name for a step to a command in
-/// one place and not in the other, so that it knows no flag of any command.
+/// The script for bash, with one name for the program. `clap_complete` 4.6 writes the dash in it in
+/// two ways, and then completes no flag of any command.
 fn with_one_name(script: &[u8]) -> String {
     String::from_utf8_lossy(script).replace("apify__subcmd__runs", "apify__runs")
 }
@@ -42,16 +43,4 @@ pub(crate) fn man() -> Result<Exit, Failure> {
         man.render_options_section(&mut page)?;
     }
     print(&page)
-}
-
-/// Prints to standard output. If nobody reads on, that is no failure.
-pub(crate) fn print(text: &[u8]) -> Result<Exit, Failure> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let message = format!("standard output cannot be written to: {error}");
-            Err(Failure::new(Exit::Failed, message))
-        }
-        _ => Ok(Exit::Complete),
-    }
 }

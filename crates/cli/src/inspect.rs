@@ -1,4 +1,4 @@
-//! Commands that look and change nothing.
+//! `apify-runs count`, `verify` and `status`, which change nothing.
 
 use std::fs::File;
 use std::io::Read;
@@ -7,22 +7,26 @@ use std::path::Path;
 use apify_runs::export::{self, Output};
 use serde_json::json;
 
-use crate::arguments::{PlaceArguments, SourceArguments};
+use crate::arguments::{InspectArguments, SourceArguments};
+use crate::console::Console;
+use crate::destination;
 use crate::exit::{Exit, Failure};
-use crate::export::output;
-use crate::generated::print;
-use crate::screen::Screen;
-use crate::source::{Source, query};
+use crate::query::list;
+use crate::service::Service;
+use crate::stdout::print;
 
 pub(crate) async fn count(arguments: SourceArguments) -> Result<Exit, Failure> {
-    let query = query(&arguments, None)?;
-    let source = Source::open(&arguments).await?;
-    let count = source.client.count(query).await?;
+    let query = list(&arguments, None)?;
+    let service = Service::open(&arguments).await?;
+    let count = service.client.count(query).await?;
     print(format!("{count}\n").as_bytes())
 }
 
-pub(crate) async fn verify(arguments: PlaceArguments, screen: &Screen) -> Result<Exit, Failure> {
-    let output = place(&arguments)?;
+pub(crate) async fn verify(
+    arguments: InspectArguments,
+    console: &Console,
+) -> Result<Exit, Failure> {
+    let output = output(&arguments)?;
     let verification = export::verify(&output).await?;
     if verification.problems.is_empty() {
         let fields = json!({
@@ -31,7 +35,7 @@ pub(crate) async fn verify(arguments: PlaceArguments, screen: &Screen) -> Result
             "bytes": verification.bytes,
             "parts": verification.parts,
         });
-        screen.result(&format!("whole: {output}: {verification}"), fields);
+        console.result(&format!("whole: {output}: {verification}"), fields);
         return Ok(Exit::Complete);
     }
     let problems = verification.problems.join("; ");
@@ -39,17 +43,17 @@ pub(crate) async fn verify(arguments: PlaceArguments, screen: &Screen) -> Result
     Err(Failure::new(Exit::Output, message))
 }
 
-pub(crate) async fn status(arguments: PlaceArguments) -> Result<Exit, Failure> {
-    let output = place(&arguments)?;
+pub(crate) async fn status(arguments: InspectArguments) -> Result<Exit, Failure> {
+    let output = output(&arguments)?;
     let missing = || {
         let message = format!("{output} has no checkpoint");
         Failure::new(Exit::Output, message)
     };
     let checkpoint = match output.read_checkpoint().await {
         Ok(Some(checkpoint)) => checkpoint,
-        // What is named may be the checkpoint itself.
-        Ok(None) => match itself(&arguments) {
-            Some(itself) => itself.read_checkpoint().await?.ok_or_else(missing)?,
+        // The argument may name the checkpoint itself.
+        Ok(None) => match named_checkpoint(&arguments) {
+            Some(named) => named.read_checkpoint().await?.ok_or_else(missing)?,
             None => return Err(missing()),
         },
         Err(error) => return Err(error.into()),
@@ -58,14 +62,14 @@ pub(crate) async fn status(arguments: PlaceArguments) -> Result<Exit, Failure> {
 }
 
 /// The output that the arguments name.
-fn place(arguments: &PlaceArguments) -> Result<Output, Failure> {
+fn output(arguments: &InspectArguments) -> Result<Output, Failure> {
     let is_folder = Path::new(&arguments.out).is_dir();
-    output(&arguments.out, is_folder, arguments.checkpoint.as_deref())
+    destination::output(&arguments.out, is_folder, arguments.checkpoint.as_deref())
 }
 
-/// An output whose checkpoint is the file that the arguments name, if that looks like one. What
-/// does not may be large.
-fn itself(arguments: &PlaceArguments) -> Option<Output> {
+/// An output whose checkpoint is the file that the arguments name, if it begins like one. A file
+/// that does not may be large.
+fn named_checkpoint(arguments: &InspectArguments) -> Option<Output> {
     const BEGINNING: &[u8] = b"{\"version\"";
     let path = Path::new(&arguments.out);
     let mut beginning = [0; BEGINNING.len()];

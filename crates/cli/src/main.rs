@@ -1,18 +1,24 @@
 //! `apify-runs`: every run of an Apify Actor in a file. See `apify-runs --help`.
 
 mod arguments;
+mod console;
+mod destination;
 mod emulate;
 mod exit;
 mod export;
+mod flags;
 mod generated;
+mod input;
 mod inspect;
-mod lines;
 mod progress;
+mod query;
 mod resume;
-mod screen;
+mod schedule;
+mod service;
 mod signals;
-mod source;
 mod split;
+mod stdout;
+mod summary;
 mod times;
 mod token;
 
@@ -21,8 +27,8 @@ use std::process::ExitCode;
 use clap::FromArgMatches;
 
 use arguments::{Arguments, Command};
+use console::Console;
 use exit::{Exit, Failure};
-use screen::Screen;
 
 /// Reads the arguments, does what they say, and returns how it went.
 fn main() -> ExitCode {
@@ -40,14 +46,14 @@ fn main() -> ExitCode {
             };
         }
     };
-    let screen = Screen::new(&arguments.output);
-    screen.show_events(&arguments.output);
+    let console = Console::new(&arguments.messages);
+    console.show_events(&arguments.messages);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
     let result = match runtime {
         Ok(runtime) => {
-            let result = runtime.block_on(run(arguments.command, &screen));
+            let result = runtime.block_on(run(arguments.command, &console));
             // Dropped, it would close connections under requests that are given up anyway, and
             // these would say so.
             std::mem::forget(runtime);
@@ -58,18 +64,18 @@ fn main() -> ExitCode {
     match result {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            screen.failure(&failure);
+            console.failure(&failure);
             failure.exit.into()
         }
     }
 }
 
-async fn run(command: Command, screen: &Screen) -> Result<Exit, Failure> {
+async fn run(command: Command, console: &Console) -> Result<Exit, Failure> {
     match command {
-        Command::Export(arguments) => export::run(arguments, screen).await,
-        Command::Split(arguments) => split::run(arguments, screen).await,
+        Command::Export(arguments) => export::run(arguments, console).await,
+        Command::Split(arguments) => split::run(arguments, console).await,
         Command::Count(arguments) => inspect::count(arguments).await,
-        Command::Verify(arguments) => inspect::verify(arguments, screen).await,
+        Command::Verify(arguments) => inspect::verify(arguments, console).await,
         Command::Status(arguments) => inspect::status(arguments).await,
         Command::Emulate(arguments) => emulate::run(arguments).await,
         Command::Completions { shell } => generated::completions(shell),

@@ -1,4 +1,4 @@
-//! How far an export has come, while it goes on.
+//! The progress of an export.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,13 +10,13 @@ use tokio::task::JoinHandle;
 use tokio::time::interval_at;
 
 use crate::arguments::ProgressChoice;
-use crate::screen::{Level, Screen};
+use crate::console::{Console, Level};
 
 /// How often a line is written where there is no bar.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Shows how far an export has come, until it is dropped.
-pub(crate) enum Meter {
+/// Shows the progress of an export until it is dropped.
+pub(crate) enum ProgressMeter {
     Bar(ProgressBar),
     Lines {
         latest: Arc<Mutex<Option<Progress>>>,
@@ -25,15 +25,15 @@ pub(crate) enum Meter {
     Nothing,
 }
 
-impl Meter {
+impl ProgressMeter {
     /// `follows` is whether there is no end to come to.
-    pub(crate) fn start(screen: &Screen, follows: bool) -> Self {
-        match screen.progress() {
+    pub(crate) fn start(console: &Console, follows: bool) -> Self {
+        match console.progress() {
             ProgressChoice::None => Self::Nothing,
-            ProgressChoice::Auto => Self::Bar(screen.add(bar(follows))),
+            ProgressChoice::Auto => Self::Bar(console.add(bar(follows))),
             ProgressChoice::Plain => {
                 let latest = Arc::new(Mutex::new(None));
-                let lines = lines(screen.clone(), Arc::clone(&latest), follows);
+                let lines = lines(console.clone(), Arc::clone(&latest), follows);
                 Self::Lines {
                     latest,
                     task: tokio::spawn(lines),
@@ -65,7 +65,7 @@ impl Meter {
     }
 }
 
-impl Drop for Meter {
+impl Drop for ProgressMeter {
     fn drop(&mut self) {
         match self {
             Self::Nothing => {}
@@ -92,7 +92,7 @@ fn bar(follows: bool) -> ProgressBar {
     bar
 }
 
-/// How many rows there are in all, as far as anybody knows.
+/// How many rows there are in all, as far as is known.
 fn length(progress: &Progress) -> u64 {
     progress.total.unwrap_or(0).max(progress.rows)
 }
@@ -105,8 +105,8 @@ fn retries(progress: &Progress) -> String {
     }
 }
 
-/// Writes a line now and then.
-async fn lines(screen: Screen, latest: Arc<Mutex<Option<Progress>>>, follows: bool) {
+/// Writes a line at each interval.
+async fn lines(console: Console, latest: Arc<Mutex<Option<Progress>>>, follows: bool) {
     let begun = Instant::now();
     let mut ticks = interval_at(tokio::time::Instant::now() + INTERVAL, INTERVAL);
     loop {
@@ -114,7 +114,7 @@ async fn lines(screen: Screen, latest: Arc<Mutex<Option<Progress>>>, follows: bo
         let latest = *latest.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(progress) = latest else { continue };
         let (line, fields) = line(&progress, begun.elapsed(), follows);
-        screen.say(Level::Info, &line, fields);
+        console.log(Level::Info, &line, fields);
     }
 }
 

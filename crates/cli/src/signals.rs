@@ -11,14 +11,14 @@ const INTERRUPT: u8 = 2;
 #[cfg(unix)]
 const TERMINATE: u8 = 15;
 
-/// What has been asked for so far.
+/// A signal that has arrived.
 #[derive(Default)]
-pub(crate) struct Stop {
+pub(crate) struct StopSignal {
     signal: AtomicU8,
-    asked: Notify,
+    arrived: Notify,
 }
 
-impl Stop {
+impl StopSignal {
     /// Waits for signals from now on, in the background. The first one asks to stop; a second
     /// one ends the program at once, which loses nothing that is committed.
     pub(crate) fn listen() -> Arc<Self> {
@@ -27,20 +27,20 @@ impl Stop {
         tokio::spawn(async move {
             let signal = next().await;
             listening.signal.store(signal, Ordering::Relaxed);
-            listening.asked.notify_one();
+            listening.arrived.notify_one();
             exit(i32::from(128 + next().await));
         });
         stop
     }
 
-    /// Ready when the program is asked to stop, or has been.
-    pub(crate) async fn asked(&self) {
+    /// Waits until a signal arrives, if none has.
+    pub(crate) async fn requested(&self) {
         while self.signal() == 0 {
-            self.asked.notified().await;
+            self.arrived.notified().await;
         }
     }
 
-    /// The signal that asked for it.
+    /// The number of the signal, or 0 while there is none.
     pub(crate) fn signal(&self) -> u8 {
         self.signal.load(Ordering::Relaxed)
     }

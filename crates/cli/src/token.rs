@@ -10,15 +10,15 @@ use crate::exit::{Exit, Failure};
 
 const VARIABLE: &str = "APIFY_TOKEN";
 
-/// A place that a token can be in.
+/// Where a token can come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum TokenSource {
     File(PathBuf),
     Variable,
     Login(PathBuf),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for TokenSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => path.display().fmt(f),
@@ -31,7 +31,7 @@ impl fmt::Display for Place {
 /// The token: from the file that was named, or else from the environment, or else from the login
 /// of the Apify CLI.
 pub(crate) fn find(file: Option<&Path>) -> Result<String, Failure> {
-    let Some(place) = place(file) else {
+    let Some(source) = source(file) else {
         let message = format!(
             "no token: set {VARIABLE}, name a file with --token-file, or log in with the Apify \
              CLI (apify login)"
@@ -39,14 +39,14 @@ pub(crate) fn find(file: Option<&Path>) -> Result<String, Failure> {
         return Err(Failure::new(Exit::Auth, message));
     };
     let failure = |reason: String| {
-        let message = format!("no token in {place}: {reason}");
+        let message = format!("no token in {source}: {reason}");
         Failure::new(Exit::Auth, message)
     };
     let read = |path: &Path| std::fs::read_to_string(path).map_err(|error| error.to_string());
-    let token = match &place {
-        Place::Variable => env::var(VARIABLE).map_err(|_| "it is no text".to_owned()),
-        Place::File(path) => read(path),
-        Place::Login(path) => read(path).and_then(|text| login(&text)),
+    let token = match &source {
+        TokenSource::Variable => env::var(VARIABLE).map_err(|_| "it is no text".to_owned()),
+        TokenSource::File(path) => read(path),
+        TokenSource::Login(path) => read(path).and_then(|text| login(&text)),
     };
     let token = token.map_err(failure)?.trim().to_owned();
     if token.is_empty() {
@@ -55,15 +55,15 @@ pub(crate) fn find(file: Option<&Path>) -> Result<String, Failure> {
     Ok(token)
 }
 
-fn place(file: Option<&Path>) -> Option<Place> {
+fn source(file: Option<&Path>) -> Option<TokenSource> {
     if let Some(path) = file {
-        return Some(Place::File(path.into()));
+        return Some(TokenSource::File(path.into()));
     }
     if env::var_os(VARIABLE).is_some_and(|token| !token.is_empty()) {
-        return Some(Place::Variable);
+        return Some(TokenSource::Variable);
     }
     let path = env::home_dir()?.join(".apify").join("auth.json");
-    path.is_file().then_some(Place::Login(path))
+    path.is_file().then_some(TokenSource::Login(path))
 }
 
 /// The token in what `apify login` stores.
@@ -79,8 +79,8 @@ fn login(text: &str) -> Result<String, String> {
 
 /// For `--help`: which token would be used now.
 pub(crate) fn help() -> String {
-    let found = match place(None) {
-        Some(place) => format!("Now it would be the one in {place}."),
+    let found = match source(None) {
+        Some(source) => format!("Now it would be the one in {source}."),
         None => "Now there is none.".into(),
     };
     format!(

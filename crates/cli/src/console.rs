@@ -1,4 +1,4 @@
-//! What the program says, on standard error.
+//! Messages on standard error.
 
 use std::env;
 use std::io::{self, IsTerminal, Write};
@@ -12,12 +12,12 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, filter, fmt};
 
-use crate::arguments::{LogFormat, OutputArguments, ProgressChoice, WhenColored};
+use crate::arguments::{ColorMode, LogFormat, MessageArguments, ProgressChoice};
 use crate::exit::Failure;
 
 /// Standard error, with lines of text or of JSON, and perhaps a bar below them.
 #[derive(Clone)]
-pub(crate) struct Screen {
+pub(crate) struct Console {
     bars: MultiProgress,
     format: LogFormat,
     progress: ProgressChoice,
@@ -32,8 +32,8 @@ pub(crate) enum Level {
     Warning,
 }
 
-impl Screen {
-    pub(crate) fn new(arguments: &OutputArguments) -> Self {
+impl Console {
+    pub(crate) fn new(arguments: &MessageArguments) -> Self {
         let is_terminal = io::stderr().is_terminal();
         let progress = match arguments.progress {
             _ if arguments.quiet => ProgressChoice::None,
@@ -51,9 +51,9 @@ impl Screen {
             progress,
             is_quiet: arguments.quiet,
             is_colored: match arguments.color {
-                WhenColored::Always => true,
-                WhenColored::Never => false,
-                WhenColored::Auto => is_terminal && !is_set("NO_COLOR") && !is_dumb,
+                ColorMode::Always => true,
+                ColorMode::Never => false,
+                ColorMode::Auto => is_terminal && !is_set("NO_COLOR") && !is_dumb,
             },
         }
     }
@@ -67,15 +67,15 @@ impl Screen {
         self.bars.add(bar)
     }
 
-    /// Lets the library's own events appear: retries, a list that moved, and each page if that
-    /// was asked for. They hold no token.
-    pub(crate) fn show_events(&self, arguments: &OutputArguments) {
+    /// Writes the library's events: retries, a list that moved, and under `--verbose` each page.
+    /// They hold no token.
+    pub(crate) fn show_events(&self, arguments: &MessageArguments) {
         let level = match (arguments.quiet, arguments.verbose) {
             (true, _) => LevelFilter::ERROR,
             (false, false) => LevelFilter::WARN,
             (false, true) => LevelFilter::DEBUG,
         };
-        // Others may say more than they should.
+        // Events of other crates may hold more than they should.
         let ours = filter::Targets::new().with_target("apify_runs", level);
         let lines = fmt::layer().with_writer(self.clone());
         let lines = match self.format {
@@ -91,8 +91,8 @@ impl Screen {
             .init();
     }
 
-    /// Says something, unless it is to be quiet.
-    pub(crate) fn say(&self, level: Level, text: &str, fields: Value) {
+    /// Writes a message, unless under `--quiet`.
+    pub(crate) fn log(&self, level: Level, text: &str, fields: Value) {
         if self.is_quiet {
             return;
         }
@@ -107,26 +107,26 @@ impl Screen {
         }
     }
 
-    /// Says what has come out, with its first word in green. What is on further lines is in
-    /// the fields too.
+    /// Writes a result, with its first word in green. As JSON, further lines are only in the
+    /// fields.
     pub(crate) fn result(&self, text: &str, fields: Value) {
         let (first, rest) = text.split_once(' ').unwrap_or((text, ""));
         match self.format {
             LogFormat::Json => {
                 let line = text.lines().next().unwrap_or_default();
-                self.say(Level::Info, line, fields);
+                self.log(Level::Info, line, fields);
             }
             LogFormat::Text => {
                 let first = self.colored(first, AnsiColor::Green);
-                self.say(Level::Info, &format!("{first} {rest}"), fields);
+                self.log(Level::Info, &format!("{first} {rest}"), fields);
             }
         }
     }
 
-    /// Says why the program ends. Also if it is to be quiet.
+    /// Writes why the program fails, also under `--quiet`.
     pub(crate) fn failure(&self, failure: &Failure) {
         if self.format == LogFormat::Json {
-            let fields = json!({"resume_command": failure.resume_command});
+            let fields = json!({"go_on": failure.resume_command});
             return self.json("ERROR", &failure.message, fields);
         }
         let error = self.colored("error:", AnsiColor::Red);
@@ -136,10 +136,10 @@ impl Screen {
         }
     }
 
-    /// Says which command goes on, where no field has said it.
+    /// Writes the command that goes on. As JSON, it is a field of the result.
     pub(crate) fn hint(&self, command: &str) {
         if self.format == LogFormat::Text {
-            self.say(Level::Info, &format!("to go on: {command}"), Value::Null);
+            self.log(Level::Info, &format!("to go on: {command}"), Value::Null);
         }
     }
 
@@ -159,7 +159,7 @@ impl Screen {
     /// One line above the bar, written at once: a line of another thread does not come between
     /// it and its end. That nobody reads it is no failure.
     fn line(&self, text: &str) {
-        let _ = Lines(self.clone()).write_all(format!("{text}\n").as_bytes());
+        let _ = AboveBar(self.clone()).write_all(format!("{text}\n").as_bytes());
     }
 
     fn colored(&self, text: &str, color: AnsiColor) -> String {
@@ -171,10 +171,10 @@ impl Screen {
     }
 }
 
-/// Writes lines above the bar.
-pub(crate) struct Lines(Screen);
+/// Standard error, above the bar.
+pub(crate) struct AboveBar(Console);
 
-impl Write for Lines {
+impl Write for AboveBar {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
         self.0.bars.suspend(|| io::stderr().write_all(text))?;
         Ok(text.len())
@@ -185,10 +185,10 @@ impl Write for Lines {
     }
 }
 
-impl<'a> MakeWriter<'a> for Screen {
-    type Writer = Lines;
+impl<'a> MakeWriter<'a> for Console {
+    type Writer = AboveBar;
 
-    fn make_writer(&'a self) -> Lines {
-        Lines(self.clone())
+    fn make_writer(&'a self) -> AboveBar {
+        AboveBar(self.clone())
     }
 }

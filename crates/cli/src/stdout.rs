@@ -1,21 +1,35 @@
-//! Standard output, for lines.
+//! Standard output.
 
 use std::fs::File;
 use std::io::{self, Stdout, Write};
+
+use crate::exit::{Exit, Failure};
+
+/// Prints to standard output. A reader that stops reading is no failure.
+pub(crate) fn print(text: &[u8]) -> Result<Exit, Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            let message = format!("standard output cannot be written to: {error}");
+            Err(Failure::new(Exit::Failed, message))
+        }
+        _ => Ok(Exit::Complete),
+    }
+}
 
 /// Standard output, for a format of lines.
 ///
 /// A process that is killed may leave part of a line. If standard output is a file that does not
 /// end with a line feed, one is written before anything else, so that the broken line is a line of
 /// its own.
-pub(crate) struct Lines {
+pub(crate) struct LineWriter {
     stdout: Stdout,
     has_begun: bool,
     /// Whether the file may end with a broken line, where that cannot be seen.
     resumes: bool,
 }
 
-impl Lines {
+impl LineWriter {
     pub(crate) fn new(resumes: bool) -> Self {
         Self {
             stdout: io::stdout(),
@@ -39,7 +53,7 @@ impl Lines {
     }
 }
 
-impl Write for Lines {
+impl Write for LineWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if !bytes.is_empty() && !self.has_begun {
             if self.is_in_line() {

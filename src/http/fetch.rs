@@ -108,7 +108,7 @@ impl Fetcher {
             if !error.is_transient() || attempts > policy.max_retries || !is_in_time {
                 return Err(error);
             }
-            warn!(offset = request.offset, attempts = attempts, ?delay, %error, "retry");
+            warn!(offset = request.offset(), attempts = attempts, ?delay, %error, "retry");
             policy.notify(attempts, delay, &error);
             self.counters.retried();
             before = Some(error);
@@ -119,10 +119,10 @@ impl Fetcher {
 
     /// Tells of a page that has come.
     fn note(&self, request: PageRequest, page: &Page, attempts: u32) {
-        let (offset, rows) = (request.offset, page.row_count());
+        let (offset, rows) = (request.offset(), page.row_count());
         debug!(offset = offset, rows = rows, attempts = attempts, "page");
-        if request.anchor.is_none()
-            && request.whole.is_none()
+        if request.anchor().is_none()
+            && request.whole_list().is_none()
             && let Some(total) = page.total
         {
             self.counters.listed(total);

@@ -28,7 +28,7 @@ use crate::stream::rows::Runs;
 use crate::stream::stats::{Counters, WalkStats};
 use crate::timestamp;
 use crate::trace::{debug, warn};
-use crate::walk::{Broken, Incidents, Next, PageRequest, Selection, Walk};
+use crate::walk::{Incidents, Next, PageRequest, Selection, Walk, WalkError};
 
 /// One page of the list.
 #[derive(Debug)]
@@ -105,7 +105,7 @@ impl RunPage {
         redact: &dyn Fn(&str) -> String,
     ) -> Self {
         let head = Head::new(&page, request, descending);
-        let offset = page.offset.unwrap_or(request.offset);
+        let offset = page.offset.unwrap_or(request.offset());
         let unreadable = page.unreadable.iter();
         Self {
             total: head.total,
@@ -113,7 +113,7 @@ impl RunPage {
             limit: head.limit,
             desc: head.desc,
             unreadable: unreadable
-                .map(|row| unreadable_row(row, offset, request.anchor, redact))
+                .map(|row| unreadable_row(row, offset, request.anchor(), redact))
                 .collect(),
             items: page.rows,
         }
@@ -234,7 +234,7 @@ impl Head {
     fn new(page: &Page, request: PageRequest, descending: bool) -> Self {
         Self {
             total: page.total,
-            limit: page.limit.unwrap_or(request.limit),
+            limit: page.limit.unwrap_or(request.limit()),
             desc: page.desc.unwrap_or(descending),
         }
     }
@@ -243,7 +243,7 @@ impl Head {
 impl RunPages {
     pub(crate) fn new(runs: Runs) -> Self {
         let counters = Arc::new(Counters::default());
-        let memory = runs.rules().memory(&runs.query);
+        let memory = runs.rules().retention(&runs.query);
         let pool = Arc::default();
         let begun = runs.begin();
         // A walk that cannot begin leaves the cursor as it was.
@@ -403,7 +403,7 @@ fn pieces(
                 Next::Fetch(request) => request,
                 Next::Wait => {
                     sleep(runs.follow.unwrap_or_default()).await;
-                    walk.poll();
+                    walk.begin_pass();
                     continue;
                 }
                 Next::End => return,
@@ -413,7 +413,7 @@ fn pieces(
                 Ok(page) => page,
                 // Some services refuse an offset behind the end of the list. The first pages show
                 // that the rest of the request is good.
-                Err(error) if has_read && request.offset > 0 && error.status() == Some(400) => {
+                Err(error) if has_read && request.offset() > 0 && error.status() == Some(400) => {
                     Page::empty()
                 }
                 Err(error) => {
@@ -451,14 +451,14 @@ impl Piece {
     }
 }
 
-fn cannot_go_on(client: &Client, request: PageRequest, broken: &Broken) -> Error {
+fn cannot_go_on(client: &Client, request: PageRequest, broken: &WalkError) -> Error {
     let message = excerpt(&client.settings().token.redact(&broken.to_string()));
-    warn!(offset = request.offset, %message, "the walk cannot go on");
+    warn!(offset = request.offset(), %message, "the walk cannot go on");
     let error = Error::new(ErrorKind::Protocol, message);
     match broken {
         // Nothing retries it: it does not come out of a request.
-        Broken::Unstable => error.transient(),
-        Broken::Stalled { .. } | Broken::Unsorted { .. } => error,
+        WalkError::Unstable => error.transient(),
+        WalkError::Stalled { .. } | WalkError::Unsorted { .. } => error,
     }
 }
 
@@ -466,7 +466,7 @@ fn cannot_go_on(client: &Client, request: PageRequest, broken: &Broken) -> Error
 fn note_incidents(counters: &Counters, request: PageRequest, before: Incidents, walk: &Walk) {
     let now = walk.incidents();
     counters.met(now, walk.unfinished());
-    let offset = request.offset;
+    let offset = request.offset();
     let drifts = now.drifts - before.drifts;
     if drifts > 0 {
         warn!(
@@ -516,7 +516,7 @@ impl PageContext {
     ) -> Result<Batch> {
         Ok(Batch {
             head: self.head,
-            offset: self.request.offset + from as u64,
+            offset: self.request.offset() + from as u64,
             rows,
             raw_rows: self.raw_rows.as_ref().map(|raw_rows| RawBatch {
                 page: Arc::clone(raw_rows),
@@ -539,7 +539,7 @@ fn into_pieces(
         request,
         raw_rows: page.raw_rows.take().map(Arc::new),
     };
-    if !page.unreadable.is_empty() || !taken.left_out.is_empty() {
+    if !page.unreadable.is_empty() || !taken.skipped.is_empty() {
         return around_others(client, &origin, page, taken);
     }
     let mut rows = page.rows;
@@ -549,7 +549,7 @@ fn into_pieces(
         rows.pop_front();
     }
     let batch = origin.batch(taken.rows.start, taken.rows.clone(), rows);
-    let steps = taken.steps;
+    let steps = taken.updates;
     vec![Piece { batch, steps }]
 }
 
@@ -561,10 +561,10 @@ fn around_others(
     mut taken: Selection,
 ) -> Vec<Piece> {
     let redact = |text: &str| client.settings().token.redact(text);
-    let PageRequest { offset, anchor, .. } = origin.request;
+    let (offset, anchor) = (origin.request.offset(), origin.request.anchor());
     let mut pieces = Vec::new();
     let (mut rows, mut places) = (VecDeque::new(), Vec::new());
-    let mut ahead = std::mem::take(&mut taken.steps).into_iter();
+    let mut ahead = std::mem::take(&mut taken.updates).into_iter();
     let mut steps = Vec::new();
     for (index, row) in page.into_rows().enumerate() {
         if !taken.includes(index) {

@@ -37,17 +37,19 @@
 //! `Rereading` is left out if no run is unfinished. Only a walk that follows comes to `Waiting`.
 
 mod error;
-mod last_page;
 mod listing;
 mod offset;
 mod pass;
 mod position;
+mod progress;
 mod read_ahead;
 mod request;
 mod reread;
+mod response;
 mod selection;
 mod service;
 mod settling;
+mod stage;
 mod stall;
 mod undated;
 mod window;
@@ -65,7 +67,7 @@ pub(crate) use read_ahead::ReadAhead;
 pub(crate) use request::PageRequest;
 use reread::Reread;
 pub(crate) use selection::Selection;
-use service::{MIN_OVERLAP, ServiceProfile};
+use service::ServiceProfile;
 use settling::Settling;
 use stall::StallGuard;
 use undated::UndatedScan;
@@ -74,7 +76,7 @@ use window::TieWindow;
 use crate::cursor::{Cursor, Retention};
 use crate::emit::Emit;
 use crate::page::decode::Page;
-use crate::query::{MAX_PAGE_SIZE, RunQuery};
+use crate::query::RunQuery;
 use crate::run::Id;
 
 /// The offset from which on the walk takes a new anchor. The service passes over as many rows for
@@ -272,33 +274,6 @@ impl Walk {
         }
     }
 
-    /// The next request of a pass.
-    fn request_of(&self, stage: &Stage) -> PageRequest {
-        let (offset, limit) = match stage {
-            // If the pass starts again, known rows without a start come first.
-            &Stage::Start { preceding } => {
-                let known = self.cursor.undated() as u64;
-                let offset = Offset::new(None, self.query.offset - preceding);
-                (offset, self.wanted(0) + preceding + known)
-            }
-            Stage::Reading(position) => {
-                let overlap = position.overlap;
-                let more = if position.is_stuck { overlap } else { 0 };
-                (position.next, overlap + self.wanted(0).max(more))
-            }
-            // Known rows come first.
-            &Stage::Anchored { reached } => {
-                let anchor = self.direction().bound_before(reached);
-                let known = self.cursor.known_from(anchor, self.direction()) as u64;
-                (Offset::new(Some(anchor), 0), self.wanted(0) + known)
-            }
-            &Stage::SteppingBack { offset, .. } => (offset, self.page_size() + MIN_OVERLAP),
-            Stage::ReadingTies(ties) => return ties.request(),
-            &Stage::Probing { offset, .. } => (offset, 1),
-        };
-        PageRequest::list(offset, limit.min(u64::from(MAX_PAGE_SIZE)))
-    }
-
     /// Takes the response to `request` and returns what to do with its rows. If the list has
     /// changed, that is nothing: the next request searches for the place.
     ///
@@ -336,23 +311,6 @@ impl Walk {
 
     fn page_size(&self) -> u64 {
         u64::from(self.query.page_size)
-    }
-
-    /// How many rows may still be handed out.
-    fn remaining(&self) -> u64 {
-        let limit = self.query.limit.unwrap_or(u64::MAX);
-        limit.saturating_sub(self.cursor.rows())
-    }
-
-    /// How many new rows to request if so many are already in flight.
-    fn wanted(&self, in_flight: u64) -> u64 {
-        let skips_rows = self.rules.emit == Emit::Finished || self.query.has_filter();
-        if skips_rows {
-            // It is unknown how many rows it takes to find the remaining ones.
-            return self.page_size();
-        }
-        let remaining = self.remaining().saturating_sub(in_flight);
-        remaining.min(self.page_size())
     }
 }
 

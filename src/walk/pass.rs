@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::offset::Offset;
 use super::reread::Reread;
-use super::{Pass, Probe, Selection, Stage, State, Transition, Walk, WalkError};
+use super::{Pass, Probe, Selection, Stage, State, Transition, Walk};
 use crate::clocks::Clocks;
 use crate::cursor::CursorUpdate;
 use crate::direction::{Side, can_be_told};
@@ -14,6 +14,13 @@ use crate::run::Id;
 
 /// How many of the rows that the query's offset skips are on the first page.
 const FIRST_PRECEDING: u64 = 1;
+
+impl Pass {
+    /// Goes on with `stage` after a page of which no row is used.
+    pub(super) fn skip_page(self, stage: Stage) -> (Selection, State) {
+        (Selection::default(), State::InPass(self, stage))
+    }
+}
 
 impl Walk {
     /// Begins the next pass, at the beginning of the list or a lookback before the watermark. The
@@ -96,10 +103,7 @@ impl Walk {
     ///
     /// [`WalkError::Unstable`] if the list has changed too often.
     pub(super) fn drift(&mut self, pass: Pass, reached: Option<DateTime<Utc>>) -> Transition {
-        if !self.stall.note_drift() {
-            return Err(WalkError::Unstable);
-        }
-        self.incidents.drifts += 1;
+        self.note_drift()?;
         let stage = match reached {
             Some(reached) => {
                 self.incidents.reanchors += 1;
@@ -108,11 +112,8 @@ impl Walk {
             // No run had a start. Runs that have been handed out are known by their IDs.
             None => self.start(),
         };
-        let pass = Pass {
-            probe: Probe::NotSent,
-            ..pass
-        };
-        Ok((Selection::default(), State::InPass(pass, stage)))
+        let probe = Probe::NotSent;
+        Ok(Pass { probe, ..pass }.skip_page(stage))
     }
 
     /// The service ignores the bound that an anchor is: searches for the place by offset.
@@ -163,18 +164,6 @@ impl Walk {
             return false;
         };
         now - end > self.rules.lookback && self.cursor.unfinished() == 0
-    }
-
-    /// Notes what a sorted page has brought. `reached` is the start that the pass has reached with
-    /// it, and `shown` the start of its last row.
-    pub(super) fn note_progress(
-        &mut self,
-        reached: Option<DateTime<Utc>>,
-        shown: Option<DateTime<Utc>>,
-    ) {
-        let direction = self.direction();
-        self.stall
-            .note_page(&self.cursor, reached, shown, direction);
     }
 
     /// Notes which of the expected runs a page shows. Those that no page of the whole pass has

@@ -1,4 +1,4 @@
-//! Where a pass over the list begins, how it finds its place again, and what follows its end.
+//! Where a pass over the list begins, how it finds its position again, and what follows its end.
 
 use chrono::{DateTime, Utc};
 
@@ -41,7 +41,8 @@ impl Walk {
         }
     }
 
-    /// Begins a pass that goes on from the cursor.
+    /// Begins a pass that continues after the cursor. `is_final` is whether it is the end of the
+    /// walk.
     pub(super) fn open_pass(&mut self, is_final: bool) -> State {
         let pass = Pass {
             is_final,
@@ -81,14 +82,14 @@ impl Walk {
         }
     }
 
-    /// Searches for the rows that started at `reached` or later: by their start, or, if the service
-    /// ignores anchors, by offset.
+    /// Continues with the rows that started at `reached` or later. They are found by their start,
+    /// or by offset if the service ignores anchors.
     pub(super) fn seek(&mut self, reached: DateTime<Utc>) -> Stage {
         self.stall.begin_seek();
         if !self.service.ignores_anchors {
             return Stage::Anchored { reached };
         }
-        // Half a page, so that the page reaches past the place if rows were added in front of it.
+        // Half a page, so that the page reaches beyond that start if rows were added before it.
         let step = self.page_size().div_ceil(2);
         Stage::SteppingBack {
             offset: Offset::new(None, self.estimated_offset) - step,
@@ -97,7 +98,7 @@ impl Walk {
         }
     }
 
-    /// The list has changed: searches for the start that the pass has reached.
+    /// Continues at the start that the pass has reached, as the list has changed.
     ///
     /// # Errors
     ///
@@ -116,7 +117,7 @@ impl Walk {
         Ok(Pass { probe, ..pass }.skip_page(stage))
     }
 
-    /// The service ignores the bound that an anchor is: searches for the place by offset.
+    /// Continues by offset, as the service ignores the bound that an anchor is.
     pub(super) fn stop_anchoring(&mut self, pass: Pass, stage: Stage) -> State {
         self.service.ignores_anchors = true;
         let reached = match &stage {
@@ -134,7 +135,7 @@ impl Walk {
         }
     }
 
-    /// The list has been read to its end.
+    /// Returns what follows a pass that has read the list to its end.
     pub(super) fn end_pass(&mut self, pass: &Pass, clocks: Option<Clocks>) -> State {
         if self.remaining() == 0 {
             return State::Done;

@@ -18,6 +18,7 @@ pub mod export;
 #[doc(hidden)]
 pub mod fuzzing;
 mod http;
+mod limits;
 mod page;
 mod pool;
 mod query;

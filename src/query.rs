@@ -9,14 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::http::token::Token;
+pub(crate) use crate::limits::MAX_PAGE_SIZE;
 use crate::run::RunStatus;
 use crate::split::Share;
 use crate::timestamp;
 use crate::walk::{Direction, PageRequest};
 
-/// The most rows the service puts on a page
-/// ([API reference](https://docs.apify.com/api/v2/act-runs-get)).
-pub(crate) const MAX_PAGE_SIZE: u32 = 1000;
 /// More bytes than any name has, and less than an address holds.
 const MAX_NAME_BYTES: usize = 1000;
 

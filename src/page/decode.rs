@@ -9,10 +9,11 @@ use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::clocks::Clocks;
+use crate::limits::MAX_ROWS;
 use crate::page::fast;
 use crate::page::lenient::{Lenient, agree};
 use crate::page::raw::{self, RawRows, Spans};
-use crate::run::{Id, MAX_ROWS, RowsInto, RunSummary};
+use crate::run::{Id, RowsInto, RunSummary};
 use crate::timestamp;
 
 /// How much of a text from outside an error shows, in characters.

@@ -7,7 +7,7 @@ use serde::de::Deserializer;
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
-use super::Id;
+use super::id::Id;
 use super::text::FromStrVisitor;
 
 /// An enum of the values known today that keeps any other value as it came.

@@ -246,7 +246,8 @@ impl ClientBuilder {
         self
     }
 
-    /// A `reqwest` client of your own, for proxies, certificates or connection limits.
+    /// A `reqwest` client of your own, for proxies, certificates, connection limits or the TLS of
+    /// the operating system.
     ///
     /// Its redirect policy is then its own; `reqwest` does not pass the token on to another
     /// host, whatever the policy. Default: one that follows redirects on the same origin only
@@ -410,9 +411,8 @@ fn user_agent(text: &str) -> Result<HeaderValue> {
 }
 
 fn http_client(base_url: &Url, token: Token) -> Result<reqwest::Client> {
-    let has_tls = cfg!(any(feature = "rustls", feature = "native-tls"));
-    if base_url.scheme() == "https" && !has_tls {
-        let expected = "https needs the feature rustls or native-tls, or an http_client";
+    if base_url.scheme() == "https" && !cfg!(feature = "rustls") {
+        let expected = "https needs the feature rustls or an http_client";
         return Err(Error::config("base_url", base_url, expected));
     }
     let mut builder = reqwest::Client::builder().redirect(Policy::custom(move |attempt| {
@@ -440,9 +440,7 @@ fn http_client(base_url: &Url, token: Token) -> Result<reqwest::Client> {
 /// the system takes longer than many a walk.
 fn without_certificates(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
     #[cfg(feature = "rustls")]
-    let builder = builder.tls_backend_rustls();
-    #[cfg(any(feature = "rustls", feature = "native-tls"))]
-    let builder = builder.tls_certs_only([]);
+    let builder = builder.tls_backend_rustls().tls_certs_only([]);
     builder
 }
 

@@ -64,6 +64,8 @@ mod csv;
 mod directory;
 mod durable;
 mod encoder;
+#[cfg(all(test, feature = "csv", feature = "emulator", feature = "parquet"))]
+mod every_field;
 mod file;
 mod format;
 mod ids;

@@ -6,33 +6,11 @@ use std::thread::{Builder, JoinHandle};
 
 use tokio::runtime::Handle;
 
-use super::checkpoint::{Checkpoint, Committed};
-use super::output::Sink;
-use crate::cursor::Cursor;
+use super::sink::{Commit, Sink};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What waits for a commit takes no more bytes than this, if there is more than one chunk.
 const WAITING_BYTES: usize = 32 << 20;
-
-/// Rows as bytes, in pieces, and what is committed with them.
-pub(super) struct Commit {
-    pub(super) chunks: Vec<Vec<u8>>,
-    pub(super) committed: Committed,
-    pub(super) cursor: Cursor,
-}
-
-impl Commit {
-    fn size(&self) -> usize {
-        self.chunks.iter().map(Vec::len).sum()
-    }
-
-    /// Goes on with a later one, so that both are committed at once.
-    fn join(&mut self, later: Self) {
-        self.chunks.extend(later.chunks);
-        self.committed = later.committed;
-        self.cursor = later.cursor;
-    }
-}
 
 /// The end of the thread that chunks are handed to. Dropped, it waits for the last commit.
 pub(super) struct Committer {
@@ -179,18 +157,10 @@ impl Drop for End<'_> {
 fn run(mut target: Box<dyn Sink>, waiting: &Waiting, committed_rows: &AtomicU64) -> Result<u64> {
     let mut bytes = 0;
     while let Some(commit) = waiting.take() {
-        let next = Checkpoint {
-            committed: commit.committed,
-            cursor: commit.cursor,
-            ..target.checkpoint().clone()
-        };
-        bytes += commit
-            .chunks
-            .iter()
-            .map(|chunk| chunk.len() as u64)
-            .sum::<u64>();
-        target.commit(commit.chunks, next)?;
-        committed_rows.store(commit.committed.rows, Ordering::Relaxed);
+        bytes += commit.size() as u64;
+        let rows = commit.committed.rows;
+        target.commit(commit)?;
+        committed_rows.store(rows, Ordering::Relaxed);
     }
     Ok(bytes)
 }

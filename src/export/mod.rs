@@ -71,7 +71,11 @@ mod jsonl;
 mod output;
 #[cfg(feature = "parquet")]
 mod parquet;
-mod parts;
+mod part_names;
+mod part_store;
+mod parts_sink;
+mod segment;
+mod sink;
 mod spec;
 mod verify;
 mod writer;

@@ -10,10 +10,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::checkpoint::{Checkpoint, Committed};
-use super::committer::{Commit, Committer, broken, spawn};
+use super::committer::{Committer, broken, spawn};
 use super::encoder::{Encoder, encoder};
 use super::ids;
-use super::output::{Output, Sink};
+use super::output::Output;
+use super::sink::{Commit, Sink};
 use super::spec::ExportSpec;
 use crate::cursor::Cursor;
 use crate::error::Result;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::checkpoint::Checkpoint;
 use super::file::{damaged, lock_checkpoint, save_checkpoint, stored};
-use super::output::Sink;
+use super::sink::{Commit, Sink};
 use super::spec::ExportSpec;
 use crate::cursor::Cursor;
 use crate::error::{Error, ErrorKind, Result};
@@ -68,18 +68,19 @@ impl Sink for WriterSink {
         false
     }
 
-    fn commit(&mut self, chunks: Vec<Vec<u8>>, next: Checkpoint) -> Result<()> {
-        let mut chunks = chunks.iter();
+    fn commit(&mut self, commit: Commit) -> Result<()> {
+        let mut chunks = commit.chunks.iter();
         let written = chunks.try_for_each(|chunk| self.writer.write_all(chunk));
         written
             .and_then(|()| self.writer.flush())
             .map_err(|error| {
                 Error::new(ErrorKind::Output, "the stream cannot be written to").with_source(error)
             })?;
-        if let Some(path) = &self.checkpoint_path {
-            save_checkpoint(path, &next)?;
+        self.checkpoint.committed = commit.committed;
+        self.checkpoint.cursor = commit.cursor;
+        match &self.checkpoint_path {
+            Some(path) => save_checkpoint(path, &self.checkpoint),
+            None => Ok(()),
         }
-        self.checkpoint = next;
-        Ok(())
     }
 }

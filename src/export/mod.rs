@@ -41,8 +41,9 @@
 //! of them.
 //!
 //! **Parts.** Each commit stores a part under a name of its own, and then replaces the
-//! manifest, which lists the parts that count and holds the cursor. The next start removes the
-//! parts that it does not list. On S3 the manifest is replaced only if it is still the one that
+//! manifest, which lists the parts that count and holds the cursor. Older parts are listed in
+//! segments: files that do not change, which the manifest refers to. The next start removes the
+//! parts and segments that are not listed. On S3 the manifest is replaced only if it is still the one that
 //! this export knows (`If-Match`).
 //!
 //! **Nobody else.** A file and a folder are locked while an export writes to them; a second

@@ -1,6 +1,7 @@
 //! What an export has committed, and where it goes on.
 
 use std::fmt;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -68,7 +69,7 @@ pub struct Checkpoint {
     /// Where the parts before them are listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) segment: Option<SegmentRef>,
-    pub(super) cursor: Cursor,
+    pub(super) cursor: Arc<Cursor>,
 }
 
 /// The rows of an output.
@@ -108,7 +109,7 @@ pub(super) struct Tail {
 
 impl Checkpoint {
     /// The beginning of an export.
-    pub(super) fn new(job: ExportSpec, cursor: Cursor) -> Self {
+    pub(super) fn new(job: ExportSpec) -> Self {
         Self {
             version: VERSION,
             writer: String::new(),
@@ -117,7 +118,7 @@ impl Checkpoint {
             file: None,
             parts: None,
             segment: None,
-            cursor,
+            cursor: Arc::default(),
         }
     }
 

@@ -10,7 +10,6 @@ use super::checkpoint::{Checkpoint, FileState, Tail};
 use super::durable;
 use super::sink::{Commit, Sink};
 use super::spec::ExportSpec;
-use crate::cursor::Cursor;
 use crate::error::{Error, ErrorKind, Result};
 
 /// A file to which chunks are appended.
@@ -51,7 +50,7 @@ impl FileTarget {
         // Another export may have come to its end meanwhile.
         let stored = stored(&checkpoint_path, job, restart)?;
         let is_new = stored.is_none();
-        let checkpoint = stored.unwrap_or_else(|| Checkpoint::new(job.clone(), Cursor::default()));
+        let checkpoint = stored.unwrap_or_else(|| Checkpoint::new(job.clone()));
         let Some(state) = checkpoint.file.or(is_new.then(FileState::default)) else {
             let what = "has a checkpoint of an output of another kind";
             return Err(damaged(&path, what));

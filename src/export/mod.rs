@@ -86,7 +86,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::pending;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -108,7 +107,7 @@ use crate::stream::rows::Runs;
 use crate::stream::stats::WalkStats;
 use encoder::{encoder, wants_raw_rows};
 use spec::ExportSpec;
-use writer::{Content, Item, PartSize, PoolCell, Writer, Written};
+use writer::{Content, Item, PartSize, Start, Writer, Written};
 
 /// How often a cursor is committed that has moved over runs that are not written.
 const QUIET_COMMIT: Duration = Duration::from_secs(5);
@@ -339,31 +338,32 @@ impl Export {
 
     /// Opens the output, and the walk where that goes on.
     async fn begin(self, total_before: Option<u64>) -> Result<(Walk, Checkpoint)> {
-        let pool = PoolCell::default();
         let job = self.job();
-        let opened = Writer::open(
-            self.output,
-            job,
-            self.restart,
-            self.part_size,
-            Arc::clone(&pool),
-        );
-        let (writer, checkpoint) = opened.await?;
+        let opened = Writer::open(self.output, job, self.restart, self.part_size);
+        let (mut writer, checkpoint) = opened.await?;
         let mut runs = self.runs;
         runs.keeps_raw_rows = wants_raw_rows(self.format);
-        if checkpoint.cursor != Cursor::default() {
-            runs.resume = checkpoint.cursor.clone();
+        if *checkpoint.cursor != Cursor::default() {
+            runs.resume = Cursor::clone(&checkpoint.cursor);
         }
+        let holds_unreadable = runs.keeps_raw_rows;
+        let retention = runs.rules().memory(&runs.query);
+        let mut pages = runs.pages();
+        pages.keep_updates();
+        writer.start(Start {
+            cursor: pages.cursor().clone(),
+            retention,
+            pool: pages.pool(),
+        });
         let walk = Walk {
-            holds_unreadable: runs.keeps_raw_rows,
-            pages: runs.pages(),
+            holds_unreadable,
+            pages,
             writer,
             rows: checkpoint.rows(),
             total_before,
             on_progress: self.on_progress,
             on_unreadable: self.on_unreadable,
         };
-        let _ = pool.set(walk.pages.pool());
         Ok((walk, checkpoint))
     }
 
@@ -478,10 +478,10 @@ impl Walk {
         }
     }
 
-    /// What comes next, with the cursor behind it.
-    fn item(&self, content: Content) -> Item {
-        let cursor = self.pages.cursor().clone();
-        Item { content, cursor }
+    /// What comes next, and what it does to the cursor.
+    fn item(&mut self, content: Content) -> Item {
+        let updates = self.pages.take_updates();
+        Item { content, updates }
     }
 
     fn progress(&self) -> Progress {

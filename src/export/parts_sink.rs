@@ -8,7 +8,6 @@ use super::part_store::PartStore;
 use super::segment::{self, Listing, MAX_LISTED_PARTS, Part, SegmentRef};
 use super::sink::{Commit, Sink};
 use super::spec::ExportSpec;
-use crate::cursor::Cursor;
 use crate::error::{Error, ErrorKind, Result};
 
 /// How often a start tries to take over from an export that commits at the same moment.
@@ -163,7 +162,7 @@ fn take_over(store: &mut impl PartStore, spec: &ExportSpec, restart: bool) -> Re
     let is_new = stored.is_none();
     let checkpoint = stored.unwrap_or_else(|| Checkpoint {
         parts: Some(Vec::new()),
-        ..Checkpoint::new(spec.clone(), Cursor::default())
+        ..Checkpoint::new(spec.clone())
     });
     let listing = read_listing(store, &checkpoint)?;
     let found = store.list()?;
@@ -378,7 +377,7 @@ mod tests {
         sink.commit(Commit {
             chunks: vec![row.into()],
             committed,
-            cursor: Cursor::default(),
+            cursor: Arc::default(),
         })
     }
 
@@ -509,7 +508,7 @@ mod tests {
         let files = files_of(MAX_LISTED);
         let mut sink = open(MemoryStore::new(&files)).unwrap();
         let committed = sink.checkpoint().committed;
-        let cursor = Cursor::default();
+        let cursor = Arc::default();
         let chunks = Vec::new();
         sink.commit(Commit {
             chunks,

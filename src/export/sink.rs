@@ -1,5 +1,7 @@
 //! An output that is open.
 
+use std::sync::Arc;
+
 use super::checkpoint::{Checkpoint, Committed};
 use crate::cursor::Cursor;
 use crate::error::Result;
@@ -26,7 +28,7 @@ pub(super) trait Sink: Send {
 pub(super) struct Commit {
     pub(super) chunks: Vec<Vec<u8>>,
     pub(super) committed: Committed,
-    pub(super) cursor: Cursor,
+    pub(super) cursor: Arc<Cursor>,
 }
 
 impl Commit {

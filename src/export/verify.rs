@@ -415,7 +415,6 @@ fn unreadable(path: &Path, error: io::Error) -> Error {
 mod tests {
     use super::*;
     use crate::RunQuery;
-    use crate::cursor::Cursor;
     use crate::export::format::Format;
     use crate::export::spec::ExportSpec;
 
@@ -427,7 +426,7 @@ mod tests {
             fields: Vec::new(),
             labels: std::collections::BTreeMap::new(),
         };
-        RowCheck::new(&Checkpoint::new(job, Cursor::default()))
+        RowCheck::new(&Checkpoint::new(job))
     }
 
     #[test]

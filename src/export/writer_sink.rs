@@ -8,7 +8,6 @@ use super::checkpoint::Checkpoint;
 use super::file::{damaged, lock_checkpoint, save_checkpoint, stored};
 use super::sink::{Commit, Sink};
 use super::spec::ExportSpec;
-use crate::cursor::Cursor;
 use crate::error::{Error, ErrorKind, Result};
 
 /// A stream to which chunks are written, with a checkpoint or without.
@@ -41,7 +40,7 @@ impl WriterSink {
             return Err(damaged(path, "is the checkpoint of a file or of parts"));
         }
         let is_new = stored.is_none();
-        let checkpoint = stored.unwrap_or_else(|| Checkpoint::new(job.clone(), Cursor::default()));
+        let checkpoint = stored.unwrap_or_else(|| Checkpoint::new(job.clone()));
         if let Some(path) = checkpoint_path.as_deref().filter(|_| is_new) {
             // If it cannot be saved, no row is to have gone down the stream.
             save_checkpoint(path, &checkpoint)?;

@@ -74,7 +74,7 @@ pub struct RunPages {
 impl RunPages {
     pub(crate) fn new(settings: Arc<Settings>, options: WalkOptions) -> Self {
         let meter = Arc::new(Meter::default());
-        let retention = options.rules().memory(&options.source.query);
+        let retention = options.rules().retention(&options.source.query);
         let pool = Arc::default();
         let begun = options.begin(&settings.token);
         // A walk that cannot begin leaves the cursor as it was.

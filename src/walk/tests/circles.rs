@@ -100,7 +100,7 @@ fn pages_that_follow_each_other_in_circles_are_an_error() {
 fn rows_in_circles_that_nobody_wants_are_an_error() {
     let query = query().status(crate::RunStatus::Succeeded);
     let outcome = outcome(&query, in_circles(Some(2_000_000), "FAILED"));
-    assert!(matches!(outcome.end, Err(Broken::Stalled { .. })));
+    assert!(matches!(outcome.end, Err(WalkError::Stalled { .. })));
     assert_eq!(outcome.ids, ["b"]);
 }
 
@@ -116,7 +116,7 @@ fn runs_without_a_start_in_circles_are_an_error() {
         ]),
     });
     assert!(
-        matches!(outcome.end, Err(Broken::Stalled { .. })),
+        matches!(outcome.end, Err(WalkError::Stalled { .. })),
         "{:?}",
         outcome.end
     );
@@ -142,11 +142,8 @@ fn a_long_way_to_the_place_is_no_circle() {
             items += walk.take(request, &list.answer(request)).unwrap().count();
         }
         assert_eq!(items, expected);
-        assert!(
-            requests > progress::MAX_STALLED_PAGES,
-            "{requests} requests"
-        );
+        assert!(requests > stall::MAX_STALLED_PAGES, "{requests} requests");
         list.rows.truncate(list.rows.len() - deleted);
-        walk.poll();
+        walk.begin_pass();
     }
 }

@@ -12,7 +12,7 @@ struct Read {
     ids: Vec<String>,
     requests: usize,
     vanished: u64,
-    end: Result<(), Broken>,
+    end: Result<(), WalkError>,
 }
 
 /// Reads a list that `change` changes before each request: it gets the number of the request
@@ -37,7 +37,7 @@ fn read(story: &Story, mut change: impl FnMut(usize, usize, &mut Service)) -> Re
             Next::Wait if look < story.polls => {
                 (look, in_look) = (look + 1, 0);
                 service.now += WAIT;
-                walk.poll();
+                walk.begin_pass();
                 continue;
             }
             Next::Wait | Next::End => break,
@@ -235,21 +235,21 @@ fn rows_that_cannot_be_read_come_once_however_many_there_are() {
         let mut items = 0;
         while let Next::Fetch(request) = walk.next() {
             let first = request
-                .anchor
+                .anchor()
                 .map_or(0, |anchor| anchor.timestamp_millis() as usize);
             let rows = &rows[first..];
             let on_page = rows
                 .iter()
-                .skip(request.offset as usize)
-                .take(request.limit as usize);
+                .skip(request.offset() as usize)
+                .take(request.limit() as usize);
             let on_page: Vec<_> = on_page.cloned().collect();
-            let page = page(&on_page, rows.len(), request.limit);
+            let page = page(&on_page, rows.len(), request.limit());
             items += walk.take(request, &page).unwrap().count();
         }
         assert_eq!(items, expected);
         let bytes = walk.cursor.to_string().len();
         assert!(bytes < 100_000, "{bytes} bytes");
-        walk.poll();
+        walk.begin_pass();
     }
 }
 
@@ -269,7 +269,7 @@ fn a_row_that_cannot_be_read_any_more_does_not_come_again() {
         let request = next_request(&walk);
         let taken = walk.take(request, &page(&[row], 1, 1000)).unwrap();
         assert_eq!(taken.count(), expected);
-        walk.poll();
+        walk.begin_pass();
     }
 }
 
@@ -292,14 +292,14 @@ fn rows_whose_start_cannot_be_read_come_once_though_there_are_many() {
         let mut items = 0;
         while let Next::Fetch(request) = walk.next() {
             // For the service they have starts, and these are in the lookback.
-            let rows = &rows[request.anchor.map_or(0, |_| 11_500)..];
-            let on_page = rows.iter().skip(request.offset as usize);
-            let on_page: Vec<_> = on_page.take(request.limit as usize).cloned().collect();
-            let page = page(&on_page, rows.len(), request.limit);
+            let rows = &rows[request.anchor().map_or(0, |_| 11_500)..];
+            let on_page = rows.iter().skip(request.offset() as usize);
+            let on_page: Vec<_> = on_page.take(request.limit() as usize).cloned().collect();
+            let page = page(&on_page, rows.len(), request.limit());
             items += walk.take(request, &page).unwrap().count();
         }
         assert_eq!(items, expected);
-        walk.poll();
+        walk.begin_pass();
     }
 }
 

@@ -23,11 +23,7 @@ impl List {
     /// Answers as a service does that knows the bound of the part, which the walk leaves to the
     /// query.
     fn answer_part(&self, query: &RunQuery, request: PageRequest) -> Page {
-        let anchor = match request.whole {
-            Some(_) => None,
-            None => request.anchor.max(query.started_after),
-        };
-        self.answer(PageRequest { anchor, ..request })
+        self.answer(bounded(request, query.started_after))
     }
 }
 
@@ -110,7 +106,7 @@ fn a_list_that_never_rests_is_an_error_and_not_a_loop() {
         let page = list.answer_part(&query, next_request(&walk));
         match walk.take(next_request(&walk), &page) {
             Ok(_) => list.rows[20..].rotate_right(1),
-            Err(broken) => return assert_eq!(broken, Broken::Unstable),
+            Err(broken) => return assert_eq!(broken, WalkError::Unstable),
         }
     }
     panic!("the walk goes on and on");
@@ -172,7 +168,7 @@ fn each_page_begins_with_the_last_row_of_the_one_before() {
     let mut asked = Vec::new();
     while asked.len() < 3 {
         let request = next_request(&walk);
-        asked.push((request.offset, request.limit));
+        asked.push((request.offset(), request.limit()));
         walk.take(request, &list.answer_part(&query, request))
             .unwrap();
     }
@@ -216,7 +212,7 @@ fn an_unfinished_one_waits_for_its_start() {
     };
     let mut walk = Walk::new(&query(), rules, Cursor::default());
     let taken = walk.take(next_request(&walk), &row(None)).unwrap();
-    assert!(taken.steps.is_empty());
+    assert!(taken.updates.is_empty());
     assert!(!walk.cursor.knows_undated(&"x".into()));
 }
 
@@ -233,7 +229,7 @@ fn one_that_got_its_start_is_remembered_by_it() {
         assert_eq!(taken.count(), expected);
         let knows_undated = walk.cursor.knows_undated(&"x".into());
         assert_eq!(knows_undated, start.is_none());
-        walk.poll();
+        walk.begin_pass();
     }
 }
 

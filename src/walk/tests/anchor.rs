@@ -14,7 +14,7 @@ fn read_deep(list: &List, deep_offset: u64) -> (Asked, Vec<String>, Walk) {
         assert!(asked.len() < 500, "the walk does not end");
         let anchor = request.anchor().map(|anchor| anchor.timestamp_millis());
         asked.push((anchor, request.offset(), request.limit()));
-        let page = list.answer(request);
+        let page = list.respond(request);
         ids.extend(ids_of(&page, &walk.take(request, &page).unwrap()));
     }
     (asked, ids, walk)
@@ -58,7 +58,7 @@ fn the_total_is_counted_from_the_new_anchor_too() {
     walk.deep_offset = 15;
     for _ in 0..2 {
         let request = next_request(&walk);
-        walk.take(request, &list.answer(request)).unwrap();
+        walk.take(request, &list.respond(request)).unwrap();
     }
     let here = |rows| Offset::new(DateTime::from_timestamp_millis(18), rows);
     let position = position_of(&walk);
@@ -66,7 +66,7 @@ fn the_total_is_counted_from_the_new_anchor_too() {
     assert_eq!(position.list_end, Some(here(45 - 18)));
     // A page in flight counts from the old anchor, and so does its total.
     let request = PageRequest::rows(18, 12);
-    walk.take(request, &list.answer(request)).unwrap();
+    walk.take(request, &list.respond(request)).unwrap();
     let position = position_of(&walk);
     assert_eq!((position.next, position.end()), (here(10), here(12)));
     assert_eq!(position.list_end, Some(here(45 - 18)));
@@ -91,7 +91,7 @@ fn no_anchor_is_taken_where_anchors_are_ignored() {
     (walk.deep_offset, walk.service.ignores_anchors) = (15, true);
     while let Next::Fetch(request) = walk.next() {
         assert_eq!(request.anchor(), None);
-        walk.take(request, &list.answer(request)).unwrap();
+        walk.take(request, &list.respond(request)).unwrap();
     }
     assert_eq!(walk.incidents(), Incidents::default());
 }

@@ -1,4 +1,4 @@
-//! Walks that come back to runs, or look for more: what they ask for, and when it is over.
+//! Walks that read runs again, or poll: what they request, and when they end.
 
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ fn at(second: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(second, 0).unwrap()
 }
 
-/// What a service answers at this second.
-fn answer(rows: &[Row], request: PageRequest, now: i64) -> Page {
+/// The response of a service at this second.
+fn respond(rows: &[Row], request: PageRequest, now: i64) -> Page {
     let is_within = |(_, start, _): &&Row| {
         let start = at(*start);
         request.anchor().is_none_or(|anchor| anchor <= start)
@@ -39,17 +39,17 @@ fn answer(rows: &[Row], request: PageRequest, now: i64) -> Page {
             local: at(now),
             elapsed: Duration::from_secs(now as u64),
         }),
-        ..List::of(0).answer(request)
+        ..List::of(0).respond(request)
     }
 }
 
-/// Reads until there is nothing to ask for: the requests, and the IDs.
+/// Reads until there is no next request: the requests, and the IDs.
 fn read(walk: &mut Walk, rows: &[Row], now: i64) -> (Vec<PageRequest>, Vec<String>) {
     let (mut requests, mut ids) = (Vec::new(), Vec::new());
     while let Next::Fetch(request) = walk.next() {
         assert!(requests.len() < 500, "the walk does not end");
         requests.push(request);
-        let page = answer(rows, request, now);
+        let page = respond(rows, request, now);
         ids.extend(ids_of(&page, &walk.take(request, &page).unwrap()));
     }
     (requests, ids)
@@ -69,7 +69,7 @@ fn begin(query: &RunQuery, rules: Rules) -> Walk {
 }
 
 #[test]
-fn a_part_of_the_past_is_followed_until_nothing_can_come_late() {
+fn a_part_of_the_past_is_followed_until_nothing_can_appear_late() {
     let query = query().started_before(at(100));
     let done = rows(0..5, |_| "SUCCEEDED");
     for (now, expected) in [
@@ -88,7 +88,7 @@ fn a_part_of_the_past_is_followed_until_nothing_can_come_late() {
     });
     let (_, ids) = read(&mut walk, &running, 9999);
     assert_eq!((ids.len(), walk.next()), (4, Next::Wait));
-    // It is over by every clock, or not at all.
+    // It has ended by every clock, or not at all.
     for (service, local, expected) in [
         (Some(9999), 160, Next::Wait),
         (Some(160), 9999, Next::Wait),
@@ -97,7 +97,7 @@ fn a_part_of_the_past_is_followed_until_nothing_can_come_late() {
     ] {
         let mut walk = begin(&query, rules(Emit::Snapshot, 60, true));
         let request = next_request(&walk);
-        let mut page = answer(&done, request, 0);
+        let mut page = respond(&done, request, 0);
         page.clocks = Some(Clocks {
             service: service.map(at),
             local: at(local),
@@ -125,7 +125,7 @@ fn unfinished_runs_are_read_again_once_at_the_end() {
         assert_eq!(ids.len(), if emit == Emit::Changes { 5 } else { 4 });
         assert_eq!((walk.unfinished(), walk.next()), (1, Next::End));
     }
-    // As it is when the walk comes to it: there is nothing to come back for.
+    // A row is handed out as it is, so there is nothing to read again.
     let query = query().status(RunStatus::Succeeded);
     let mut walk = begin(&query, rules(Emit::Snapshot, 60, false));
     let (requests, ids) = read(&mut walk, &running, 50);
@@ -237,7 +237,7 @@ fn some(list: &[Row], indices: &[usize], request: PageRequest) -> Page {
     let rows: Vec<_> = indices.iter().map(|index| list[*index].clone()).collect();
     Page {
         total: Some(6),
-        ..answer(&rows, at_offset(request, 0), 6000)
+        ..respond(&rows, at_offset(request, 0), 6000)
     }
 }
 
@@ -251,7 +251,7 @@ fn missing(walk: &Walk) -> usize {
 }
 
 #[test]
-fn a_page_that_is_too_short_shows_nobody_missing_before_there_is_nothing_behind() {
+fn a_page_that_is_too_short_shows_missing_runs_only_if_there_is_nothing_behind_it() {
     let (mut walk, request, list) = reread_of_six();
     walk.take(request, &some(&list, &[0, 1, 2], request))
         .unwrap();
@@ -273,7 +273,7 @@ fn a_page_that_is_too_short_shows_nobody_missing_before_there_is_nothing_behind(
 }
 
 #[test]
-fn an_empty_page_and_one_with_a_run_twice_are_not_looked_behind() {
+fn no_row_is_requested_behind_an_empty_page_or_one_with_a_run_twice() {
     for (shown, expected) in [(&[][..], 6), (&[0, 0, 1], 4)] {
         let (mut walk, request, list) = reread_of_six();
         walk.take(request, &some(&list, shown, request)).unwrap();
@@ -282,9 +282,9 @@ fn an_empty_page_and_one_with_a_run_twice_are_not_looked_behind() {
     }
 }
 
-/// The pass that looks for them ends where the last of them is.
+/// The pass that reads them again ends with the last of them.
 #[test]
-fn unfinished_runs_are_looked_for_no_further_than_they_are_where_bounds_are_ignored() {
+fn unfinished_runs_are_read_no_further_than_the_last_of_them_where_bounds_are_ignored() {
     let list = rows(0..100, |second| {
         ["RUNNING", "SUCCEEDED"][usize::from(second > 0)]
     });
@@ -295,7 +295,7 @@ fn unfinished_runs_are_looked_for_no_further_than_they_are_where_bounds_are_igno
         at_end += usize::from(is_final(&walk));
         assert!(requests < 100, "the walk does not end");
         let unbounded = PageRequest::rows(request.offset(), request.limit());
-        walk.take(request, &answer(&list, unbounded, 500)).unwrap();
+        walk.take(request, &respond(&list, unbounded, 500)).unwrap();
     }
     // The one that shows that bounds are ignored, five steps back, and the page itself.
     assert!((2..=7).contains(&at_end), "{at_end} of {requests} requests");
@@ -336,7 +336,7 @@ fn a_cursor_knows_the_finish_of_runs_only_where_they_are_read_again() {
         let query = query().status(RunStatus::Succeeded);
         let mut walk = begin(&query, rules(emit, 60, false));
         let request = next_request(&walk);
-        let mut page = answer(&rows(0..1, |_| "SUCCEEDED"), request, 500);
+        let mut page = respond(&rows(0..1, |_| "SUCCEEDED"), request, 500);
         page.rows[0].finished_at = Some(at(3));
         walk.take(request, &page).unwrap();
         let known = walk.cursor.known(&"run0".into());
@@ -346,7 +346,7 @@ fn a_cursor_knows_the_finish_of_runs_only_where_they_are_read_again() {
 }
 
 #[test]
-fn an_empty_page_of_a_service_that_says_nothing_shows_who_is_missing() {
+fn an_empty_page_of_a_service_without_counts_shows_which_runs_are_missing() {
     let (mut walk, request, list) = reread_of_six();
     let page = Page {
         total: None,
@@ -394,7 +394,7 @@ fn a_run_that_starts_a_minute_later_shows_that_one_has_settled() {
         list.push(("newest".into(), newest, "SUCCEEDED"));
         let mut walk = begin(&query(), rules(Emit::Finished, 60, false));
         let request = next_request(&walk);
-        let mut page = answer(&list, request, 9999);
+        let mut page = respond(&list, request, 9999);
         page.rows[0].finished_at = Some(at(1000));
         page.clocks = page.clocks.map(|clocks| Clocks {
             service: None,
@@ -411,7 +411,7 @@ fn a_run_that_is_as_it_was_changes_nothing() {
     let mut walk = begin(&query(), rules(Emit::Changes, 60, true));
     for expected in [1, 0, 0] {
         let request = next_request(&walk);
-        let taken = walk.take(request, &answer(&list, request, 500)).unwrap();
+        let taken = walk.take(request, &respond(&list, request, 500)).unwrap();
         assert_eq!((taken.count(), taken.updates.len()), (expected, expected));
         walk.begin_pass();
     }

@@ -1,4 +1,4 @@
-//! In how many rows pages overlap that are asked for ahead.
+//! In how many rows pages requested ahead overlap.
 
 use super::*;
 use crate::walk::offset::Rebase;

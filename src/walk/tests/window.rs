@@ -1,4 +1,4 @@
-//! A millisecond that is read by itself.
+//! A millisecond that is read on its own.
 
 use super::history::{Run, Service, time};
 use super::*;
@@ -19,7 +19,7 @@ fn page(request: PageRequest, ids: impl Iterator<Item = usize>, total: Option<u6
         rows: ids
             .map(|id| serde_json::from_value(row(id)).unwrap())
             .collect(),
-        ..List::of(0).answer(request)
+        ..List::of(0).respond(request)
     }
 }
 
@@ -48,7 +48,7 @@ fn one_pass_is_enough_where_the_order_stands_still() {
 }
 
 #[test]
-fn a_run_that_came_twice_leaves_one_that_did_not_come() {
+fn a_run_that_was_returned_twice_leaves_one_unread() {
     let mut window = window();
     assert_eq!(take(&mut window, 0..1000, 1500), Ok(Coverage::Partial));
     assert_eq!(take(&mut window, 999..1499, 1500), Ok(Coverage::Partial));
@@ -103,7 +103,7 @@ fn the_same_runs_page_after_page_are_an_error() {
 }
 
 #[test]
-fn runs_that_come_and_go_in_each_of_a_hundred_passes_are_an_error() {
+fn runs_added_and_deleted_in_each_of_a_hundred_passes_are_an_error() {
     let mut window = window();
     for pass in 1..=100 {
         let end = take(&mut window, pass..pass + 2, 1);
@@ -136,10 +136,10 @@ fn runs_that_are_gone_are_missed_where_the_list_ends_with_such_a_millisecond() {
     let mut walk = Walk::new(&query, rules, cursor);
     for (look, expected) in [3, 3, 2].into_iter().enumerate() {
         while let Next::Fetch(request) = walk.next() {
-            walk.take(request, &service.answer(request, &query))
+            walk.take(request, &service.respond(request, &query))
                 .unwrap();
         }
-        assert_eq!(walk.unfinished(), expected, "look {look}");
+        assert_eq!(walk.unfinished(), expected, "poll {look}");
         service.runs.truncate(2);
         service.now += 301_000;
         walk.begin_pass();

@@ -1,9 +1,15 @@
-//! Limits of the service and of what is accepted from it.
+//! Limits of the service, and of what this crate accepts.
 
-/// The maximum number of rows on a page of the service
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// The most rows the service puts on a page
 /// ([API reference](https://docs.apify.com/api/v2/act-runs-get)).
 pub(crate) const MAX_PAGE_SIZE: u32 = 1000;
-
-/// The maximum number of rows that a page may have: ten times as many as the service sends. A body
-/// holds millions of tiny ones, which take a hundred times its memory.
+/// The most rows that a page may have: ten times as many as the service sends. A body holds
+/// millions of tiny ones, which take a hundred times its memory.
 pub(crate) const MAX_ROWS: usize = 10 * MAX_PAGE_SIZE as usize;
+/// Requests a second that a client may be limited to.
+pub(crate) const REQUEST_RATES: RangeInclusive<f64> = 0.001..=1000.0;
+/// How long before the watermark a walk that resumes begins, by default.
+pub(crate) const DEFAULT_LOOKBACK: Duration = Duration::from_secs(60);

@@ -16,7 +16,7 @@ use super::checkpoint::{Checkpoint, Part};
 use super::parts::{MANIFEST, Store, not_replaced};
 use super::verify::Found;
 use crate::error::{Error, ErrorKind, Result};
-use crate::page::decode::excerpt;
+use crate::excerpt::excerpt;
 
 /// For how long a request is repeated. The crate's own default, ten times, is over after a few
 /// seconds, which is less than a service takes to come back; its three minutes leave somebody at

@@ -270,10 +270,7 @@ fn check_is_free(store: &impl Store, listed: &[String]) -> Result<()> {
         return Ok(());
     };
     let name = store.full_name(name);
-    let message = format!(
-        "{name} is there, but no manifest: name another place, or start again with restart, \
-         which removes all parts of exports"
-    );
+    let message = format!("{name} is there, but no manifest: it is not removed");
     Err(Error::new(ErrorKind::Damaged, message))
 }
 
@@ -283,7 +280,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::RunQuery;
+    use crate::RunSource;
     use crate::emit::Emit;
 
     type Files = Arc<Mutex<BTreeMap<String, Vec<u8>>>>;
@@ -361,7 +358,7 @@ mod tests {
 
     fn open(store: Memory) -> Result<Parts<Memory>> {
         let job = ExportSpec {
-            query: RunQuery::actor("a"),
+            query: RunSource::from("a"),
             emit: Emit::Snapshot,
             format: Format::JSONL,
             fields: Vec::new(),

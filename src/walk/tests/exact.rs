@@ -79,7 +79,7 @@ impl Reader {
         &mut self,
         stop_after: usize,
         mut change: impl FnMut(usize, &mut Service),
-    ) -> Result<usize, Broken> {
+    ) -> Result<usize, WalkError> {
         let mut request = 0;
         self.walk_behind(stop_after, |_, service| {
             change(request, service);
@@ -93,15 +93,16 @@ impl Reader {
         &mut self,
         stop_after: usize,
         mut change: impl FnMut(&[Row], &mut Service),
-    ) -> Result<usize, Broken> {
+    ) -> Result<usize, WalkError> {
         let rules = Rules {
             emit: self.emit,
             lookback: TimeDelta::milliseconds(self.lookback),
             follow: self.polls > 0,
+            undated_first: false,
         };
         let wire = self.query.clone().widened();
-        let cursor = self.cursor.bind(&self.query, self.emit).unwrap();
-        let mut trail = CursorTracker::new(cursor.clone(), rules.memory(&self.query));
+        let cursor = self.cursor.bind(&(&self.query).into(), self.emit).unwrap();
+        let mut trail = CursorTracker::new(cursor.clone(), rules.retention(&self.query));
         let mut walk = Walk::new(&self.query, rules, cursor);
         let mut ahead = ReadAhead::new(self.concurrency);
         let (mut requests, mut items, mut polls) = (0, 0, 0);
@@ -111,7 +112,7 @@ impl Reader {
                 Next::Wait if polls < self.polls => {
                     polls += 1;
                     self.service.now += self.wait;
-                    walk.poll();
+                    walk.begin_pass();
                     continue;
                 }
                 Next::Wait | Next::End => break,
@@ -125,7 +126,7 @@ impl Reader {
             assert!(requests < 50_000, "the walk does not end");
             let (request, (page, answered_at)) = ahead.pop().unwrap();
             let mut taken = walk.take(request, &page)?;
-            trail.extend(std::mem::take(&mut taken.steps));
+            trail.extend(std::mem::take(&mut taken.updates));
             let rows = page.rows.iter().enumerate();
             for (_, run) in rows.filter(|(index, _)| taken.includes(*index)) {
                 self.rows.push(Row {
@@ -393,9 +394,8 @@ fn nothing_is_lost_where_the_row_that_a_look_for_runs_without_a_start_overlaps_i
     let undated = ["u1", "u2", "u3"].map(|id| (id.to_owned(), None));
     list.rows.extend(undated);
     let mut query = query().page_size(2);
-    query.undated_first = true;
     query.started_after = DateTime::from_timestamp(50, 0);
-    let (mut walk, mut ids, mut requests) = (walk(&query), Vec::new(), 0);
+    let (mut walk, mut ids, mut requests) = (walk_undated_first(&query), Vec::new(), 0);
     while let Next::Fetch(request) = walk.next() {
         if requests == 1 {
             list.rows.truncate(3);
@@ -405,11 +405,7 @@ fn nothing_is_lost_where_the_row_that_a_look_for_runs_without_a_start_overlaps_i
         }
         requests += 1;
         assert!(requests < 100, "the walk does not end");
-        let anchor = match request.whole {
-            Some(_) => None,
-            None => request.anchor.max(query.started_after),
-        };
-        let page = list.answer(PageRequest { anchor, ..request });
+        let page = list.answer(bounded(request, query.started_after));
         ids.extend(ids_of(&page, &walk.take(request, &page).unwrap()));
     }
     assert_eq!(ids, ["u3", "u2", "u1"]);
@@ -662,13 +658,13 @@ fn requests_for_pages_of_any_length(list: &List, concurrency: usize, seed: u64) 
     loop {
         ahead.fill(&walk, |request| {
             requests += 1;
-            let rows = request.limit.min(2 + dice.below(900));
+            let rows = request.limit().min(2 + dice.below(900));
             let page = list.answer(PageRequest {
                 limit: rows,
                 ..request
             });
             Page {
-                limit: Some(request.limit),
+                limit: Some(request.limit()),
                 ..page
             }
         });
@@ -698,9 +694,11 @@ fn pages_of_any_length_do_not_multiply_the_requests_with_the_pages_in_flight() {
 
 /// Runs one second apart, as a service of so many answers.
 fn page_of_quiet_list(rows: u64, request: PageRequest) -> Page {
-    let first = request.anchor.map_or(0, |anchor| anchor.timestamp() as u64);
-    let from = first + request.offset;
-    let to = rows.min(from + request.limit);
+    let first = request
+        .anchor()
+        .map_or(0, |anchor| anchor.timestamp() as u64);
+    let from = first + request.offset();
+    let to = rows.min(from + request.limit());
     let empty = List::of(0).answer(request);
     let template = run(None, RunStatus::Succeeded, "").0;
     let run = |second: u64| crate::RunSummary {

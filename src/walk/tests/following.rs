@@ -21,19 +21,19 @@ fn at(second: i64) -> DateTime<Utc> {
 fn answer(rows: &[Row], request: PageRequest, now: i64) -> Page {
     let is_within = |(_, start, _): &&Row| {
         let start = at(*start);
-        request.anchor.is_none_or(|anchor| anchor <= start)
-            && request.until.is_none_or(|until| start <= until)
+        request.anchor().is_none_or(|anchor| anchor <= start)
+            && request.until().is_none_or(|until| start <= until)
     };
     let rows: Vec<_> = rows.iter().filter(is_within).collect();
     let total = Some(rows.len() as u64);
-    let on_page = rows.into_iter().skip(request.offset as usize);
+    let on_page = rows.into_iter().skip(request.offset() as usize);
     let json = |(id, start, status): &Row| {
         serde_json::from_value(json!({"id": id, "startedAt": at(*start), "status": status}))
             .unwrap()
     };
     Page {
         total,
-        rows: on_page.take(request.limit as usize).map(json).collect(),
+        rows: on_page.take(request.limit() as usize).map(json).collect(),
         clocks: Some(Clocks {
             service: Some(at(now)),
             local: at(now),
@@ -60,6 +60,7 @@ fn rules(emit: Emit, lookback: i64, follow: bool) -> Rules {
         emit,
         lookback: TimeDelta::seconds(lookback),
         follow,
+        undated_first: false,
     }
 }
 
@@ -119,7 +120,7 @@ fn unfinished_runs_are_read_again_once_at_the_end() {
         let mut walk = begin(&query(), rules(emit, 60, false));
         let (requests, ids) = read(&mut walk, &running, 50);
         let first = Some(at(0));
-        let bounds = requests.iter().map(|it| (it.anchor, it.until));
+        let bounds = requests.iter().map(|it| (it.anchor(), it.until()));
         assert_eq!(bounds.collect::<Vec<_>>(), [(None, None), (first, first)]);
         assert_eq!(ids.len(), if emit == Emit::Changes { 5 } else { 4 });
         assert_eq!((walk.unfinished(), walk.next()), (1, Next::End));
@@ -143,7 +144,7 @@ fn a_run_that_is_gone_for_five_minutes_has_vanished() {
         assert_eq!(walk.unfinished(), 2);
         list.remove(0);
         for (now, vanished) in [(1000, 0), (1299, 0), (1300, 1), (2000, 1)] {
-            walk.poll();
+            walk.begin_pass();
             read(&mut walk, &list, now);
             let unfinished = 2 - vanished as usize;
             assert_eq!(walk.incidents().vanished, vanished, "at {now}");
@@ -167,12 +168,12 @@ fn many_unfinished_runs_are_read_again_with_few_requests() {
         });
         let mut walk = begin(&query(), rules(Emit::Finished, 0, true));
         read(&mut walk, &list, 5000);
-        walk.poll();
+        walk.begin_pass();
         let (requests, ids) = read(&mut walk, &list, 6000);
-        let limits: Vec<_> = requests.iter().map(|request| request.limit).collect();
+        let limits: Vec<_> = requests.iter().map(|request| request.limit()).collect();
         assert!(limits.starts_with(expected), "every {every}: {limits:?}");
         assert!(ids.is_empty());
-        walk.poll();
+        walk.begin_pass();
         let (_, ids) = read(&mut walk, &rows(0..3000, |_| "FAILED"), 7000);
         assert_eq!(ids.len(), 3000_usize.div_ceil(every as usize));
         assert_eq!((walk.unfinished(), walk.incidents().vanished), (0, 0));
@@ -188,12 +189,15 @@ fn a_small_page_size_holds_for_runs_that_are_read_again() {
         let query = query().page_size(page_size);
         let mut walk = begin(&query, rules(Emit::Finished, 0, true));
         read(&mut walk, &list, 5000);
-        walk.poll();
+        walk.begin_pass();
         let request = next_request(&walk);
-        assert_eq!((request.offset, request.limit), (0, limit));
+        assert_eq!((request.offset(), request.limit()), (0, limit));
         // Every other one is running: half of the page would do, and more of them may be gone.
         let until = at(2 * (limit as i64 - 1)).min(at(98));
-        assert_eq!((request.anchor, request.until), (Some(at(0)), Some(until)));
+        assert_eq!(
+            (request.anchor(), request.until()),
+            (Some(at(0)), Some(until))
+        );
     }
 }
 
@@ -204,10 +208,28 @@ fn reread_of_six() -> (Walk, PageRequest, Vec<Row>) {
     });
     let mut walk = begin(&query(), rules(Emit::Finished, 0, true));
     read(&mut walk, &list, 5000);
-    walk.poll();
+    walk.begin_pass();
     let request = next_request(&walk);
-    assert_eq!((request.anchor, request.until), (Some(at(0)), Some(at(5))));
+    assert_eq!(
+        (request.anchor(), request.until()),
+        (Some(at(0)), Some(at(5)))
+    );
     (walk, request, list)
+}
+
+/// The rows of a window from this offset on.
+fn at_offset(request: PageRequest, offset: u64) -> PageRequest {
+    let range = (request.anchor().unwrap(), request.until().unwrap());
+    PageRequest::window(range, offset, request.limit())
+}
+
+/// Whether a walk only reads unfinished runs again.
+fn is_final(walk: &Walk) -> bool {
+    match &walk.state {
+        State::Rereading(reread) => reread.is_final,
+        State::InPass(pass, _) => pass.is_final,
+        _ => false,
+    }
 }
 
 /// A page of only some of the rows of a list of six.
@@ -215,14 +237,7 @@ fn some(list: &[Row], indices: &[usize], request: PageRequest) -> Page {
     let rows: Vec<_> = indices.iter().map(|index| list[*index].clone()).collect();
     Page {
         total: Some(6),
-        ..answer(
-            &rows,
-            PageRequest {
-                offset: 0,
-                ..request
-            },
-            6000,
-        )
+        ..answer(&rows, at_offset(request, 0), 6000)
     }
 }
 
@@ -242,13 +257,7 @@ fn a_page_that_is_too_short_shows_nobody_missing_before_there_is_nothing_behind(
         .unwrap();
     assert_eq!(missing(&walk), 0);
     let behind = next_request(&walk);
-    assert_eq!(
-        behind,
-        PageRequest {
-            offset: 3,
-            ..request
-        }
-    );
+    assert_eq!(behind, at_offset(request, 3));
     walk.take(behind, &some(&list, &[], behind)).unwrap();
     assert_eq!((missing(&walk), walk.unfinished()), (3, 6));
 
@@ -259,8 +268,8 @@ fn a_page_that_is_too_short_shows_nobody_missing_before_there_is_nothing_behind(
     walk.take(behind, &some(&list, &[3], behind)).unwrap();
     assert_eq!(missing(&walk), 0);
     let rest = next_request(&walk);
-    assert_eq!((rest.anchor, rest.until), (Some(at(2)), Some(at(5))));
-    assert_eq!((rest.offset, rest.limit), (0, request.limit));
+    assert_eq!((rest.anchor(), rest.until()), (Some(at(2)), Some(at(5))));
+    assert_eq!((rest.offset(), rest.limit()), (0, request.limit()));
 }
 
 #[test]
@@ -269,7 +278,7 @@ fn an_empty_page_and_one_with_a_run_twice_are_not_looked_behind() {
         let (mut walk, request, list) = reread_of_six();
         walk.take(request, &some(&list, shown, request)).unwrap();
         assert_eq!(missing(&walk), expected, "{shown:?}");
-        assert_ne!(next_request(&walk).until, request.until);
+        assert_ne!(next_request(&walk).until(), request.until());
     }
 }
 
@@ -283,13 +292,9 @@ fn unfinished_runs_are_looked_for_no_further_than_they_are_where_bounds_are_igno
     let (mut requests, mut at_end) = (0, 0);
     while let Next::Fetch(request) = walk.next() {
         requests += 1;
-        at_end += usize::from(walk.has_reread_at_end);
+        at_end += usize::from(is_final(&walk));
         assert!(requests < 100, "the walk does not end");
-        let unbounded = PageRequest {
-            anchor: None,
-            until: None,
-            ..request
-        };
+        let unbounded = PageRequest::rows(request.offset(), request.limit());
         walk.take(request, &answer(&list, unbounded, 500)).unwrap();
     }
     // The one that shows that bounds are ignored, five steps back, and the page itself.
@@ -312,7 +317,7 @@ fn a_run_that_appears_behind_the_watermark_is_late() {
         list.insert(3, ("later".into(), 2, "SUCCEEDED"));
         list.push(("tie".into(), 4, "SUCCEEDED"));
         list.push(("new".into(), 9, "SUCCEEDED"));
-        walk.poll();
+        walk.begin_pass();
         let (_, ids) = read(&mut walk, &list, 600);
         assert_eq!(ids, ["later", "late", "tie", "new"]);
         assert_eq!(walk.incidents().late, 2);
@@ -359,12 +364,12 @@ fn no_bound_is_sent_where_bounds_are_ignored() {
     });
     for follow in [false, true] {
         let mut walk = begin(&query().page_size(10), rules(Emit::Finished, 0, follow));
-        walk.ignores_anchors = true;
+        walk.service.ignores_anchors = true;
         for _ in 0..2 {
             let (requests, _) = read(&mut walk, &list, 500);
-            let mut bounds = requests.iter().flat_map(|it| [it.anchor, it.until]);
+            let mut bounds = requests.iter().flat_map(|it| [it.anchor(), it.until()]);
             assert!(bounds.all(|bound| bound.is_none()), "follow: {follow}");
-            walk.poll();
+            walk.begin_pass();
         }
     }
 }
@@ -376,7 +381,7 @@ fn a_run_that_a_pass_cannot_see_is_not_missing() {
     });
     let mut walk = begin(&query(), rules(Emit::Finished, 0, true));
     read(&mut walk, &list, 500);
-    walk.poll();
+    walk.begin_pass();
     read(&mut walk, &list, 600);
     assert_eq!((missing(&walk), walk.unfinished()), (0, 1));
 }
@@ -407,7 +412,7 @@ fn a_run_that_is_as_it_was_changes_nothing() {
     for expected in [1, 0, 0] {
         let request = next_request(&walk);
         let taken = walk.take(request, &answer(&list, request, 500)).unwrap();
-        assert_eq!((taken.count(), taken.steps.len()), (expected, expected));
-        walk.poll();
+        assert_eq!((taken.count(), taken.updates.len()), (expected, expected));
+        walk.begin_pass();
     }
 }

@@ -15,6 +15,7 @@ use crate::cursor::CursorTracker;
 use crate::{RunStatus, RunSummary};
 
 use super::*;
+use crate::direction::Side;
 
 /// How long a request takes, and a wait between two looks at the list, in milliseconds.
 pub(super) const REQUEST: i64 = 500;
@@ -308,7 +309,7 @@ impl Service {
     pub(super) fn answer(&mut self, request: PageRequest, wire: &RunQuery) -> Page {
         self.responses += 1;
         let bound = |time: Option<_>| time.filter(|_| !self.ignores_bounds);
-        let (from, to) = match (bound(request.anchor), bound(request.until)) {
+        let (from, to) = match (bound(request.anchor()), bound(request.until())) {
             (anchor, until) if wire.descending => (until, anchor),
             bounds => bounds,
         };
@@ -317,7 +318,7 @@ impl Service {
             Some(start) => from.is_none_or(|from| from <= start) && to.is_none_or(|to| start <= to),
         };
         let mut runs: Vec<_> = self.runs.iter().filter(is_within).collect();
-        runs.retain(|run| request.until.is_some() || wire.wants(&run.0.status));
+        runs.retain(|run| request.until().is_some() || wire.wants(&run.0.status));
         if self.undated_first {
             runs.sort_by_key(|run| run.start().is_some());
         }
@@ -339,20 +340,20 @@ impl Service {
         if wire.descending {
             runs.reverse();
         }
-        let mut limit = request.limit.min(self.cap);
+        let mut limit = request.limit().min(self.cap);
         let told = limit;
         if self.varies_length {
             limit = 1 + self.dice(0) % limit;
         }
         let total = runs.len() as u64;
-        let end = request.offset as usize + limit as usize;
+        let end = request.offset() as usize + limit as usize;
         let ends_in_tie = end > 0
             && end < runs.len()
             && runs[end].start().is_some()
             && runs[end - 1].start() == runs[end].start();
         let rows = runs
             .into_iter()
-            .skip(request.offset as usize)
+            .skip(request.offset() as usize)
             .take(limit as usize);
         let rows = rows.map(|run| run.0.clone()).collect();
         self.ties_cut += usize::from(ends_in_tie);
@@ -363,7 +364,7 @@ impl Service {
                 Some(Total::TooLargeBy(more)) => Some(total + more),
                 Some(Total::Unknown) => None,
             },
-            offset: Some(request.offset),
+            offset: Some(request.offset()),
             limit: Some(told),
             desc: Some(wire.descending),
             rows,
@@ -408,7 +409,7 @@ struct Duty {
 impl Duties {
     /// A pass begins.
     fn begin(&mut self, story: &Story, service: &Service, cursor: &Cursor) {
-        let memory = story.rules().memory(&story.query);
+        let memory = story.rules().retention(&story.query);
         let floor = cursor.floor(&memory);
         self.watermark = millis(cursor.watermark());
         let is_ahead = |run: &Run| {
@@ -486,7 +487,7 @@ impl Duties {
 
     /// The walk is stopped in the middle of a pass, and goes on from this cursor later.
     fn stop(&mut self, story: &Story, cursor: &Cursor) {
-        let memory = story.rules().memory(&story.query);
+        let memory = story.rules().retention(&story.query);
         let Some(floor) = cursor.floor(&memory) else {
             return;
         };
@@ -619,6 +620,7 @@ impl Story {
             emit: self.emit,
             lookback: TimeDelta::milliseconds(self.lookback),
             follow: self.polls > 0,
+            undated_first: false,
         }
     }
 
@@ -626,7 +628,9 @@ impl Story {
     fn play(&self, without: Without) -> Result<Cases, TestCaseError> {
         let mut service = self.service.clone();
         let (mut duties, mut given) = (Duties::default(), Given::default());
-        let mut cursor = Cursor::default().bind(&self.query, self.emit).unwrap();
+        let mut cursor = Cursor::default()
+            .bind(&(&self.query).into(), self.emit)
+            .unwrap();
         for stop_after in &self.walks {
             cursor = self.walk(
                 *stop_after,
@@ -684,7 +688,7 @@ impl Story {
             Without::WidenedFilter => self.query.clone(),
             _ => self.query.clone().widened(),
         };
-        let mut trail = CursorTracker::new(cursor.clone(), self.rules().memory(&self.query));
+        let mut trail = CursorTracker::new(cursor.clone(), self.rules().retention(&self.query));
         let mut walk = Walk::new(&self.query, self.rules(), cursor);
         walk.deep_offset = self.deep_offset;
         let mut ahead = ReadAhead::new(self.concurrency);
@@ -702,7 +706,7 @@ impl Story {
                     service.show_hidden();
                     duties.begin(self, service, &walk.cursor);
                     given.furthest = None;
-                    walk.poll();
+                    walk.begin_pass();
                     continue;
                 }
                 Next::Wait | Next::End => {
@@ -737,15 +741,15 @@ impl Story {
                 Err(broken) => {
                     let may_break = match broken {
                         // Row by row, nobody gets past runs without a start.
-                        Broken::Stalled { .. } => self.service.cap == 1,
-                        Broken::Unstable | Broken::Unsorted { .. } => false,
+                        WalkError::Stalled { .. } => self.service.cap == 1,
+                        WalkError::Unstable | WalkError::Unsorted { .. } => false,
                     };
                     prop_assert!(may_break, "{}", broken);
                     duties.stop(self, trail.cursor());
                     return Ok(trail.cursor().clone());
                 }
             };
-            trail.extend(std::mem::take(&mut taken.steps));
+            trail.extend(std::mem::take(&mut taken.updates));
             for (_, row) in page
                 .rows
                 .iter()
@@ -837,8 +841,8 @@ impl Story {
 
 fn put_out_of_action(without: Without, walk: &mut Walk, mut page: Page) -> Page {
     match (without, &walk.state) {
-        (Without::OverlapCheck, State::Reading(position))
-            if position.anchor.is_none() && !walk.query.descending =>
+        (Without::OverlapCheck, State::InPass(_, Stage::Reading(position)))
+            if position.next.anchor().is_none() && !walk.query.descending =>
         {
             if let Some(row) = page.rows.first_mut() {
                 row.started_at = time(-1);

@@ -8,7 +8,7 @@ type InFlight = ReadAhead<PageRequest>;
 fn fill(ahead: &mut InFlight, walk: &Walk) -> Vec<(u64, u64)> {
     let mut asked = Vec::new();
     ahead.fill(walk, |request| {
-        asked.push((request.offset, request.limit));
+        asked.push((request.offset(), request.limit()));
         request
     });
     asked
@@ -34,7 +34,7 @@ fn as_many_pages_are_in_flight_as_may_be() {
     let asked = second(&query, &List::of(1000), |_| {});
     assert_eq!(asked, [(8, 12), (18, 12), (28, 12), (38, 12)]);
     // A guess that more runs started together is no reason to ask again.
-    let asked = second(&query, &List::of(1000), |walk| walk.overlap_guess = 5);
+    let asked = second(&query, &List::of(1000), |walk| walk.service.overlap = 5);
     assert_eq!(asked, [(8, 12), (15, 15), (25, 15), (35, 15)]);
 }
 
@@ -55,9 +55,11 @@ fn nothing_is_asked_for_behind_the_end_or_beyond_the_limit() {
 fn one_page_is_in_flight_where_there_is_nothing_to_go_by() {
     let query = query().page_size(10);
     let list = List::of(1000);
-    let asked = second(&query, &list, |walk| walk.overlap_guess = 250);
+    let asked = second(&query, &list, |walk| walk.service.overlap = 250);
     assert_eq!(asked, [(8, 12)]);
-    let asked = second(&query, &list, |walk| walk.probe = Probe::FoundNothing);
+    let asked = second(&query, &list, |walk| {
+        pass_of(walk).probe = Probe::FoundNothing
+    });
     assert_eq!(asked, [(8, 12)]);
 }
 
@@ -97,7 +99,7 @@ fn a_guess_that_was_too_careful_is_no_reason_to_ask_again() {
     let (mut walk, mut ahead) = (walk(&query().page_size(10)), ReadAhead::new(4));
     fill(&mut ahead, &walk);
     take(&mut ahead, &mut walk, &list);
-    walk.overlap_guess = 5;
+    walk.service.overlap = 5;
     fill(&mut ahead, &walk);
     for _ in 0..3 {
         take(&mut ahead, &mut walk, &list);

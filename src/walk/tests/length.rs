@@ -88,7 +88,7 @@ fn whole_pages_are_asked_for_where_rows_are_left_out() {
             emit,
             ..walk(query).rules
         };
-        next_request(&Walk::new(query, rules, Cursor::default())).limit
+        next_request(&Walk::new(query, rules, Cursor::default())).limit()
     };
     let query = query().page_size(50).limit(1);
     assert_eq!(limit(&query, Emit::Snapshot), 1);

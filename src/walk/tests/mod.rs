@@ -18,7 +18,9 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 use serde_json::json;
 
+use super::request::Part;
 use super::*;
+use crate::clocks::Clocks;
 
 /// A list on a server that answers by the rules of the API, or bends them.
 #[derive(Debug, Clone)]
@@ -75,9 +77,9 @@ impl List {
 
     fn answer(&self, request: PageRequest) -> Page {
         let direction = Direction::new(self.descending);
-        let descending = request.whole.unwrap_or(direction) == Direction::Descending;
-        let anchor = request.anchor.filter(|_| !self.ignores_bounds);
-        let until = request.until.filter(|_| !self.ignores_bounds);
+        let descending = request.whole_list().unwrap_or(direction) == Direction::Descending;
+        let anchor = request.anchor().filter(|_| !self.ignores_bounds);
+        let until = request.until().filter(|_| !self.ignores_bounds);
         let (from, to) = if descending {
             (until, anchor)
         } else {
@@ -98,16 +100,16 @@ impl List {
         if descending {
             rows.reverse();
         }
-        let limit = request.limit.min(self.cap);
+        let limit = request.limit().min(self.cap);
         let told = if self.report_cap {
             limit
         } else {
-            request.limit
+            request.limit()
         };
         let total = rows.len() as u64;
         let rows = rows
             .into_iter()
-            .skip(request.offset as usize)
+            .skip(request.offset() as usize)
             .take(limit as usize);
         let json = |(id, start): &(String, Option<i64>)| {
             let start = start.and_then(DateTime::from_timestamp_millis);
@@ -116,7 +118,7 @@ impl List {
         };
         Page {
             total: Some(self.total.unwrap_or(total)),
-            offset: Some(request.offset),
+            offset: Some(request.offset()),
             limit: Some(told),
             desc: Some(descending),
             rows: rows.map(json).collect(),
@@ -139,7 +141,7 @@ struct Outcome {
     ids: Vec<String>,
     requests: usize,
     incidents: Incidents,
-    end: Result<(), Broken>,
+    end: Result<(), WalkError>,
 }
 
 /// Walks a list that `change` changes before each request but the first.
@@ -185,8 +187,53 @@ fn walk(query: &RunQuery) -> Walk {
         emit: Emit::Snapshot,
         lookback: TimeDelta::seconds(60),
         follow: false,
+        undated_first: false,
     };
     Walk::new(query, rules, Cursor::default())
+}
+
+/// A walk that begins with the runs that have no start, wherever they are listed.
+fn walk_undated_first(query: &RunQuery) -> Walk {
+    let rules = Rules {
+        undated_first: true,
+        ..walk(query).rules
+    };
+    Walk::new(query, rules, Cursor::default())
+}
+
+/// The request as a service understands it that adds this bound to the query's list.
+fn bounded(request: PageRequest, bound: Option<DateTime<Utc>>) -> PageRequest {
+    match request.part {
+        Part::List(offset) => {
+            let anchor = offset.anchor().max(bound);
+            PageRequest::list(Offset::new(anchor, offset.rows()), request.limit())
+        }
+        Part::Window {
+            first,
+            last,
+            offset,
+        } => {
+            let first = bound.map_or(first, |bound| first.max(bound));
+            PageRequest::window((first, last), offset, request.limit())
+        }
+        Part::Whole { .. } => request,
+    }
+}
+
+/// The pass that a walk is in.
+fn pass_of(walk: &mut Walk) -> &mut Pass {
+    match &mut walk.state {
+        State::InPass(pass, _) => pass,
+        other => panic!("no pass, but {other:?}"),
+    }
+}
+
+/// Where the next page of a walk begins.
+fn position_of(walk: &Walk) -> &Position {
+    match &walk.state {
+        State::InPass(_, Stage::Reading(position)) => position,
+        other => panic!("no position, but {other:?}"),
+    }
 }
 
 fn next_request(walk: &Walk) -> PageRequest {
@@ -229,7 +276,7 @@ fn a_limit_asks_for_no_more_than_it_needs() {
     let first = next_request(&walk);
     walk.take(first, &list.answer(first)).unwrap();
     let second = next_request(&walk);
-    assert_eq!((second.offset, second.limit), (998, 3));
+    assert_eq!((second.offset(), second.limit()), (998, 3));
 }
 
 #[test]
@@ -250,7 +297,7 @@ fn after_a_deletion_the_walk_goes_on_from_its_watermark() {
     assert_eq!(taken.count(), 0, "the page does not follow the first");
     let third = next_request(&walk);
     let watermark = DateTime::from_timestamp_millis(9000);
-    assert_eq!((third.anchor, third.offset), (watermark, 0));
+    assert_eq!((third.anchor(), third.offset()), (watermark, 0));
     let page = list.answer(third);
     let taken = walk.take(third, &page).unwrap();
     assert_eq!(ids_of(&page, &taken), expected[10..20]);
@@ -446,16 +493,12 @@ fn a_service_that_never_answers_alike_is_no_loop() {
     let mut answers = 0;
     while let Next::Fetch(request) = walk.next() {
         // CatchUp the anchor, the rows handed out; anywhere else, a row that does not follow.
-        let page = match request.offset {
+        let page = match request.offset() {
             0 => list.answer(PageRequest {
                 limit: 5,
                 ..request
             }),
-            _ => other.answer(PageRequest {
-                anchor: None,
-                offset: 0,
-                ..request
-            }),
+            _ => other.answer(PageRequest::rows(0, request.limit())),
         };
         answers += 1;
         assert!(answers < 250, "the walk does not end");
@@ -495,7 +538,7 @@ fn a_server_that_ignores_bounds_and_caps_pages_at_one_row_is_an_error_not_a_loop
             ..List::of(3)
         };
         let outcome = read_still(&query(), &list);
-        assert!(matches!(outcome.end, Err(Broken::Stalled { .. })));
+        assert!(matches!(outcome.end, Err(WalkError::Stalled { .. })));
         assert_eq!(outcome.ids, ["run0"]);
     }
 }

@@ -8,7 +8,7 @@ fn requests(query: &RunQuery, list: &List) -> Vec<(u64, u64)> {
     let mut requests = Vec::new();
     loop {
         let request = next_request(&walk);
-        requests.push((request.offset, request.limit));
+        requests.push((request.offset(), request.limit()));
         let taken = walk.take(request, &list.answer(request)).unwrap();
         if taken.count() > 0 {
             return requests;

@@ -9,18 +9,18 @@ fn what_is_behind_the_last_row_and_does_not_come_is_asked_for_twenty_times() {
         ..List::of(5)
     };
     let mut walk = walk(&query());
-    walk.ignores_anchors = true;
+    walk.service.ignores_anchors = true;
     let mut probes = 0;
     while let Next::Fetch(request) = walk.next() {
         let mut page = list.answer(request);
-        if request.limit == 1 {
+        if request.limit() == 1 {
             probes += 1;
             page = List::of(1).answer(PageRequest::rows(0, 1));
         }
         assert!(probes < 100, "the walk does not end");
         if let Err(broken) = walk.take(request, &page) {
-            assert_eq!(broken, Broken::Stalled { offset: 3 });
-            return assert_eq!(probes, MAX_STALLED_PROBES);
+            assert_eq!(broken, WalkError::Stalled { offset: 3 });
+            return assert_eq!(probes, listing::MAX_STALLED_PROBES);
         }
     }
     panic!("the list has ended");
@@ -35,7 +35,7 @@ fn a_total_that_is_too_large_is_doubted_once() {
     let mut walk = walk(&query());
     let mut asked = Vec::new();
     while let Next::Fetch(request) = walk.next() {
-        asked.push((request.offset, request.limit));
+        asked.push((request.offset(), request.limit()));
         walk.take(request, &list.answer(request)).unwrap();
     }
     assert_eq!(asked, [(0, 1000), (3, 1000), (5, 1), (3, 1000)]);
@@ -50,7 +50,7 @@ fn the_fifth_page_out_of_order_is_an_error() {
     let query = query().page_size(10);
     let mut walk = walk(&query);
     for _ in 0..2 {
-        for _ in 1..progress::MAX_UNSORTED_PAGES {
+        for _ in 1..stall::MAX_UNSORTED_PAGES {
             let request = next_request(&walk);
             let taken = walk.take(request, &unsorted.answer(request)).unwrap();
             assert_eq!((taken.count(), next_request(&walk)), (0, request));
@@ -62,12 +62,12 @@ fn the_fifth_page_out_of_order_is_an_error() {
         unsorted.rows.swap(9, 12);
     }
     unsorted.rows.swap(19, 22);
-    for count in 1..=progress::MAX_UNSORTED_PAGES {
+    for count in 1..=stall::MAX_UNSORTED_PAGES {
         let request = next_request(&walk);
         let end = walk.take(request, &unsorted.answer(request)).map(drop);
-        let offset = request.offset;
+        let offset = request.offset();
         let expected = match count {
-            progress::MAX_UNSORTED_PAGES => Err(Broken::Unsorted { offset }),
+            stall::MAX_UNSORTED_PAGES => Err(WalkError::Unsorted { offset }),
             _ => Ok(()),
         };
         assert_eq!(end, expected, "page {count}");
@@ -83,7 +83,7 @@ fn a_list_may_move_a_hundred_times_before_one_new_run_comes() {
     let outcome = read(&query().page_size(10), &mut list, |_, list| {
         list.rows.rotate_left(15);
     });
-    assert_eq!(outcome.end, Err(Broken::Unstable));
+    assert_eq!(outcome.end, Err(WalkError::Unstable));
     assert_eq!(outcome.ids.len(), 10);
     assert_eq!((outcome.incidents.drifts, outcome.requests), (100, 202));
 }
@@ -105,8 +105,8 @@ fn a_thousand_pages_may_bring_nothing() {
         };
         before = next.into();
         if let Err(broken) = walk.take(request, &page) {
-            assert!(matches!(broken, Broken::Stalled { .. }));
-            let most = progress::MAX_STALLED_PAGES;
+            assert!(matches!(broken, WalkError::Stalled { .. }));
+            let most = stall::MAX_STALLED_PAGES;
             assert!((most..most + 10).contains(&count), "{count} pages");
             return;
         }
@@ -128,7 +128,11 @@ fn steps_back_double() {
     let mut asked = Vec::new();
     loop {
         let request = next_request(&walk);
-        asked.push((request.anchor.is_some(), request.offset, request.limit));
+        asked.push((
+            request.anchor().is_some(),
+            request.offset(),
+            request.limit(),
+        ));
         let page = list.answer(request);
         let taken = walk.take(request, &page).unwrap();
         if taken.count() > 0 {
@@ -156,8 +160,8 @@ fn a_list_may_move_for_ever_if_new_runs_come_meanwhile() {
     let mut walk = walk(&query().page_size(10));
     let mut ids = Vec::new();
     while let Next::Fetch(request) = walk.next() {
-        if request.offset > 4 {
-            let anchor = request.anchor.map(|anchor| anchor.timestamp_millis());
+        if request.offset() > 4 {
+            let anchor = request.anchor().map(|anchor| anchor.timestamp_millis());
             let first = list.rows.partition_point(|(_, start)| *start < anchor);
             list.rows.drain(first..first + 2);
         }
@@ -166,15 +170,15 @@ fn a_list_may_move_for_ever_if_new_runs_come_meanwhile() {
     }
     assert_eq!(ids, expected);
     let drifts = walk.incidents().drifts;
-    assert!(drifts > u64::from(progress::MAX_STALLED_DRIFTS), "{drifts}");
+    assert!(drifts > u64::from(stall::MAX_STALLED_DRIFTS), "{drifts}");
 }
 
 #[test]
 fn why_a_walk_cannot_go_on_is_said_with_numbers() {
     for (broken, expected) in [
-        (Broken::Stalled { offset: 7 }, "at offset 7"),
-        (Broken::Unstable, "moved 100 times"),
-        (Broken::Unsorted { offset: 7 }, "5 responses in a row"),
+        (WalkError::Stalled { offset: 7 }, "at offset 7"),
+        (WalkError::Unstable, "moved 100 times"),
+        (WalkError::Unsorted { offset: 7 }, "5 responses in a row"),
     ] {
         let message = broken.to_string();
         assert!(message.contains(expected), "{message}");
@@ -201,7 +205,7 @@ fn the_place_is_looked_for_no_further_back_than_the_walk_has_come() {
     let mut taken = 0;
     while taken == 0 {
         let request = next_request(&walk);
-        offsets.push(request.offset);
+        offsets.push(request.offset());
         taken = walk.take(request, &list.answer(request)).unwrap().count();
     }
     assert_eq!(offsets, [38, 0, 35, 25]);
@@ -214,10 +218,13 @@ fn a_doubt_is_over_when_new_rows_come() {
     for probe in [Probe::FoundNothing, Probe::FoundMore { times: 3 }] {
         let mut walk = walk(&query().page_size(10));
         for set in [Probe::NotSent, probe] {
-            walk.probe = set;
+            pass_of(&mut walk).probe = set;
             let request = next_request(&walk);
             let taken = walk.take(request, &list.answer(request)).unwrap();
-            assert_eq!((taken.count(), walk.probe), (10, Probe::NotSent));
+            assert_eq!(
+                (taken.count(), pass_of(&mut walk).probe),
+                (10, Probe::NotSent)
+            );
         }
     }
 }

@@ -65,7 +65,7 @@ fn a_new_anchor_costs_nothing_of_what_is_in_flight() {
         assert_eq!(reading.ids, list.ids());
         assert_eq!(reading.asked.len(), 101);
         assert!((1..=4).contains(&reading.reanchors), "{concurrency}");
-        let deepest = reading.asked.iter().map(|request| request.offset).max();
+        let deepest = reading.asked.iter().map(|request| request.offset()).max();
         let most = DEEP_OFFSET + 2 * 1000 * concurrency as u64;
         assert!(deepest.unwrap() <= most, "{deepest:?}");
     }

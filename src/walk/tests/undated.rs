@@ -5,7 +5,6 @@ use super::*;
 /// A walk of the part of a list that began at this second.
 fn part(from: i64) -> RunQuery {
     let mut query = query().page_size(5);
-    query.undated_first = true;
     query.started_after = DateTime::from_timestamp(from, 0);
     query
 }
@@ -24,11 +23,7 @@ impl List {
     /// Answers as a service does that knows the bound of the part, which the walk leaves to the
     /// query.
     fn answer_part(&self, query: &RunQuery, request: PageRequest) -> Page {
-        let anchor = match request.whole {
-            Some(_) => None,
-            None => request.anchor.max(query.started_after),
-        };
-        self.answer(PageRequest { anchor, ..request })
+        self.answer(bounded(request, query.started_after))
     }
 }
 
@@ -39,7 +34,7 @@ fn read_part(
     mut change: impl FnMut(usize, &mut List),
 ) -> (Vec<String>, usize, Incidents) {
     let query = part(from);
-    let mut walk = walk(&query);
+    let mut walk = walk_undated_first(&query);
     let (mut ids, mut requests) = (Vec::new(), 0);
     while let Next::Fetch(request) = walk.next() {
         change(requests, list);
@@ -106,12 +101,12 @@ fn a_list_that_moves_meanwhile_is_read_from_its_end_again() {
 fn a_list_that_never_rests_is_an_error_and_not_a_loop() {
     let mut list = list(12, true);
     let query = part(15);
-    let mut walk = walk(&query);
+    let mut walk = walk_undated_first(&query);
     for _ in 0..400 {
         let page = list.answer_part(&query, next_request(&walk));
         match walk.take(next_request(&walk), &page) {
             Ok(_) => list.rows[20..].rotate_right(1),
-            Err(broken) => return assert_eq!(broken, Broken::Unstable),
+            Err(broken) => return assert_eq!(broken, WalkError::Unstable),
         }
     }
     panic!("the walk goes on and on");
@@ -120,7 +115,7 @@ fn a_list_that_never_rests_is_an_error_and_not_a_loop() {
 #[test]
 fn a_walk_that_resumes_looks_again_and_repeats_nothing() {
     let (mut list, query) = (list(3, true), part(15));
-    let mut walk = walk(&query);
+    let mut walk = walk_undated_first(&query);
     let first = next_request(&walk);
     let page = list.answer_part(&query, first);
     assert_eq!(walk.take(first, &page).unwrap().count(), 3);
@@ -144,6 +139,7 @@ fn one_that_is_on_a_page_with_and_without_a_start_comes_once() {
             emit,
             lookback: TimeDelta::seconds(60),
             follow: false,
+            undated_first: false,
         };
         let mut walk = Walk::new(&query(), rules, Cursor::default());
         let row = |id: &str, start: Option<i64>| {
@@ -168,11 +164,11 @@ fn one_that_is_on_a_page_with_and_without_a_start_comes_once() {
 #[test]
 fn each_page_begins_with_the_last_row_of_the_one_before() {
     let (list, query) = (list(12, true), part(15));
-    let mut walk = walk(&query);
+    let mut walk = walk_undated_first(&query);
     let mut asked = Vec::new();
     while asked.len() < 3 {
         let request = next_request(&walk);
-        asked.push((request.offset, request.limit));
+        asked.push((request.offset(), request.limit()));
         walk.take(request, &list.answer_part(&query, request))
             .unwrap();
     }
@@ -190,7 +186,7 @@ fn pages_of_one_row_end_the_look() {
 #[test]
 fn a_limit_may_be_reached_before_the_first_run_with_a_start() {
     let (list, query) = (list(12, true), part(15).limit(2));
-    let mut walk = walk(&query);
+    let mut walk = walk_undated_first(&query);
     let request = next_request(&walk);
     let page = list.answer_part(&query, request);
     assert_eq!(walk.take(request, &page).unwrap().count(), 2);
@@ -216,7 +212,7 @@ fn an_unfinished_one_waits_for_its_start() {
     };
     let mut walk = Walk::new(&query(), rules, Cursor::default());
     let taken = walk.take(next_request(&walk), &row(None)).unwrap();
-    assert!(taken.steps.is_empty());
+    assert!(taken.updates.is_empty());
     assert!(!walk.cursor.knows_undated(&"x".into()));
 }
 
@@ -224,6 +220,7 @@ fn an_unfinished_one_waits_for_its_start() {
 fn one_that_got_its_start_is_remembered_by_it() {
     let rules = Rules {
         follow: true,
+        undated_first: false,
         ..walk(&query()).rules
     };
     let mut walk = Walk::new(&query(), rules, Cursor::default());
@@ -232,7 +229,7 @@ fn one_that_got_its_start_is_remembered_by_it() {
         assert_eq!(taken.count(), expected);
         let knows_undated = walk.cursor.knows_undated(&"x".into());
         assert_eq!(knows_undated, start.is_none());
-        walk.poll();
+        walk.begin_pass();
     }
 }
 

@@ -3,7 +3,7 @@
 use super::history::{Run, Service, time};
 use super::*;
 use crate::RunStatus;
-use crate::walk::window::Coverage;
+use crate::walk::window::{Coverage, Window};
 
 fn window() -> Window {
     let start = DateTime::from_timestamp_millis(1).unwrap();
@@ -27,7 +27,7 @@ fn take(
     window: &mut Window,
     ids: impl Iterator<Item = usize>,
     total: u64,
-) -> Result<Coverage, Broken> {
+) -> Result<Coverage, WalkError> {
     let request = window.request();
     window.take(request, &page(request, ids, Some(total)))
 }
@@ -36,15 +36,15 @@ fn take(
 fn one_pass_is_enough_where_the_order_stands_still() {
     let mut window = window();
     let request = window.request();
-    assert_eq!((request.offset, request.limit), (0, 1000));
-    assert_eq!((request.anchor, request.until), {
+    assert_eq!((request.offset(), request.limit()), (0, 1000));
+    assert_eq!((request.anchor(), request.until()), {
         let millisecond = DateTime::from_timestamp_millis(1);
         (millisecond, millisecond)
     });
     assert_eq!(take(&mut window, 0..1000, 1500), Ok(Coverage::Partial));
-    assert_eq!(window.request().offset, 1000);
+    assert_eq!(window.request().offset(), 1000);
     assert_eq!(take(&mut window, 1000..1500, 1500), Ok(Coverage::Whole));
-    assert!(window.has_seen(&"run1499".into()) && !window.has_seen(&"run1500".into()));
+    assert!(window.seen().contains("run1499") && !window.seen().contains("run1500"));
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn a_run_that_came_twice_leaves_one_that_did_not_come() {
     let mut window = window();
     assert_eq!(take(&mut window, 0..1000, 1500), Ok(Coverage::Partial));
     assert_eq!(take(&mut window, 999..1499, 1500), Ok(Coverage::Partial));
-    assert_eq!(window.request().offset, 0, "another pass");
+    assert_eq!(window.request().offset(), 0, "another pass");
     assert_eq!(take(&mut window, 500..1500, 1500), Ok(Coverage::Partial));
     assert_eq!(take(&mut window, 0..500, 1500), Ok(Coverage::Whole));
 }
@@ -62,7 +62,7 @@ fn counting_begins_anew_where_the_number_of_rows_changes() {
     let mut window = window();
     assert_eq!(take(&mut window, 0..1000, 1500), Ok(Coverage::Partial));
     assert_eq!(take(&mut window, 1000..1499, 1499), Ok(Coverage::Partial));
-    assert!(!window.has_seen(&"run0".into()) && window.has_seen(&"run1000".into()));
+    assert!(!window.seen().contains("run0") && window.seen().contains("run1000"));
     assert_eq!(take(&mut window, 0..1000, 1499), Ok(Coverage::Partial));
     assert_eq!(take(&mut window, 1000..1499, 1499), Ok(Coverage::Whole));
 }
@@ -79,9 +79,9 @@ fn a_pass_without_a_new_run_confirms_a_number_that_is_wrong() {
 fn more_rows_are_read_until_there_are_none_where_the_service_says_so() {
     let mut window = window();
     assert_eq!(take(&mut window, 0..5, 7), Ok(Coverage::Partial));
-    assert_eq!(window.request().offset, 5);
+    assert_eq!(window.request().offset(), 5);
     assert_eq!(take(&mut window, 0..0, 7), Ok(Coverage::Partial));
-    assert_eq!(window.request().offset, 0);
+    assert_eq!(window.request().offset(), 0);
     assert_eq!(take(&mut window, 0..5, 7), Ok(Coverage::Partial));
     assert_eq!(take(&mut window, 0..0, 7), Ok(Coverage::Whole));
 }
@@ -91,11 +91,11 @@ fn the_same_runs_page_after_page_are_an_error() {
     let mut window = window();
     for count in 1..=5 {
         let request = window.request();
-        assert_eq!(request.offset, (count - 1) * 1000);
+        assert_eq!(request.offset(), (count - 1) * 1000);
         let end = window.take(request, &page(request, 0..1000, None));
         let expected = match count {
             // More than twice as many rows as runs, and 2,000.
-            5 => Err(Broken::Stalled { offset: 4000 }),
+            5 => Err(WalkError::Stalled { offset: 4000 }),
             _ => Ok(Coverage::Partial),
         };
         assert_eq!(end, expected, "page {count}");
@@ -108,7 +108,7 @@ fn runs_that_come_and_go_in_each_of_a_hundred_passes_are_an_error() {
     for pass in 1..=100 {
         let end = take(&mut window, pass..pass + 2, 1);
         let expected = match pass {
-            100 => Err(Broken::Unstable),
+            100 => Err(WalkError::Unstable),
             _ => Ok(Coverage::Partial),
         };
         assert_eq!(end, expected, "pass {pass}");
@@ -128,8 +128,11 @@ fn runs_that_are_gone_are_missed_where_the_list_ends_with_such_a_millisecond() {
         emit: Emit::Finished,
         lookback: TimeDelta::seconds(60),
         follow: true,
+        undated_first: false,
     };
-    let cursor = Cursor::default().bind(&query, Emit::Finished).unwrap();
+    let cursor = Cursor::default()
+        .bind(&(&query).into(), Emit::Finished)
+        .unwrap();
     let mut walk = Walk::new(&query, rules, cursor);
     for (look, expected) in [3, 3, 2].into_iter().enumerate() {
         while let Next::Fetch(request) = walk.next() {
@@ -139,6 +142,6 @@ fn runs_that_are_gone_are_missed_where_the_list_ends_with_such_a_millisecond() {
         assert_eq!(walk.unfinished(), expected, "look {look}");
         service.runs.truncate(2);
         service.now += 301_000;
-        walk.poll();
+        walk.begin_pass();
     }
 }

@@ -281,13 +281,16 @@ impl Cursor {
         self.open.iter().map(|(id, run)| (id, run.start))
     }
 
-    /// Goes on over these rows, in their order.
-    pub(crate) fn advance(&mut self, steps: &[CursorUpdate], memory: &Retention) {
+    /// Goes on over these rows, in their order, and says whether that changed anything.
+    pub(crate) fn advance(&mut self, steps: &[CursorUpdate], memory: &Retention) -> bool {
+        let before = (self.watermark, self.complete_from);
         self.move_watermark(steps, memory);
+        let mut is_changed = before != (self.watermark, self.complete_from);
         for step in steps {
             self.rows += u64::from(step.hand_out);
-            self.take(step, memory);
+            is_changed |= self.take(step, memory) || step.hand_out;
         }
+        is_changed
     }
 
     #[cfg(test)]
@@ -323,47 +326,53 @@ impl Cursor {
         }
     }
 
-    fn take(&mut self, step: &CursorUpdate, memory: &Retention) {
+    fn take(&mut self, step: &CursorUpdate, memory: &Retention) -> bool {
         if let Disposition::Miss(at) = step.then {
             return self.miss(&step.id, at);
         }
         let Some(start) = step.start else {
-            return self.undated.insert(step.id.clone(), step.finished_at);
+            self.undated.insert(step.id.clone(), step.finished_at);
+            return true;
         };
         let mut was_handed_out = step.hand_out;
-        if !self.undated.is_empty() {
-            was_handed_out |= self.undated.remove(&step.id);
+        let mut is_changed = false;
+        if !self.undated.is_empty() && self.undated.remove(&step.id) {
+            (was_handed_out, is_changed) = (true, true);
         }
         if let Disposition::Open(open) = step.then {
-            self.open.insert(step.id.clone(), OpenRun { start, open });
-        } else if !self.open.is_empty() {
-            let before = self.open.remove(&step.id);
-            was_handed_out |= before.is_some_and(|run| run.open.handed_out);
+            let run = OpenRun { start, open };
+            is_changed |= self.open.insert(step.id.clone(), run) != Some(run);
+        } else if !self.open.is_empty()
+            && let Some(before) = self.open.remove(&step.id)
+        {
+            was_handed_out |= before.open.handed_out;
+            is_changed = true;
         }
         if step.then == Disposition::Close && !was_handed_out {
             // Nobody wants it as it is. Should it be resurrected, it is new.
-            self.recent.remove(&step.id);
+            is_changed |= self.recent.remove(&step.id).is_some();
         } else if !self.has_forgotten(start, memory.direction) {
             let recent = Recent {
                 start,
                 finished_at: step.finished_at,
             };
-            self.recent.insert(step.id.clone(), recent);
+            is_changed |= self.recent.insert(step.id.clone(), recent) != Some(recent);
         }
+        is_changed
     }
 
     /// If a run that is gone comes back, it is new, or, if it has been handed out, it was
     /// resurrected.
-    fn miss(&mut self, id: &Id, at: DateTime<Utc>) {
+    fn miss(&mut self, id: &Id, at: DateTime<Utc>) -> bool {
         let is_gone = self.is_gone(id, at);
         let Some(OpenRun { open, .. }) = self.open.get_mut(id) else {
-            return;
+            return false;
         };
         if !is_gone {
             // A clock that was put back begins anew.
             let since = open.missing_since.filter(|since| *since <= at);
-            open.missing_since = since.or(Some(at));
-            return;
+            let before = std::mem::replace(&mut open.missing_since, since.or(Some(at)));
+            return before != open.missing_since;
         }
         if !open.handed_out {
             self.recent.remove(id);
@@ -371,6 +380,7 @@ impl Cursor {
             recent.finished_at = open.finished_before;
         }
         self.open.remove(id);
+        true
     }
 }
 

@@ -224,6 +224,40 @@ fn a_run_that_is_not_to_be_read_again_cannot_be_missed() {
     assert!(after == before && !after.is_gone(&id("a"), at(1_000_000)));
 }
 
+/// Whoever stores a cursor need not compare it with the last one.
+#[test]
+fn an_update_says_whether_it_changes_anything() {
+    let mut dice = fastrand::Rng::with_seed(1);
+    let mut cursor = cursor(&[("a", 1)]);
+    let mut unchanged = 0;
+    for second in 0..10_000 {
+        let handed_out = dice.bool();
+        let open = Open {
+            handed_out,
+            ..Open::default()
+        };
+        let then = match dice.u8(..5) {
+            0 => Disposition::Close,
+            1 => Disposition::Open(open),
+            2 => Disposition::Skip,
+            _ => Disposition::Miss(at(second)),
+        };
+        let is_start_known = dice.u8(..9) > 0;
+        let update = CursorUpdate {
+            id: id(dice.choice(["a", "b", "c"]).unwrap()),
+            start: is_start_known.then(|| at(second / 100 + dice.i64(-12..1))),
+            finished_at: dice.bool().then(|| at(second / 100)),
+            hand_out: !is_start_known || then == Disposition::Close && dice.bool(),
+            then,
+        };
+        let before = cursor.clone();
+        let is_changed = cursor.advance(std::slice::from_ref(&update), &MEMORY);
+        assert_eq!(is_changed, cursor != before, "{update:?}");
+        unchanged += u32::from(!is_changed);
+    }
+    assert!((1000..9000).contains(&unchanged), "{unchanged}");
+}
+
 /// The cursor moves with each item, and what comes between two items goes with the one before.
 #[test]
 fn the_cursor_of_a_stream_is_behind_its_last_item() {

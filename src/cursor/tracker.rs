@@ -52,13 +52,14 @@ impl CursorTracker {
         self.rows += 1;
     }
 
-    /// Every item has been handed out, and what comes after the last one is done with too.
-    pub(crate) fn finish(&mut self) {
+    /// Every item has been handed out, and what comes after the last one is done with too. Returns
+    /// what the cursor has gone over now.
+    pub(crate) fn finish(&mut self) -> Vec<CursorUpdate> {
         self.moved.take();
         self.cursor.advance(&self.steps[self.gone..], &self.memory);
         self.rows = self.cursor.rows();
-        self.steps.clear();
-        self.gone = 0;
+        self.steps.drain(..std::mem::take(&mut self.gone));
+        std::mem::take(&mut self.steps)
     }
 
     /// The cursor after exactly the items that have been handed out.

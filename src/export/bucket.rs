@@ -12,9 +12,10 @@ use object_store::{
 };
 use tokio::runtime::Handle;
 
-use super::checkpoint::{Checkpoint, Part};
-use super::parts::{MANIFEST, Store, not_replaced};
-use super::verify::Found;
+use super::checkpoint::Checkpoint;
+use super::part_names::MANIFEST;
+use super::part_store::{Found, PartStore, not_replaced};
+use super::segment::Listing;
 use crate::error::{Error, ErrorKind, Result};
 use crate::excerpt::excerpt;
 
@@ -95,11 +96,26 @@ impl Address {
     }
 
     /// The manifest, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// `ErrorKind::Damaged` also if a segment is missing or damaged.
     pub(super) async fn read_manifest(&self) -> Result<Option<Checkpoint>> {
-        let name = self.full_name(MANIFEST);
-        let manifest = self.clone().open()?.get_manifest().await?;
-        let manifest = manifest.map(|(text, _)| Checkpoint::parse(&text, &name));
-        manifest.transpose()
+        let bucket = self.clone().open()?;
+        loop {
+            let Some(manifest) = bucket.read_manifest().await? else {
+                return Ok(None);
+            };
+            let listing = bucket.read_listing(&manifest).await?;
+            let Err(error) = listing.complete(|name| self.full_name(name)) else {
+                return Ok(Some(manifest));
+            };
+            // An export that starts again may have removed them meanwhile.
+            let now = bucket.read_manifest().await?;
+            if now.is_some_and(|now| now.segment == manifest.segment) {
+                return Err(error);
+            }
+        }
     }
 
     fn full_name(&self, name: &str) -> String {
@@ -226,22 +242,40 @@ impl Bucket {
         self.address.prefix.clone().join(name)
     }
 
-    /// What is there of a part.
-    pub(super) async fn find_part(&self, part: &Part) -> Result<Found> {
-        let Some(found) = self.find(&self.part_store, &part.name).await? else {
+    /// The manifest, if there is one. Its segments are not read.
+    pub(super) async fn read_manifest(&self) -> Result<Option<Checkpoint>> {
+        let name = self.address.full_name(MANIFEST);
+        let manifest = self.get_manifest().await?;
+        let manifest = manifest.map(|(text, _)| Checkpoint::parse(&text, &name));
+        manifest.transpose()
+    }
+
+    /// Reads which parts there are.
+    pub(super) async fn read_listing(&self, manifest: &Checkpoint) -> Result<Listing> {
+        let mut reader = manifest.listing();
+        while let Some(segment) = reader.next() {
+            let found = self.find_part(&segment.name, segment.length).await?;
+            reader.add(found);
+        }
+        Ok(reader.finish())
+    }
+
+    /// Reads a part or a segment that should have this length.
+    pub(super) async fn find_part(&self, name: &str, length: u64) -> Result<Found> {
+        let Some(found) = self.get(&self.part_store, name).await? else {
             return Ok(Found::Nothing);
         };
-        if found.meta.size != part.length {
+        if found.meta.size != length {
             return Ok(Found::OtherLength);
         }
         let bytes = found.bytes().await;
-        let bytes = bytes.map_err(|error| self.cannot_read(&part.name, &error))?;
-        Ok(Found::Part(bytes.into()))
+        let bytes = bytes.map_err(|error| self.cannot_read(name, &error))?;
+        Ok(Found::Bytes(bytes.into()))
     }
 
     /// The manifest and its version, if it is there.
     async fn get_manifest(&self) -> Result<Option<(Vec<u8>, UpdateVersion)>> {
-        let Some(found) = self.find(&self.store, MANIFEST).await? else {
+        let Some(found) = self.get(&self.store, MANIFEST).await? else {
             return Ok(None);
         };
         let version = UpdateVersion {
@@ -254,7 +288,7 @@ impl Bucket {
     }
 
     /// An object that is not read yet, if it is there.
-    async fn find(&self, store: &AmazonS3, name: &str) -> Result<Option<GetResult>> {
+    async fn get(&self, store: &AmazonS3, name: &str) -> Result<Option<GetResult>> {
         match store.get(&self.path(name)).await {
             Ok(found) => Ok(Some(found)),
             // The same status as that of an object, but nothing can be said of the object.
@@ -334,7 +368,7 @@ impl Bucket {
     }
 }
 
-impl Store for Bucket {
+impl PartStore for Bucket {
     fn full_name(&self, name: &str) -> String {
         self.address.full_name(name)
     }
@@ -356,13 +390,17 @@ impl Store for Bucket {
         runtime.block_on(self.replace(manifest))
     }
 
-    fn put(&mut self, name: &str, part: Vec<u8>) -> Result<()> {
-        // Not `Create`: no other part has this name, and a request that is repeated must not
+    fn put(&mut self, name: &str, bytes: Vec<u8>) -> Result<()> {
+        // Not `Create`: nothing else has this name, and a request that is repeated must not
         // meet itself.
         let path = self.path(name);
-        let put = self.part_store.put(&path, part.into());
+        let put = self.part_store.put(&path, bytes.into());
         let put = self.runtime.block_on(put).map(|_| ());
         put.map_err(|error| failed(&self.full_name(name), "cannot be written", &error))
+    }
+
+    fn find(&self, name: &str, length: u64) -> Result<Found> {
+        self.runtime.block_on(self.find_part(name, length))
     }
 
     fn list(&self) -> Result<Vec<String>> {

@@ -1,12 +1,13 @@
 //! What an export has committed, and where it goes on.
 
 use std::fmt;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::format::Format;
-use super::parts::is_part;
+use super::segment::{self, ListingReader, Part, SegmentRef, first_wrong_name};
 use super::spec::{self, ExportSpec};
 use crate::cursor::Cursor;
 use crate::emit::Emit;
@@ -29,7 +30,9 @@ const MAX_ROWS: u64 = u64::MAX / 2;
 /// It is one JSON object, holds no token, and is replaced as a whole with each commit.
 /// `Display` says in words what it holds.
 ///
-/// The format has a version. This version of the crate reads and writes version 1.
+/// The format has a version. This version of the crate reads versions 1 and 2, and writes 2 only for
+/// a manifest of more than 500 parts: that lists the newest parts, and refers to files that list
+/// the older ones.
 ///
 /// ```
 /// use apify_runs::emulator::Emulator;
@@ -60,9 +63,13 @@ pub struct Checkpoint {
     pub(super) committed: Committed,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) file: Option<FileState>,
+    /// The newest parts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) parts: Option<Vec<Part>>,
-    pub(super) cursor: Cursor,
+    /// Where the parts before them are listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) segment: Option<SegmentRef>,
+    pub(super) cursor: Arc<Cursor>,
 }
 
 /// The rows of an output.
@@ -100,19 +107,9 @@ pub(super) struct Tail {
     pub(super) crc32: u32,
 }
 
-/// One part of an output.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Part {
-    pub(super) name: String,
-    pub(super) rows: u64,
-    pub(super) length: u64,
-    pub(super) crc32: u32,
-}
-
 impl Checkpoint {
     /// The beginning of an export.
-    pub(super) fn new(job: ExportSpec, cursor: Cursor) -> Self {
+    pub(super) fn new(job: ExportSpec) -> Self {
         Self {
             version: VERSION,
             writer: String::new(),
@@ -120,7 +117,8 @@ impl Checkpoint {
             committed: Committed::default(),
             file: None,
             parts: None,
-            cursor,
+            segment: None,
+            cursor: Arc::default(),
         }
     }
 
@@ -137,9 +135,10 @@ impl Checkpoint {
         let damaged = |what: String| Error::new(ErrorKind::Damaged, format!("{name} {what}"));
         let version = serde_json::from_slice::<Versioned>(text).map(|form| form.version);
         if let Ok(version) = version
-            && version != VERSION
+            && !(VERSION..=segment::VERSION).contains(&version)
         {
-            let what = format!("has version {version}; this program reads version {VERSION}");
+            let newest = segment::VERSION;
+            let what = format!("has version {version}; this program reads up to {newest}");
             return Err(damaged(what));
         }
         let checkpoint: Self = serde_json::from_slice(text).map_err(|error| {
@@ -151,12 +150,16 @@ impl Checkpoint {
             let what = format!("says that there are {rows} rows, and {skipped} left out");
             return Err(damaged(what));
         }
-        // Names are read in the folder that they are listed for, and nowhere else.
-        if let Some(part) = checkpoint.parts().iter().find(|part| !is_part(&part.name)) {
-            let part = excerpt(&part.name);
+        let (parts, segment) = (checkpoint.parts(), checkpoint.segment.as_ref());
+        if let Some(part) = first_wrong_name(parts, segment) {
+            let part = excerpt(part);
             return Err(damaged(format!(
                 "lists {part:?}, which is no name of a part"
             )));
+        }
+        if segment.is_some() && checkpoint.version < segment::VERSION {
+            let what = "refers to a segment, which its version does not have";
+            return Err(damaged(what.into()));
         }
         Ok(checkpoint)
     }
@@ -242,9 +245,24 @@ impl Checkpoint {
 
     /// How many bytes are committed.
     pub fn bytes(&self) -> u64 {
-        let parts = self.parts.iter().flatten().map(|part| part.length);
+        let (_, _, bytes) = segment::totals(self.parts(), self.segment.as_ref());
         let file = self.file.map_or(0, |file| file.length);
-        parts.fold(file, u64::saturating_add)
+        bytes.saturating_add(file)
+    }
+
+    /// How many parts are committed.
+    pub(super) fn part_count(&self) -> u64 {
+        segment::totals(self.parts(), self.segment.as_ref()).0
+    }
+
+    /// The newest parts.
+    pub(super) fn parts(&self) -> &[Part] {
+        self.parts.as_deref().unwrap_or_default()
+    }
+
+    /// Reads which parts there are.
+    pub(super) fn listing(&self) -> ListingReader {
+        ListingReader::new(self.parts().to_vec(), self.segment.clone())
     }
 
     /// Where the walk goes on.
@@ -268,7 +286,10 @@ impl fmt::Display for Checkpoint {
             writeln!(f, "left out    {}", committed.skipped)?;
         }
         match &self.parts {
-            Some(parts) => writeln!(f, "bytes       {} in {} parts", self.bytes(), parts.len())?,
+            Some(_) => {
+                let (bytes, parts) = (self.bytes(), self.part_count());
+                writeln!(f, "bytes       {bytes} in {parts} parts")?;
+            }
             None => writeln!(f, "bytes       {}", self.bytes())?,
         }
         writeln!(f, "first start {}", time(committed.first_started_at))?;

@@ -1,60 +1,42 @@
 //! The thread that commits a chunk, while the next one is made.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 
 use tokio::runtime::Handle;
 
-use super::checkpoint::{Checkpoint, Committed};
-use super::output::Sink;
-use crate::cursor::Cursor;
+use super::sink::{Commit, Sink};
 use crate::error::{Error, ErrorKind, Result};
 
-/// What waits for a commit takes no more bytes than this, if there is more than one chunk.
-const WAITING_BYTES: usize = 32 << 20;
-
-/// Rows as bytes, in pieces, and what is committed with them.
-pub(super) struct Commit {
-    pub(super) chunks: Vec<Vec<u8>>,
-    pub(super) committed: Committed,
-    pub(super) cursor: Cursor,
-}
-
-impl Commit {
-    fn size(&self) -> usize {
-        self.chunks.iter().map(Vec::len).sum()
-    }
-
-    /// Goes on with a later one, so that both are committed at once.
-    fn join(&mut self, later: Self) {
-        self.chunks.extend(later.chunks);
-        self.committed = later.committed;
-        self.cursor = later.cursor;
-    }
-}
+/// How many chunks of a file wait for a commit, which takes all of them: about 32 MiB, as each ends
+/// with the page that fills 8 MiB.
+const WAITING_CHUNKS: usize = 3;
+/// How many parts wait. Each is a commit of its own.
+const WAITING_PARTS: usize = 1;
 
 /// The end of the thread that chunks are handed to. Dropped, it waits for the last commit.
 pub(super) struct Committer {
-    waiting: Arc<Waiting>,
-    /// Whether what waits may be committed at once: not parts, which are files of their own.
-    joins: bool,
+    /// `None` once there are no more.
+    commits: Option<SyncSender<Commit>>,
     thread: Option<JoinHandle<Result<u64>>>,
 }
 
 impl Committer {
-    pub(super) fn start(target: Box<dyn Sink>, committed_rows: Arc<AtomicU64>) -> Result<Self> {
-        let joins = !target.has_parts();
-        let waiting = Arc::new(Waiting::default());
-        let (runtime, received) = (Handle::current(), Arc::clone(&waiting));
+    pub(super) fn start(sink: Box<dyn Sink>, committed_rows: Arc<AtomicU64>) -> Result<Self> {
+        let waiting = match sink.has_parts() {
+            true => WAITING_PARTS,
+            false => WAITING_CHUNKS,
+        };
+        let (commits, received) = sync_channel(waiting);
+        let runtime = Handle::current();
         let thread = spawn("commit", move || {
             let _entered = runtime.enter();
-            let _end = End(&received);
-            run(target, &received, &committed_rows)
+            run(sink, &received, &committed_rows)
         })?;
         Ok(Self {
-            waiting,
-            joins,
+            commits: Some(commits),
             thread: Some(thread),
         })
     }
@@ -65,11 +47,11 @@ impl Committer {
     ///
     /// Whatever has kept an earlier one from being committed.
     pub(super) fn commit(&mut self, commit: Commit) -> Result<()> {
-        if self.waiting.put(commit, self.joins) {
-            return Ok(());
+        match &self.commits {
+            Some(commits) if commits.send(commit).is_ok() => Ok(()),
+            // The thread has ended before it was told to.
+            _ => self.end().and_then(|_| Err(broken())),
         }
-        // The thread has ended before it was told to.
-        self.end().and_then(|_| Err(broken()))
     }
 
     /// Looks whether all commits have gone well so far.
@@ -78,10 +60,10 @@ impl Committer {
     ///
     /// Whatever has kept one from being made.
     pub(super) fn check(&mut self) -> Result<()> {
-        if self.waiting.state().is_over {
-            return self.end().and_then(|_| Err(broken()));
+        match &self.thread {
+            Some(thread) if !thread.is_finished() => Ok(()),
+            _ => self.end().and_then(|_| Err(broken())),
         }
-        Ok(())
     }
 
     /// Waits for the last commit. Returns how many bytes were committed in all.
@@ -90,7 +72,7 @@ impl Committer {
     }
 
     fn end(&mut self) -> Result<u64> {
-        self.waiting.end();
+        self.commits = None;
         let thread = self.thread.take().ok_or_else(broken)?;
         thread.join().unwrap_or_else(|_| Err(broken()))
     }
@@ -98,99 +80,25 @@ impl Committer {
 
 impl Drop for Committer {
     fn drop(&mut self) {
-        if self.thread.is_some() {
-            let _ = self.end();
-        }
+        let _ = self.end();
     }
 }
 
-/// What waits to be committed, between the thread that makes it and the one that commits it.
-#[derive(Default)]
-struct Waiting {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    commit: Option<Commit>,
-    /// Whether one of the two threads has ended.
-    is_over: bool,
-}
-
-impl Waiting {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        self.changed
-            .wait(state)
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Adds to what waits, or waits until nothing does. `false` if nobody will commit it.
-    fn put(&self, commit: Commit, joins: bool) -> bool {
-        let mut state = self.state();
-        loop {
-            if state.is_over {
-                return false;
-            }
-            match &mut state.commit {
-                None => state.commit = Some(commit),
-                Some(waiting) if joins && waiting.size() + commit.size() <= WAITING_BYTES => {
-                    waiting.join(commit);
-                }
-                Some(_) => {
-                    state = self.wait(state);
-                    continue;
-                }
-            }
-            self.changed.notify_all();
-            return true;
-        }
-    }
-
-    /// What waits, as soon as something does. `None` if nothing will any more.
-    fn take(&self) -> Option<Commit> {
-        let mut state = self.state();
-        while state.commit.is_none() && !state.is_over {
-            state = self.wait(state);
-        }
-        self.changed.notify_all();
-        state.commit.take()
-    }
-
-    fn end(&self) {
-        self.state().is_over = true;
-        self.changed.notify_all();
-    }
-}
-
-/// Tells the other thread of the end of this one, if by a panic.
-struct End<'a>(&'a Waiting);
-
-impl Drop for End<'_> {
-    fn drop(&mut self) {
-        self.0.end();
-    }
-}
-
-fn run(mut target: Box<dyn Sink>, waiting: &Waiting, committed_rows: &AtomicU64) -> Result<u64> {
+/// Commits what waits, until there is no more. Returns how many bytes that were.
+fn run(
+    mut sink: Box<dyn Sink>,
+    commits: &Receiver<Commit>,
+    committed_rows: &AtomicU64,
+) -> Result<u64> {
     let mut bytes = 0;
-    while let Some(commit) = waiting.take() {
-        let next = Checkpoint {
-            committed: commit.committed,
-            cursor: commit.cursor,
-            ..target.checkpoint().clone()
-        };
-        bytes += commit
-            .chunks
-            .iter()
-            .map(|chunk| chunk.len() as u64)
-            .sum::<u64>();
-        target.commit(commit.chunks, next)?;
-        committed_rows.store(commit.committed.rows, Ordering::Relaxed);
+    while let Ok(mut commit) = commits.recv() {
+        if !sink.has_parts() {
+            commits.try_iter().for_each(|later| commit.join(later));
+        }
+        bytes += commit.size() as u64;
+        let rows = commit.committed.rows;
+        sink.commit(commit)?;
+        committed_rows.store(rows, Ordering::Relaxed);
     }
     Ok(bytes)
 }

@@ -1,15 +1,16 @@
 //! A folder of parts.
 
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
+use super::checkpoint::Checkpoint;
 use super::durable;
-use super::file::{cannot_read, failed, open_locked, read_if_there};
-use super::parts::{MANIFEST, Store, not_replaced};
+use super::file::{cannot_read, failed, open_locked, read_checkpoint, read_if_there};
+use super::part_names::{LOCK, MANIFEST};
+use super::part_store::{Found, PartStore, not_replaced};
+use super::segment::Listing;
 use crate::error::{Error, ErrorKind, Result};
-
-/// The file that is locked while an export writes to the folder.
-pub(super) const LOCK: &str = ".lock";
 
 /// A folder of parts, with nobody else at it.
 pub(super) struct Directory {
@@ -31,14 +32,56 @@ impl Directory {
             _lock: lock,
         })
     }
+}
 
-    /// Where the manifest of a folder is.
-    pub(super) fn manifest_path(path: &Path) -> PathBuf {
-        path.join(MANIFEST)
+/// The manifest of a folder, if there is one.
+///
+/// # Errors
+///
+/// `ErrorKind::Damaged` also if a segment is missing or damaged.
+pub(super) fn read_manifest(folder: &Path) -> Result<Option<Checkpoint>> {
+    let path = folder.join(MANIFEST);
+    loop {
+        let Some(manifest) = read_checkpoint(&path)? else {
+            return Ok(None);
+        };
+        let listing = read_listing(folder, &manifest)?;
+        let Err(error) = listing.complete(|name| folder.join(name).display().to_string()) else {
+            return Ok(Some(manifest));
+        };
+        // An export that starts again may have removed them meanwhile.
+        let now = read_checkpoint(&path)?;
+        if now.is_some_and(|now| now.segment == manifest.segment) {
+            return Err(error);
+        }
     }
 }
 
-impl Store for Directory {
+/// Reads which parts are in a folder.
+pub(super) fn read_listing(folder: &Path, manifest: &Checkpoint) -> Result<Listing> {
+    Listing::read(manifest.listing(), |segment| {
+        find(&folder.join(&segment.name), segment.length)
+    })
+}
+
+/// Reads a part or a segment that should have this length.
+pub(super) fn find(path: &Path, length: u64) -> Result<Found> {
+    let found = || -> io::Result<Found> {
+        let found = match fs::metadata(path) {
+            Ok(found) => found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+            Err(error) => return Err(error),
+        };
+        // What is no file may have no end.
+        if !found.is_file() || found.len() != length {
+            return Ok(Found::OtherLength);
+        }
+        fs::read(path).map(Found::Bytes)
+    };
+    found().map_err(|error| cannot_read(path, error))
+}
+
+impl PartStore for Directory {
     fn full_name(&self, name: &str) -> String {
         self.path.join(name).display().to_string()
     }
@@ -66,9 +109,13 @@ impl Store for Directory {
         Ok(())
     }
 
-    fn put(&mut self, name: &str, part: Vec<u8>) -> Result<()> {
+    fn put(&mut self, name: &str, bytes: Vec<u8>) -> Result<()> {
         let path = self.path.join(name);
-        durable::replace(&path, &part).map_err(|error| failed(&path, error))
+        durable::replace(&path, &bytes).map_err(|error| failed(&path, error))
+    }
+
+    fn find(&self, name: &str, length: u64) -> Result<Found> {
+        find(&self.path.join(name), length)
     }
 
     fn list(&self) -> Result<Vec<String>> {

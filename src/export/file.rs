@@ -8,9 +8,8 @@ use fs4::{FileExt, TryLockError};
 
 use super::checkpoint::{Checkpoint, FileState, Tail};
 use super::durable;
-use super::output::Sink;
+use super::sink::{Commit, Sink};
 use super::spec::ExportSpec;
-use crate::cursor::Cursor;
 use crate::error::{Error, ErrorKind, Result};
 
 /// A file to which chunks are appended.
@@ -26,6 +25,7 @@ pub(super) struct FileTarget {
     _lock: Option<File>,
     checkpoint_path: PathBuf,
     checkpoint: Checkpoint,
+    /// What is committed of the file.
     state: FileState,
 }
 
@@ -50,7 +50,7 @@ impl FileTarget {
         // Another export may have come to its end meanwhile.
         let stored = stored(&checkpoint_path, job, restart)?;
         let is_new = stored.is_none();
-        let checkpoint = stored.unwrap_or_else(|| Checkpoint::new(job.clone(), Cursor::default()));
+        let checkpoint = stored.unwrap_or_else(|| Checkpoint::new(job.clone()));
         let Some(state) = checkpoint.file.or(is_new.then(FileState::default)) else {
             let what = "has a checkpoint of an output of another kind";
             return Err(damaged(&path, what));
@@ -77,7 +77,7 @@ impl FileTarget {
         }
         if is_new {
             // From here on the file is ours to cut.
-            self.save(self.checkpoint.clone(), self.state)?;
+            self.save(self.state)?;
         } else {
             self.check_tail(length)?;
         }
@@ -143,13 +143,9 @@ impl FileTarget {
         error
     }
 
-    fn save(&mut self, next: Checkpoint, state: FileState) -> Result<()> {
-        let next = Checkpoint {
-            file: Some(state),
-            ..next
-        };
-        save_checkpoint(&self.checkpoint_path, &next)?;
-        self.checkpoint = next;
+    fn save(&mut self, state: FileState) -> Result<()> {
+        self.checkpoint.file = Some(state);
+        save_checkpoint(&self.checkpoint_path, &self.checkpoint)?;
         self.state = state;
         Ok(())
     }
@@ -168,7 +164,8 @@ impl Sink for FileTarget {
         false
     }
 
-    fn commit(&mut self, chunks: Vec<Vec<u8>>, next: Checkpoint) -> Result<()> {
+    fn commit(&mut self, commit: Commit) -> Result<()> {
+        let chunks = commit.chunks;
         let mut state = self.state;
         if !chunks.is_empty() {
             self.check_length(state.length)?;
@@ -180,7 +177,9 @@ impl Sink for FileTarget {
             }
             self.check_length(state.length)?;
         }
-        self.save(next, state)
+        self.checkpoint.committed = commit.committed;
+        self.checkpoint.cursor = commit.cursor;
+        self.save(state)
             .map_err(|error| self.take_back(state.length, error))
     }
 }

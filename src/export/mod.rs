@@ -41,8 +41,9 @@
 //! of them.
 //!
 //! **Parts.** Each commit stores a part under a name of its own, and then replaces the
-//! manifest, which lists the parts that count and holds the cursor. The next start removes the
-//! parts that it does not list. On S3 the manifest is replaced only if it is still the one that
+//! manifest, which lists the parts that count and holds the cursor. Older parts are listed in
+//! segments: files that do not change, which the manifest refers to. The next start removes the
+//! parts and segments that are not listed. On S3 the manifest is replaced only if it is still the one that
 //! this export knows (`If-Match`).
 //!
 //! **Nobody else.** A file and a folder are locked while an export writes to them; a second
@@ -73,7 +74,11 @@ mod jsonl;
 mod output;
 #[cfg(feature = "parquet")]
 mod parquet;
-mod parts;
+mod part_names;
+mod part_store;
+mod parts_sink;
+mod segment;
+mod sink;
 mod spec;
 mod verify;
 mod writer;
@@ -107,7 +112,7 @@ use crate::stream::pages::RunPages;
 use crate::stream::stats::WalkStats;
 use encoder::{encoder, wants_raw_rows};
 use spec::ExportSpec;
-use writer::{Content, Item, PartSize, PoolCell, Writer, Written};
+use writer::{Content, Item, PartSize, Start, Writer, Written};
 
 /// How often a cursor is committed that has moved over runs that are not written.
 const QUIET_COMMIT: Duration = Duration::from_secs(5);
@@ -340,31 +345,32 @@ impl Export {
 
     /// Opens the output, and the walk where that goes on.
     async fn begin(self, total_before: Option<u64>) -> Result<(Walk, Checkpoint)> {
-        let pool = PoolCell::default();
         let job = self.job();
-        let opened = Writer::open(
-            self.output,
-            job,
-            self.restart,
-            self.part_size,
-            Arc::clone(&pool),
-        );
-        let (writer, checkpoint) = opened.await?;
+        let opened = Writer::open(self.output, job, self.restart, self.part_size);
+        let (mut writer, checkpoint) = opened.await?;
         let mut runs = self.runs;
         runs.options.keeps_raw_rows = wants_raw_rows(self.format);
-        if checkpoint.cursor != Cursor::default() {
-            runs.options.resume = checkpoint.cursor.clone();
+        if *checkpoint.cursor != Cursor::default() {
+            runs.options.resume = Cursor::clone(&checkpoint.cursor);
         }
+        let holds_unreadable = runs.options.keeps_raw_rows;
+        let retention = runs.options.rules().retention(&runs.options.source.query);
+        let mut pages = runs.pages();
+        pages.keep_updates();
+        writer.start(Start {
+            cursor: pages.cursor().clone(),
+            retention,
+            pool: pages.pool(),
+        });
         let walk = Walk {
-            holds_unreadable: runs.options.keeps_raw_rows,
-            pages: runs.pages(),
+            holds_unreadable,
+            pages,
             writer,
             rows: checkpoint.rows(),
             total_before,
             on_progress: self.on_progress,
             on_unreadable: self.on_unreadable,
         };
-        let _ = pool.set(walk.pages.pool());
         Ok((walk, checkpoint))
     }
 
@@ -482,10 +488,10 @@ impl Walk {
         }
     }
 
-    /// What comes next, with the cursor behind it.
-    fn item(&self, content: Content) -> Item {
-        let cursor = self.pages.cursor().clone();
-        Item { content, cursor }
+    /// What comes next, and what it does to the cursor.
+    fn item(&mut self, content: Content) -> Item {
+        let updates = self.pages.take_updates();
+        Item { content, updates }
     }
 
     fn progress(&self) -> Progress {

@@ -8,9 +8,10 @@ use std::sync::{Mutex, PoisonError};
 use tokio::task::spawn_blocking;
 
 use super::checkpoint::Checkpoint;
-use super::directory::Directory;
+use super::directory::{self, Directory};
 use super::file::{FileTarget, own_checkpoint};
-use super::parts::Parts;
+use super::parts_sink::PartsSink;
+use super::sink::Sink;
 use super::spec::ExportSpec;
 use super::writer_sink::WriterSink;
 use crate::error::{Error, ErrorKind, Result};
@@ -145,7 +146,8 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Damaged`](crate::ErrorKind::Damaged) if what is there is no checkpoint,
+    /// [`ErrorKind::Damaged`](crate::ErrorKind::Damaged) if what is there is no checkpoint, or refers
+    /// to files that are not there,
     /// [`ErrorKind::Output`](crate::ErrorKind::Output) if it cannot be read, and
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the address of a service for S3 has a
     /// password in it.
@@ -156,7 +158,10 @@ impl Output {
     pub async fn read_checkpoint(&self) -> Result<Option<Checkpoint>> {
         let path = match &self.0 {
             Place::File { checkpoint, .. } => checkpoint.clone(),
-            Place::Directory(path) => Directory::manifest_path(path),
+            Place::Directory(path) => {
+                let path = path.clone();
+                return blocking(move || directory::read_manifest(&path)).await;
+            }
             #[cfg(feature = "object-store")]
             Place::Bucket(address) => return address.read_manifest().await,
             Place::Writer { checkpoint, .. } => match checkpoint {
@@ -175,9 +180,11 @@ impl Output {
             Place::File { path, checkpoint } => {
                 Box::new(FileTarget::open(path, checkpoint, job, restart)?)
             }
-            Place::Directory(path) => Box::new(Parts::open(Directory::open(path)?, job, restart)?),
+            Place::Directory(path) => {
+                Box::new(PartsSink::open(Directory::open(path)?, job, restart)?)
+            }
             #[cfg(feature = "object-store")]
-            Place::Bucket(address) => Box::new(Parts::open(address.open()?, job, restart)?),
+            Place::Bucket(address) => Box::new(PartsSink::open(address.open()?, job, restart)?),
             Place::Writer { writer, checkpoint } => {
                 let writer = writer.into_inner().unwrap_or_else(PoisonError::into_inner);
                 Box::new(WriterSink::open(writer, checkpoint, job, restart)?)
@@ -240,21 +247,4 @@ impl fmt::Debug for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Output").field(&self.to_string()).finish()
     }
-}
-
-/// An output that is open for one job: it holds what its checkpoint says, and nothing else
-/// writes to it. Its methods block.
-pub(super) trait Sink: Send {
-    /// What is committed.
-    fn checkpoint(&self) -> &Checkpoint;
-
-    /// Whether the next chunk begins a file.
-    fn begins_file(&self) -> bool;
-
-    /// Whether a chunk is a part, which should not be small.
-    fn has_parts(&self) -> bool;
-
-    /// Makes chunks permanent together with the checkpoint behind them, in one step. There may be
-    /// none. If it fails, what was committed before still is.
-    fn commit(&mut self, chunks: Vec<Vec<u8>>, next: Checkpoint) -> Result<()>;
 }

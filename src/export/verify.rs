@@ -1,7 +1,7 @@
 //! Whether an output is what its checkpoint says.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Take};
 use std::path::Path;
 
@@ -9,13 +9,16 @@ use fs4::{FileExt, TryLockError};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::checkpoint::{Checkpoint, Part};
-use super::directory::{Directory, LOCK};
+use super::checkpoint::Checkpoint;
+use super::directory;
 use super::file::{Summed, damaged, read_checkpoint};
 #[cfg(any(feature = "csv", feature = "parquet"))]
 use super::format::Encoding;
 use super::ids;
 use super::output::{Output, Stored, blocking};
+use super::part_names::{LOCK, MANIFEST};
+use super::part_store::Found;
+use super::segment::{Listing, Part};
 use crate::emit::Emit;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -146,44 +149,28 @@ fn verify_directory(path: &Path) -> Result<Verification> {
     if let Ok(lock) = &lock {
         lock_shared(lock, path)?;
     }
-    let checkpoint = read_checkpoint(&Directory::manifest_path(path))?;
-    let checkpoint = checkpoint.ok_or_else(|| damaged(path, "has no manifest"))?;
-    let listed = checkpoint.parts().to_vec();
-    let mut parts = Parts::new(checkpoint);
-    for part in &listed {
-        let path = path.join(&part.name);
-        let found = find(&path, part).map_err(|error| unreadable(&path, error))?;
-        parts.read(part, found);
+    let manifest = read_checkpoint(&path.join(MANIFEST))?;
+    let manifest = manifest.ok_or_else(|| damaged(path, "has no manifest"))?;
+    let listing = directory::read_listing(path, &manifest)?;
+    let mut parts = Parts::new(manifest, &listing);
+    for part in &listing.parts {
+        parts.read(part, directory::find(&path.join(&part.name), part.length)?);
     }
     Ok(parts.verification())
 }
 
-/// What is there of a part in a folder.
-fn find(path: &Path, part: &Part) -> io::Result<Found> {
-    let found = match fs::metadata(path) {
-        Ok(found) => found,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
-        Err(error) => return Err(error),
-    };
-    // What is no file may have no end.
-    if !found.is_file() || found.len() != part.length {
-        return Ok(Found::OtherLength);
-    }
-    fs::read(path).map(Found::Part)
-}
-
 #[cfg(feature = "object-store")]
 async fn verify_bucket(address: &super::bucket::Address) -> Result<Verification> {
-    let checkpoint = address.read_manifest().await?;
-    let checkpoint = checkpoint.ok_or_else(|| {
+    let bucket = address.clone().open()?;
+    let manifest = bucket.read_manifest().await?;
+    let manifest = manifest.ok_or_else(|| {
         let message = format!("{address} has no manifest");
         Error::new(ErrorKind::Damaged, message)
     })?;
-    let bucket = address.clone().open()?;
-    let listed = checkpoint.parts().to_vec();
-    let mut parts = Parts::new(checkpoint);
-    for part in listed {
-        let found = bucket.find_part(&part).await?;
+    let listing = bucket.read_listing(&manifest).await?;
+    let mut parts = Parts::new(manifest, &listing);
+    for part in listing.parts {
+        let found = bucket.find_part(&part.name, part.length).await?;
         // To read 64 MiB of it takes a while, in which the runtime has other things to do.
         let read = blocking(move || {
             parts.read(&part, found);
@@ -192,14 +179,6 @@ async fn verify_bucket(address: &super::bucket::Address) -> Result<Verification>
         parts = read.await?;
     }
     blocking(move || Ok(parts.verification())).await
-}
-
-/// What is there of a part.
-pub(super) enum Found {
-    Nothing,
-    /// Something that is longer or shorter than the part. It is not read.
-    OtherLength,
-    Part(Vec<u8>),
 }
 
 /// The parts of an output, as they are read one after the other.
@@ -212,13 +191,14 @@ struct Parts {
 }
 
 impl Parts {
-    fn new(checkpoint: Checkpoint) -> Self {
+    fn new(checkpoint: Checkpoint, listing: &Listing) -> Self {
+        let damage = listing.damage.iter();
         Self {
             rows: RowCheck::new(&checkpoint),
             checkpoint,
             bytes: 0,
             parts: 0,
-            problems: Vec::new(),
+            problems: damage.map(|damage| damage.text(str::to_owned)).collect(),
         }
     }
 
@@ -228,7 +208,7 @@ impl Parts {
         let bytes = match found {
             Found::Nothing => return self.problems.push(format!("{name} is missing")),
             Found::OtherLength => return self.problems.push(changed),
-            Found::Part(bytes) => bytes,
+            Found::Bytes(bytes) => bytes,
         };
         self.parts += 1;
         self.bytes += bytes.len() as u64;
@@ -435,7 +415,6 @@ fn unreadable(path: &Path, error: io::Error) -> Error {
 mod tests {
     use super::*;
     use crate::RunSource;
-    use crate::cursor::Cursor;
     use crate::export::format::Format;
     use crate::export::spec::ExportSpec;
 
@@ -447,7 +426,7 @@ mod tests {
             fields: Vec::new(),
             labels: std::collections::BTreeMap::new(),
         };
-        RowCheck::new(&Checkpoint::new(job, Cursor::default()))
+        RowCheck::new(&Checkpoint::new(job))
     }
 
     #[test]

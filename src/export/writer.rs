@@ -10,12 +10,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::checkpoint::{Checkpoint, Committed};
-use super::committer::{Commit, Committer, broken, spawn};
+use super::committer::{Committer, broken, spawn};
 use super::encoder::{Encoder, encoder};
 use super::ids;
-use super::output::{Output, Sink};
+use super::output::Output;
+use super::sink::{Commit, Sink};
 use super::spec::ExportSpec;
-use crate::cursor::Cursor;
+use crate::cursor::{Cursor, CursorUpdate, Retention};
 use crate::error::Result;
 use crate::pool::Pool;
 use crate::run::RunSummary;
@@ -37,10 +38,18 @@ pub(super) struct PartSize {
     pub(super) interval: Duration,
 }
 
-/// What the walk has come to since the last item, with the cursor behind it.
+/// Where a walk goes on, and what is done with its rows.
+pub(super) struct Start {
+    pub(super) cursor: Cursor,
+    pub(super) retention: Retention,
+    /// Where the memory of written rows goes.
+    pub(super) pool: Arc<Pool<RunSummary>>,
+}
+
+/// What the walk has come to since the last item, and what that does to its cursor.
 pub(super) struct Item {
     pub(super) content: Content,
-    pub(super) cursor: Cursor,
+    pub(super) updates: Vec<CursorUpdate>,
 }
 
 pub(super) enum Content {
@@ -67,20 +76,22 @@ pub(super) struct Written {
 /// The end of the writer that the walk holds. Dropped without [`finish`](Self::finish), what
 /// was sent is still committed.
 pub(super) struct Writer {
+    start: Option<oneshot::Sender<Start>>,
     items: mpsc::Sender<Item>,
     result: oneshot::Receiver<Result<Written>>,
     committed_rows: Arc<AtomicU64>,
 }
 
 impl Writer {
-    /// Opens the output on a thread of its own, and returns what is committed there.
+    /// Opens the output on a thread of its own, and returns what is committed there. The thread
+    /// then waits for the walk to [start](Self::start).
     pub(super) async fn open(
         output: Output,
         job: ExportSpec,
         restart: bool,
         part_size: PartSize,
-        pool: PoolCell,
     ) -> Result<(Self, Checkpoint)> {
+        let (start, started) = oneshot::channel();
         let (items, received) = mpsc::channel(WAITING_PAGES);
         let (opened, checkpoint) = oneshot::channel();
         let (finished, result) = oneshot::channel();
@@ -95,18 +106,29 @@ impl Writer {
             };
             rows.store(target.checkpoint().committed.rows, Ordering::Relaxed);
             let _ = opened.send(Ok(target.checkpoint().clone()));
-            let thread = Thread::new(target, &job, part_size, rows, pool);
+            let Ok(start) = started.blocking_recv() else {
+                return;
+            };
+            let thread = Thread::new(target, job, part_size, rows, start);
             let written = thread.and_then(|thread| thread.run(received, &runtime));
             let _ = finished.send(written);
         };
         spawn("export", work)?;
         let checkpoint = checkpoint.await.map_err(|_| broken())??;
         let writer = Self {
+            start: Some(start),
             items,
             result,
             committed_rows,
         };
         Ok((writer, checkpoint))
+    }
+
+    /// Says where the walk goes on.
+    pub(super) fn start(&mut self, start: Start) {
+        if let Some(sender) = self.start.take() {
+            let _ = sender.send(start);
+        }
     }
 
     /// Sends something to write, when there is room. `false` if it cannot be written any more:
@@ -126,9 +148,6 @@ impl Writer {
     }
 }
 
-/// Where the memory of written rows goes, once the walk has begun.
-pub(super) type PoolCell = Arc<std::sync::OnceLock<Arc<Pool<RunSummary>>>>;
-
 /// Makes chunks of what comes, while another thread commits the chunk before.
 struct Thread {
     committer: Committer,
@@ -141,37 +160,39 @@ struct Thread {
     /// What the next chunk begins with, and what it ends with.
     before: Committed,
     next: Committed,
-    cursor: Cursor,
+    cursor: Arc<Cursor>,
+    retention: Retention,
     /// Whether the cursor has moved since the last commit.
     has_moved: bool,
     /// When the first row of the chunk came.
     since: Option<Instant>,
     ids: Option<Vec<u64>>,
-    pool: PoolCell,
+    pool: Arc<Pool<RunSummary>>,
 }
 
 impl Thread {
     fn new(
         target: Box<dyn Sink>,
-        job: &ExportSpec,
+        job: ExportSpec,
         part_size: PartSize,
         committed_rows: Arc<AtomicU64>,
-        pool: PoolCell,
+        start: Start,
     ) -> Result<Self> {
         let checkpoint = target.checkpoint();
         Ok(Self {
             encoder: encoder(job.format, &job.fields, target.begins_file())?,
-            job: job.clone(),
+            job,
             has_parts: target.has_parts(),
             is_blank: target.begins_file(),
             part_size,
             before: checkpoint.committed,
             next: checkpoint.committed,
-            cursor: checkpoint.cursor.clone(),
-            has_moved: false,
+            has_moved: start.cursor != *checkpoint.cursor,
+            cursor: Arc::new(start.cursor),
+            retention: start.retention,
             since: None,
             ids: Some(Vec::new()),
-            pool,
+            pool: start.pool,
             committer: Committer::start(target, committed_rows)?,
         })
     }
@@ -223,18 +244,19 @@ impl Thread {
 
     fn take(&mut self, item: Item) -> Result<()> {
         self.committer.check()?;
-        self.has_moved |= self.cursor != item.cursor;
-        self.cursor = item.cursor;
+        if !item.updates.is_empty() {
+            // A copy, if the last commit still has it.
+            let cursor = Arc::make_mut(&mut self.cursor);
+            self.has_moved |= cursor.advance(&item.updates, &self.retention);
+        }
         match item.content {
             Content::Rows { mut rows, raw_rows } => {
                 self.since.get_or_insert_with(Instant::now);
                 self.encoder.add(&rows, raw_rows.as_ref())?;
                 self.count(&rows);
-                if let Some(pool) = self.pool.get() {
-                    // What is left in it would be moved to the beginning first.
-                    rows.clear();
-                    pool.keep(rows.into());
-                }
+                // What is left in it would be moved to the beginning first.
+                rows.clear();
+                self.pool.keep(rows.into());
             }
             Content::Unreadable(text) => {
                 self.since.get_or_insert_with(Instant::now);
@@ -310,7 +332,7 @@ impl Thread {
         self.committer.commit(Commit {
             chunks,
             committed: self.next,
-            cursor: self.cursor.clone(),
+            cursor: Arc::clone(&self.cursor),
         })
     }
 

@@ -6,9 +6,8 @@ use std::path::PathBuf;
 
 use super::checkpoint::Checkpoint;
 use super::file::{damaged, lock_checkpoint, save_checkpoint, stored};
-use super::output::Sink;
+use super::sink::{Commit, Sink};
 use super::spec::ExportSpec;
-use crate::cursor::Cursor;
 use crate::error::{Error, ErrorKind, Result};
 
 /// A stream to which chunks are written, with a checkpoint or without.
@@ -41,7 +40,7 @@ impl WriterSink {
             return Err(damaged(path, "is the checkpoint of a file or of parts"));
         }
         let is_new = stored.is_none();
-        let checkpoint = stored.unwrap_or_else(|| Checkpoint::new(job.clone(), Cursor::default()));
+        let checkpoint = stored.unwrap_or_else(|| Checkpoint::new(job.clone()));
         if let Some(path) = checkpoint_path.as_deref().filter(|_| is_new) {
             // If it cannot be saved, no row is to have gone down the stream.
             save_checkpoint(path, &checkpoint)?;
@@ -68,18 +67,19 @@ impl Sink for WriterSink {
         false
     }
 
-    fn commit(&mut self, chunks: Vec<Vec<u8>>, next: Checkpoint) -> Result<()> {
-        let mut chunks = chunks.iter();
+    fn commit(&mut self, commit: Commit) -> Result<()> {
+        let mut chunks = commit.chunks.iter();
         let written = chunks.try_for_each(|chunk| self.writer.write_all(chunk));
         written
             .and_then(|()| self.writer.flush())
             .map_err(|error| {
                 Error::new(ErrorKind::Output, "the stream cannot be written to").with_source(error)
             })?;
-        if let Some(path) = &self.checkpoint_path {
-            save_checkpoint(path, &next)?;
+        self.checkpoint.committed = commit.committed;
+        self.checkpoint.cursor = commit.cursor;
+        match &self.checkpoint_path {
+            Some(path) => save_checkpoint(path, &self.checkpoint),
+            None => Ok(()),
         }
-        self.checkpoint = next;
-        Ok(())
     }
 }

@@ -17,6 +17,8 @@ use super::options::WalkOptions;
 use super::pieces::{Piece, pieces};
 use super::run_page::RunPage;
 use super::stats::{Meter, WalkStats};
+#[cfg(feature = "export")]
+use crate::cursor::CursorUpdate;
 use crate::cursor::{Cursor, CursorTracker};
 use crate::error::{ErrorKind, Result};
 use crate::http::settings::Settings;
@@ -65,8 +67,11 @@ pub struct RunPages {
     pieces: Pin<Box<dyn Stream<Item = Piece> + Send>>,
     tracker: CursorTracker,
     meter: Arc<Meter>,
-    /// Retention for the rows of the next pages.
+    /// Memory for the rows of the next pages.
     pool: Arc<Pool<RunSummary>>,
+    /// What the cursor has gone over, if it is kept.
+    #[cfg(feature = "export")]
+    updates: Option<Vec<CursorUpdate>>,
     rows: u64,
     is_over: bool,
 }
@@ -90,6 +95,8 @@ impl RunPages {
             tracker: CursorTracker::new(cursor, retention),
             meter,
             pool,
+            #[cfg(feature = "export")]
+            updates: None,
             rows: 0,
             is_over: false,
         }
@@ -113,7 +120,7 @@ impl RunPages {
             if self.is_over {
                 return Poll::Ready(None);
             }
-            self.tracker.finish();
+            self.finish();
             let Some(piece) = ready!(self.pieces.as_mut().poll_next(cx)) else {
                 self.is_over = true;
                 continue;
@@ -127,7 +134,7 @@ impl RunPages {
                     return Poll::Ready(Some(Ok(batch)));
                 }
                 Err(error) => {
-                    self.tracker.finish();
+                    self.finish();
                     if error.kind() != ErrorKind::Item {
                         self.is_over = true;
                         // What is in flight is given up now, not when the stream is dropped.
@@ -139,11 +146,35 @@ impl RunPages {
         }
     }
 
+    /// All that has come counts as handed out.
+    fn finish(&mut self) {
+        let _updates = self.tracker.finish();
+        #[cfg(feature = "export")]
+        if let Some(updates) = &mut self.updates {
+            updates.extend(_updates);
+        }
+    }
+
+    /// Keeps what the next batches do to the cursor, so that another one can follow it.
+    #[cfg(feature = "export")]
+    pub(crate) fn keep_updates(&mut self) {
+        self.updates.get_or_insert_default();
+    }
+
+    /// What was kept since the last call.
+    #[cfg(feature = "export")]
+    pub(crate) fn take_updates(&mut self) -> Vec<CursorUpdate> {
+        self.updates
+            .as_mut()
+            .map(std::mem::take)
+            .unwrap_or_default()
+    }
+
     /// The next rows, or the error in their place. They count as handed out.
     #[cfg(feature = "export")]
     pub(crate) async fn next_batch(&mut self) -> Option<Result<Batch>> {
         let batch = poll_fn(|cx| self.poll_batch(cx)).await;
-        self.tracker.finish();
+        self.finish();
         batch
     }
 
@@ -176,7 +207,7 @@ impl Stream for RunPages {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.poll_batch(cx).map_ok(|batch| {
-            self.tracker.finish();
+            self.finish();
             RunPage {
                 total: batch.head.total,
                 offset: batch.offset,

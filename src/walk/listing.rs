@@ -2,9 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::last_page::Follows;
-use super::offset::{Offset, Rebase};
 use super::position::Position;
+use super::response::{Follows, begins_undated_with, last_start};
 use super::window::TieWindow;
 use super::{PageRequest, Pass, Probe, Selection, Stage, State, Transition, Walk, WalkError};
 use crate::cursor::CursorUpdate;
@@ -105,32 +104,24 @@ impl Walk {
         reached: Option<DateTime<Utc>>,
     ) -> Transition {
         let Some(offset) = request.list_offset() else {
-            return Ok((Selection::default(), State::InPass(pass, stage)));
+            return Ok(pass.skip_page(stage));
         };
-        if self.stall.is_stalled() {
-            let offset = request.offset();
-            return Err(WalkError::Stalled { offset });
-        }
+        self.check_stall(request)?;
         let rows = page.row_count();
         let (overlap, skipped) = (stage.overlap(offset), stage.skipped().min(rows));
         let position = Position::after(page, offset, stage.rebase(), reached, self.direction());
         let follows = self.what_follows(&pass, request, page, overlap, position.as_ref())?;
         if follows == Follows::Doubtful {
-            return Ok((
-                Selection::default(),
-                probing(pass, stage, offset + rows as u64),
-            ));
+            let offset = offset + rows as u64;
+            let from = Box::new(stage);
+            return Ok(pass.skip_page(Stage::Probing { offset, from }));
         }
         let mut selection = self.select(page, skipped, overlap, |entry, is_beyond| {
             self.seen_state(entry, is_beyond)
         });
         if selection.is_unsorted {
-            return match self.stall.note_unsorted() {
-                true => Ok((Selection::default(), State::InPass(pass, stage))),
-                false => Err(WalkError::Unsorted {
-                    offset: request.offset(),
-                }),
-            };
+            self.note_unsorted(request)?;
+            return Ok(pass.skip_page(stage));
         }
         self.service.has_finer_starts |= selection.has_finer_starts;
         if skipped > 0 {
@@ -254,60 +245,4 @@ impl Walk {
         let is_stuck = position.is_stuck && position.reached.is_some();
         is_stuck && !can_grow && !self.service.ignores_anchors
     }
-}
-
-impl Stage {
-    /// How many rows of a page that begins at `offset` have been read before.
-    fn overlap(&self, offset: Offset) -> usize {
-        let overlap = match self {
-            Self::Reading(position) => position.rows_read_from(offset),
-            &Self::Start { preceding } => preceding,
-            _ => 0,
-        };
-        usize::try_from(overlap).unwrap_or(usize::MAX)
-    }
-
-    /// How many rows of the page the query's offset skips.
-    fn skipped(&self) -> usize {
-        match self {
-            &Self::Start { preceding } => usize::try_from(preceding).unwrap_or(usize::MAX),
-            _ => 0,
-        }
-    }
-
-    /// The last change of the anchor.
-    fn rebase(&self) -> Option<Rebase> {
-        match self {
-            Self::Reading(position) => position.rebase,
-            _ => None,
-        }
-    }
-}
-
-impl Probe {
-    /// What is known after the response to another probe.
-    fn after(self, page: &Page) -> Self {
-        match (page.row_count(), self) {
-            (0, _) => Self::FoundNothing,
-            (_, Self::FoundMore { times }) => Self::FoundMore { times: times + 1 },
-            _ => Self::FoundMore { times: 1 },
-        }
-    }
-}
-
-fn probing(pass: Pass, stage: Stage, offset: Offset) -> State {
-    let from = Box::new(stage);
-    State::InPass(pass, Stage::Probing { offset, from })
-}
-
-/// The start of the last row that has one.
-pub(super) fn last_start(page: &Page) -> Option<DateTime<Utc>> {
-    let mut indices = (0..page.row_count()).rev();
-    indices.find_map(|index| page.entry(index)?.start)
-}
-
-/// Whether the first row is this run, and it still has no start.
-pub(super) fn begins_undated_with(page: &Page, id: &Id) -> bool {
-    let first = page.entry(0);
-    first.is_some_and(|first| first.id == id && first.start.is_none())
 }

@@ -16,9 +16,9 @@
 //! # Drift
 //!
 //! If a page does not continue the walk, the list has changed. The walk then requests the runs
-//! that started at T or later. If the service ignores such a bound, the walk steps back by offset
-//! until it finds a run from before T. A millisecond with more runs than fit on a page is read
-//! [on its own](window).
+//! that started at T or later: T becomes the anchor that offsets are counted from. If the service
+//! ignores that bound, the walk steps back by offset until it finds a run from before T. A
+//! millisecond with more runs than fit on a page is read [on its own](window).
 //!
 //! # Passes
 //!
@@ -34,20 +34,22 @@
 //!                                        ╰───▶ Rereading ──▶ Done
 //! ```
 //!
-//! `Rereading` is left out if no run is unfinished. Only a walk that follows comes to `Waiting`.
+//! Without unfinished runs there is no `Rereading`. Only a walk that follows is ever `Waiting`.
 
 mod error;
-mod last_page;
 mod listing;
 mod offset;
 mod pass;
 mod position;
+mod progress;
 mod read_ahead;
 mod request;
 mod reread;
+mod response;
 mod selection;
 mod service;
 mod settling;
+mod stage;
 mod stall;
 mod undated;
 mod window;
@@ -65,7 +67,7 @@ pub(crate) use read_ahead::ReadAhead;
 pub(crate) use request::PageRequest;
 use reread::Reread;
 pub(crate) use selection::Selection;
-use service::{MIN_OVERLAP, ServiceProfile};
+use service::ServiceProfile;
 use settling::Settling;
 use stall::StallGuard;
 use undated::UndatedScan;
@@ -73,7 +75,6 @@ use window::TieWindow;
 
 use crate::cursor::{Cursor, Retention};
 use crate::emit::Emit;
-use crate::limits::MAX_PAGE_SIZE;
 use crate::page::Page;
 use crate::query::RunQuery;
 use crate::run::Id;
@@ -83,14 +84,14 @@ use crate::run::Id;
 /// about as long at 20,000. A new anchor costs nothing.
 const DEEP_OFFSET: u64 = 20_000;
 
-/// What a walk does next.
+/// What the caller of a walk does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// Fetches a page, whose response is for [`Walk::take`].
+    /// Fetch this page, and pass it to [`Walk::take`].
     Fetch(PageRequest),
-    /// Waits, as the list has been read to its end. [`Walk::begin_pass`] ends the wait.
+    /// Wait, and call [`Walk::begin_pass`]. The list has been read to its end.
     Wait,
-    /// Nothing: it is over.
+    /// Stop. The walk is over.
     End,
 }
 
@@ -104,19 +105,19 @@ pub(crate) struct Rules {
     pub(crate) undated_first: bool,
 }
 
-/// Counts of what has happened on a walk.
+/// What has happened during a walk, counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Incidents {
-    /// Changes of the list that made the walk search for its place.
+    /// Changes of the list after which the walk had to find its position again.
     pub(crate) drifts: u64,
     /// New anchors: after a drift, or because the offset was deep.
     pub(crate) reanchors: u64,
-    /// Rows skipped because they had been processed: after a drift, and in the lookback. The rows
-    /// in which each page overlaps with the one before do not count.
+    /// Rows skipped because they had been processed before: after a drift, or in the lookback.
+    /// Overlaps of pages do not count.
     pub(crate) duplicates: u64,
     /// Rows handed out that appeared behind the watermark.
     pub(crate) late: u64,
-    /// Runs to be read again that are gone.
+    /// Unfinished runs that are no longer in the list.
     pub(crate) vanished: u64,
 }
 
@@ -128,11 +129,11 @@ pub(crate) struct Walk {
     retention: Retention,
     deep_offset: u64,
     state: State,
-    /// The cursor after the last page taken. The stream has one of its own, after the last row
+    /// The cursor after the last page taken. The stream keeps another one, after the last row
     /// handed out.
     cursor: Cursor,
-    /// How many rows of the whole list have been read, if the list has not changed since. Only
-    /// needed if the service ignores anchors.
+    /// The offset in the whole list up to which rows have been read, if the list has not changed
+    /// since. Used to step back if the service ignores anchors.
     estimated_offset: u64,
     service: ServiceProfile,
     settling: Settling,
@@ -140,80 +141,94 @@ pub(crate) struct Walk {
     incidents: Incidents,
 }
 
-/// What the walk is doing. Each state determines the next request.
+/// What the walk is doing. The state determines the next request.
 #[derive(Debug)]
 enum State {
-    /// Runs without a start are read from the ends of the whole list. The first pass is next.
+    /// The walk reads runs without a start, from both ends of the whole list.
+    ///
+    /// Next: the first pass.
     ScanningUndated(UndatedScan),
-    /// Unfinished runs are read again, by their start. Before a pass, the pass is next. At the end
-    /// of the walk, the walk is done.
+    /// The walk reads unfinished runs again, by their start.
+    ///
+    /// Next: the pass over the list, or `Done` at the end of the walk.
     Rereading(Reread),
-    /// The list is read. At its end, a walk that follows waits. Any other walk reads unfinished
-    /// runs again, if the rules say so, and is done.
+    /// The walk reads the list.
+    ///
+    /// Next, at the end of the list: `Waiting` if the walk follows, `Rereading` if runs are
+    /// unfinished and the walk returns finished ones, and otherwise `Done`.
     InPass(Pass, Stage),
-    /// The list has been read to its end, and more runs may start. The caller waits and begins the
-    /// next pass.
+    /// The list has been read to its end. More runs may start.
+    ///
+    /// Next: another pass, when the caller begins it.
     Waiting,
-    /// There is no next request.
+    /// The walk is over.
     Done,
 }
 
 /// What holds for a whole pass over the list.
 #[derive(Debug, Default)]
 struct Pass {
-    /// Runs to be read again that the pass is expected to show, and has not shown yet.
+    /// Unfinished runs that the pass is expected to show and has not shown yet.
     unseen: HashSet<Id>,
-    /// Whether the list continues behind its last row.
+    /// Whether there are rows behind the last one.
     probe: Probe,
-    /// Whether the pass only reads unfinished runs again, at the end of the walk.
+    /// Whether this is the end of the walk, and only unfinished runs are of interest.
     is_final: bool,
 }
 
-/// How a pass finds its next page.
+/// How a pass requests its next page.
 #[derive(Debug)]
 enum Stage {
     /// No page has been taken. The next page begins `preceding` rows before the first one that the
-    /// query's offset does not skip. If they all started in the same millisecond, more of them are
-    /// requested. Otherwise the pass is `Reading`.
+    /// query's offset does not skip.
+    ///
+    /// Next: `Reading`, or `Start` with more preceding rows if all of them started in the same
+    /// millisecond as that first one.
     Start { preceding: u64 },
-    /// Pages follow each other. The next page begins at this position. If it continues the pass,
-    /// the pass goes on `Reading`, or `ReadingTies`. If not, the pass is `Anchored` or
-    /// `SteppingBack`, or `Start`s again if no start has been seen.
+    /// The next page overlaps with the last one and begins at this position.
+    ///
+    /// Next: `Reading` if the page continues the pass, or `ReadingTies` if the runs of one
+    /// millisecond fill it. If the list has changed, `Anchored` or `SteppingBack`, or `Start` if
+    /// no run had a start.
     Reading(Position),
-    /// The pass searches for the start that it has reached. The next page has that as its anchor,
-    /// and continues the pass: `Reading` is next.
+    /// The pass continues at a start. The next page has this start as its anchor.
+    ///
+    /// Next: `Reading`.
     Anchored { reached: DateTime<Utc> },
-    /// The pass searches for the start that it has reached, and the service ignores anchors. If the
-    /// next page begins with an earlier start, `Reading` is next. If not, the page after it begins
-    /// `step` rows earlier.
+    /// The pass continues at a start, and the service ignores anchors. The next page begins at an
+    /// offset that is expected to lie before this start.
+    ///
+    /// Next: `Reading` if it does, or `SteppingBack` to `step` rows earlier if it does not.
     SteppingBack {
         offset: Offset,
         step: u64,
         reached: DateTime<Utc>,
     },
-    /// The runs of one millisecond do not fit on a page and are read on their own. Then the pass
-    /// is `Anchored` behind them. If the service turns out to ignore bounds, the pass goes on
-    /// `Reading` as before.
+    /// The runs of one millisecond do not fit on a page. The pass reads them on their own.
+    ///
+    /// Next: `Anchored` behind them, or `Reading` as before if the service ignores bounds.
     ReadingTies(TieWindow),
-    /// A page had no new row, though `total` says that there are more. The next request is for the
-    /// one row at `offset`, behind that page. Then the page is requested again, `from` the stage
-    /// before.
+    /// A page had no new row, but `total` promises more. The next request is for the one row at
+    /// `offset`, behind that page.
+    ///
+    /// Next: the stage before, to request that page again.
     Probing { offset: Offset, from: Box<Stage> },
 }
 
-/// What requests behind the last row have shown since the last new row.
+/// What the rows at the end of the list have shown, since the last new row.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Probe {
+    /// There was no reason for a probe.
     #[default]
     NotSent,
-    /// No row: if the page has no new row again, the list has ended.
+    /// There is no row behind the last one. If the page has no new row again, the list has ended.
     FoundNothing,
-    /// A row, so many times in a row. It may have been added and deleted since. If it stays and no
-    /// page has it, there is no way to read it.
+    /// There is a row behind the last one, by so many probes in a row. It may have been added and
+    /// deleted since. If it stays and no page has it, it cannot be read.
     FoundMore { times: u32 },
 }
 
-/// What to do with the rows of a page, and the state after it. After an error, the walk is over.
+/// The rows to hand out of a page, and the next state. After an error, the walk is over.
 type Transition = Result<(Selection, State), WalkError>;
 
 impl Rules {
@@ -228,7 +243,7 @@ impl Rules {
 }
 
 impl Walk {
-    /// A walk that goes on from `cursor`, which belongs to this query.
+    /// A walk that continues after `cursor`, which belongs to this query.
     pub(crate) fn new(query: &RunQuery, rules: Rules, cursor: Cursor) -> Self {
         let mut walk = Self {
             query: query.clone(),
@@ -252,7 +267,7 @@ impl Walk {
         walk
     }
 
-    /// What has happened on the walk so far.
+    /// What has happened so far.
     pub(crate) fn incidents(&self) -> Incidents {
         self.incidents
     }
@@ -262,7 +277,7 @@ impl Walk {
         self.cursor.unfinished()
     }
 
-    /// What to do now.
+    /// What to do next.
     pub(crate) fn next(&self) -> Next {
         match &self.state {
             State::ScanningUndated(scan) => Next::Fetch(scan.request(self.page_size())),
@@ -275,39 +290,12 @@ impl Walk {
         }
     }
 
-    /// The next request of a pass.
-    fn request_of(&self, stage: &Stage) -> PageRequest {
-        let (offset, limit) = match stage {
-            // If the pass starts again, known rows without a start come first.
-            &Stage::Start { preceding } => {
-                let known = self.cursor.undated() as u64;
-                let offset = Offset::new(None, self.query.offset - preceding);
-                (offset, self.wanted(0) + preceding + known)
-            }
-            Stage::Reading(position) => {
-                let overlap = position.overlap;
-                let more = if position.is_stuck { overlap } else { 0 };
-                (position.next, overlap + self.wanted(0).max(more))
-            }
-            // Known rows come first.
-            &Stage::Anchored { reached } => {
-                let anchor = self.direction().bound_before(reached);
-                let known = self.cursor.known_from(anchor, self.direction()) as u64;
-                (Offset::new(Some(anchor), 0), self.wanted(0) + known)
-            }
-            &Stage::SteppingBack { offset, .. } => (offset, self.page_size() + MIN_OVERLAP),
-            Stage::ReadingTies(ties) => return ties.request(),
-            &Stage::Probing { offset, .. } => (offset, 1),
-        };
-        PageRequest::list(offset, limit.min(u64::from(MAX_PAGE_SIZE)))
-    }
-
-    /// Takes the response to `request` and returns what to do with its rows. If the list has
-    /// changed, that is nothing: the next request searches for the place.
+    /// Takes the response to `request` and returns which of its rows to hand out. None of them are
+    /// if the list has changed: the next request finds the position again.
     ///
     /// # Errors
     ///
-    /// [`WalkError`] if there is no way to go on. The walk is over then.
+    /// [`WalkError`] if the walk cannot continue. It is over then.
     pub(crate) fn take(
         &mut self,
         request: PageRequest,
@@ -326,7 +314,7 @@ impl Walk {
         Ok(selection)
     }
 
-    /// Begins another pass, after the wait that [`Next::Wait`] asks for.
+    /// Begins another pass, after [`Next::Wait`].
     pub(crate) fn begin_pass(&mut self) {
         if matches!(self.state, State::Waiting) {
             self.state = self.next_pass();
@@ -339,23 +327,6 @@ impl Walk {
 
     fn page_size(&self) -> u64 {
         u64::from(self.query.page_size)
-    }
-
-    /// How many rows may still be handed out.
-    fn remaining(&self) -> u64 {
-        let limit = self.query.limit.unwrap_or(u64::MAX);
-        limit.saturating_sub(self.cursor.rows())
-    }
-
-    /// How many new rows to request if so many are already in flight.
-    fn wanted(&self, in_flight: u64) -> u64 {
-        let skips_rows = self.rules.emit == Emit::Finished || self.query.has_filter();
-        if skips_rows {
-            // It is unknown how many rows it takes to find the remaining ones.
-            return self.page_size();
-        }
-        let remaining = self.remaining().saturating_sub(in_flight);
-        remaining.min(self.page_size())
     }
 }
 

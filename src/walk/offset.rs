@@ -5,7 +5,7 @@ use std::ops::{Add, Sub};
 
 use chrono::{DateTime, Utc};
 
-/// A place in the query's list: a number of rows, counted from an anchor.
+/// A position in the query's list: a number of rows, counted from an anchor.
 ///
 /// The anchor is a bound on the start of the runs: `startedAfter`, or `startedBefore` if the walk
 /// is descending. Without an anchor, the offset is counted from the first row of the list.
@@ -27,19 +27,19 @@ impl Offset {
         self.anchor
     }
 
-    /// The number of rows between the anchor and this place, as it is sent in a request.
+    /// The number of rows between the anchor and this position, as it is sent in a request.
     pub(crate) fn rows(self) -> u64 {
         self.rows
     }
 
-    /// How many rows lie between an earlier place and this one. 0 if the other one is not earlier,
+    /// How many rows lie between an earlier position and this one. 0 if the other one is not earlier,
     /// and `None` if it has another anchor.
     pub(crate) fn rows_since(self, earlier: Self) -> Option<u64> {
         let is_comparable = self.anchor == earlier.anchor;
         is_comparable.then(|| self.rows.saturating_sub(earlier.rows))
     }
 
-    /// This place counted from the new anchor, if it is counted from the old one.
+    /// This position counted from the new anchor, if it is counted from the old one.
     pub(crate) fn rebased(self, rebase: Option<Rebase>) -> Self {
         rebase.map_or(self, |rebase| rebase.apply(self))
     }
@@ -51,7 +51,7 @@ impl PartialOrd for Offset {
     }
 }
 
-/// The place so many rows behind this one.
+/// The position so many rows behind this one.
 impl Add<u64> for Offset {
     type Output = Self;
 
@@ -63,7 +63,7 @@ impl Add<u64> for Offset {
     }
 }
 
-/// The place so many rows in front of this one, but not in front of the anchor.
+/// The position so many rows before this one, but not before the anchor.
 impl Sub<u64> for Offset {
     type Output = Self;
 
@@ -87,7 +87,7 @@ impl Rebase {
         Self { old, new }
     }
 
-    /// Converts an offset of the old anchor. Places in front of the new anchor become the anchor
+    /// Converts an offset of the old anchor. Positions before the new anchor become the anchor
     /// itself. Offsets of other anchors stay as they are.
     fn apply(self, offset: Offset) -> Offset {
         if offset.anchor != self.old.anchor {

@@ -1,10 +1,10 @@
-//! Where a pass over the list begins, how it finds its place again, and what follows its end.
+//! Where a pass over the list begins, how it finds its position again, and what follows its end.
 
 use chrono::{DateTime, Utc};
 
 use super::offset::Offset;
 use super::reread::Reread;
-use super::{Pass, Probe, Selection, Stage, State, Transition, Walk, WalkError};
+use super::{Pass, Probe, Selection, Stage, State, Transition, Walk};
 use crate::clocks::Clocks;
 use crate::cursor::CursorUpdate;
 use crate::direction::{Side, can_be_told};
@@ -14,6 +14,13 @@ use crate::run::Id;
 
 /// How many of the rows that the query's offset skips are on the first page.
 const FIRST_PRECEDING: u64 = 1;
+
+impl Pass {
+    /// Goes on with `stage` after a page of which no row is used.
+    pub(super) fn skip_page(self, stage: Stage) -> (Selection, State) {
+        (Selection::default(), State::InPass(self, stage))
+    }
+}
 
 impl Walk {
     /// Begins the next pass, at the beginning of the list or a lookback before the watermark. The
@@ -34,7 +41,8 @@ impl Walk {
         }
     }
 
-    /// Begins a pass that goes on from the cursor.
+    /// Begins a pass that continues after the cursor. `is_final` is whether it is the end of the
+    /// walk.
     pub(super) fn open_pass(&mut self, is_final: bool) -> State {
         let pass = Pass {
             is_final,
@@ -74,14 +82,14 @@ impl Walk {
         }
     }
 
-    /// Searches for the rows that started at `reached` or later: by their start, or, if the service
-    /// ignores anchors, by offset.
+    /// Continues with the rows that started at `reached` or later. They are found by their start,
+    /// or by offset if the service ignores anchors.
     pub(super) fn seek(&mut self, reached: DateTime<Utc>) -> Stage {
         self.stall.begin_seek();
         if !self.service.ignores_anchors {
             return Stage::Anchored { reached };
         }
-        // Half a page, so that the page reaches past the place if rows were added in front of it.
+        // Half a page, so that the page reaches beyond that start if rows were added before it.
         let step = self.page_size().div_ceil(2);
         Stage::SteppingBack {
             offset: Offset::new(None, self.estimated_offset) - step,
@@ -90,16 +98,13 @@ impl Walk {
         }
     }
 
-    /// The list has changed: searches for the start that the pass has reached.
+    /// Continues at the start that the pass has reached, as the list has changed.
     ///
     /// # Errors
     ///
     /// [`WalkError::Unstable`] if the list has changed too often.
     pub(super) fn drift(&mut self, pass: Pass, reached: Option<DateTime<Utc>>) -> Transition {
-        if !self.stall.note_drift() {
-            return Err(WalkError::Unstable);
-        }
-        self.incidents.drifts += 1;
+        self.note_drift()?;
         let stage = match reached {
             Some(reached) => {
                 self.incidents.reanchors += 1;
@@ -108,14 +113,11 @@ impl Walk {
             // No run had a start. Runs that have been handed out are known by their IDs.
             None => self.start(),
         };
-        let pass = Pass {
-            probe: Probe::NotSent,
-            ..pass
-        };
-        Ok((Selection::default(), State::InPass(pass, stage)))
+        let probe = Probe::NotSent;
+        Ok(Pass { probe, ..pass }.skip_page(stage))
     }
 
-    /// The service ignores the bound that an anchor is: searches for the place by offset.
+    /// Continues by offset, as the service ignores the bound that an anchor is.
     pub(super) fn stop_anchoring(&mut self, pass: Pass, stage: Stage) -> State {
         self.service.ignores_anchors = true;
         let reached = match &stage {
@@ -133,7 +135,7 @@ impl Walk {
         }
     }
 
-    /// The list has been read to its end.
+    /// Returns what follows a pass that has read the list to its end.
     pub(super) fn end_pass(&mut self, pass: &Pass, clocks: Option<Clocks>) -> State {
         if self.remaining() == 0 {
             return State::Done;
@@ -163,18 +165,6 @@ impl Walk {
             return false;
         };
         now - end > self.rules.lookback && self.cursor.unfinished() == 0
-    }
-
-    /// Notes what a sorted page has brought. `reached` is the start that the pass has reached with
-    /// it, and `shown` the start of its last row.
-    pub(super) fn note_progress(
-        &mut self,
-        reached: Option<DateTime<Utc>>,
-        shown: Option<DateTime<Utc>>,
-    ) {
-        let direction = self.direction();
-        self.stall
-            .note_page(&self.cursor, reached, shown, direction);
     }
 
     /// Notes which of the expected runs a page shows. Those that no page of the whole pass has

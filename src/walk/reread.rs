@@ -8,8 +8,7 @@ use std::mem;
 
 use chrono::{DateTime, Utc};
 
-use super::last_page::{is_full, promises_more};
-use super::listing::last_start;
+use super::response::{is_full, last_start, promises_more};
 use super::window::{Coverage, Window};
 use super::{PageRequest, Selection, State, Walk};
 use crate::direction::{Direction, Side};

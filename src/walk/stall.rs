@@ -29,14 +29,14 @@ struct Achieved {
     reached: Option<DateTime<Utc>>,
 }
 
-/// What a walk has achieved, and how much it has tried since.
+/// What a walk has achieved, and how many pages and drifts there were since.
 #[derive(Debug, Default)]
 pub(super) struct StallGuard {
     achieved: Achieved,
     drifts: u32,
     pages: u32,
     unsorted: u32,
-    /// The latest start that a page has shown since the walk last searched for its place.
+    /// The latest start that a page has shown since the pass last continued at a start.
     shown: Option<DateTime<Utc>>,
 }
 
@@ -63,7 +63,7 @@ impl StallGuard {
         self.reset_stall();
     }
 
-    /// The walk searches for its place: rows in front of it will be seen again.
+    /// The pass continues at a start: rows before it will be seen again.
     pub(super) fn begin_seek(&mut self) {
         self.shown = None;
     }
@@ -84,7 +84,7 @@ impl StallGuard {
         self.unsorted = 0;
         self.measure(cursor, reached, direction);
         let Some(shown) = shown else { return };
-        // While the walk searches for its place, pages of known rows are no circle.
+        // Until the pass has reached that start again, pages of known rows are no circle.
         let is_later = |before| direction.side(shown, before) == Side::Beyond;
         if self.shown.is_none_or(is_later) {
             self.shown = Some(shown);
@@ -109,7 +109,7 @@ impl StallGuard {
         }
     }
 
-    /// The list has changed. Returns whether the walk may go on.
+    /// The list has changed. Returns whether the walk may continue.
     pub(super) fn note_drift(&mut self) -> bool {
         if self.drifts == MAX_STALLED_DRIFTS {
             return false;
@@ -118,7 +118,7 @@ impl StallGuard {
         true
     }
 
-    /// A page is out of order. Returns whether the walk may go on.
+    /// A page is out of order. Returns whether the walk may continue.
     pub(super) fn note_unsorted(&mut self) -> bool {
         self.unsorted += 1;
         self.unsorted < MAX_UNSORTED_PAGES

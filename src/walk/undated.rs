@@ -4,9 +4,8 @@
 //! reads from one end to the first run that has a start, and, if it has found none without a
 //! start, from the other end.
 
-use super::last_page::is_full;
-use super::listing::begins_undated_with;
-use super::{PageRequest, Selection, State, Transition, Walk, WalkError};
+use super::response::{begins_undated_with, is_full};
+use super::{PageRequest, Selection, State, Transition, Walk};
 use crate::direction::Direction;
 use crate::emit::SeenState;
 use crate::limits::MAX_PAGE_SIZE;
@@ -67,10 +66,7 @@ impl Walk {
         if last.is_some_and(|(_, last)| !begins_undated_with(page, &last)) {
             return self.restart_scan(direction);
         }
-        if self.stall.is_stalled() {
-            let offset = request.offset();
-            return Err(WalkError::Stalled { offset });
-        }
+        self.check_stall(request)?;
         // Runs that have a start are ignored: the passes process them.
         let selection = self.select(page, overlap, page.row_count(), |entry, _| {
             let is_new = is_undated(entry) && self.cursor.known(entry.id) == SeenState::New;
@@ -98,10 +94,7 @@ impl Walk {
     /// The list has changed: begins at the same end again. Runs that have been handed out are
     /// known.
     fn restart_scan(&mut self, direction: Direction) -> Transition {
-        if !self.stall.note_drift() {
-            return Err(WalkError::Unstable);
-        }
-        self.incidents.drifts += 1;
+        self.note_drift()?;
         let state = State::ScanningUndated(UndatedScan::from_end(direction));
         Ok((Selection::default(), state))
     }

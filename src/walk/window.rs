@@ -14,9 +14,9 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 
-use super::last_page::{is_full, promises_more};
 use super::position::Position;
-use super::{PageRequest, Pass, Selection, Stage, State, Transition, Walk, WalkError};
+use super::response::{is_full, promises_more};
+use super::{PageRequest, Pass, Stage, State, Transition, Walk, WalkError};
 use crate::direction::{Millisecond, Side, is_finer};
 use crate::limits::MAX_PAGE_SIZE;
 use crate::page::Page;
@@ -159,8 +159,7 @@ impl Walk {
         let direction = self.direction();
         if request.is_violated_by(page, direction) {
             self.service.ignores_anchors = true;
-            let stage = Stage::Reading(ties.position);
-            return Ok((Selection::default(), State::InPass(pass, stage)));
+            return Ok(pass.skip_page(Stage::Reading(ties.position)));
         }
         let is_tie = |start| direction.side(start, ties.start) == Side::Same;
         let mut selection = self.select(page, 0, page.row_count(), |entry, is_beyond| {

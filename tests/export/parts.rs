@@ -104,6 +104,54 @@ async fn what_is_no_part_is_not_read() {
     }
 }
 
+/// A manifest lists up to 500 parts itself.
+#[tokio::test]
+async fn any_number_of_parts_is_listed() {
+    let runs = 1100;
+    let emulator = Emulator::builder().runs(runs).start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let client = emulator.client_builder().max_requests_per_second(1000.0);
+    let client = client.build().unwrap();
+    let export = || {
+        let query = RunQuery::actor("an-actor").page_size(2);
+        Export::new(client.runs(query), Output::directory(path)).part_rows(1)
+    };
+    let segments = || {
+        names(path)
+            .into_iter()
+            .filter(|name| name.starts_with("_segment-"))
+    };
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let stop = std::sync::Mutex::new(Some(stop));
+    let stopping = export().on_progress(move |progress| {
+        if progress.committed_rows >= runs - 50 {
+            stop.lock().unwrap().take().map(|stop| stop.send(()));
+        }
+    });
+    let first = stopping
+        .run_until(async { stopped.await.unwrap() })
+        .await
+        .unwrap();
+    assert!(first.interrupted && first.rows < runs, "{first:?}");
+
+    let before = segments().count();
+    for name in [
+        "_segment-000500-0badc0de.json",
+        "part-000520-0badc0de.jsonl",
+    ] {
+        fs::write(path.join(name), "{}").unwrap();
+    }
+    let summary = export().run().await.unwrap();
+    assert_eq!(summary.output_rows, runs);
+    let found = verify(&Output::directory(path)).await.unwrap();
+    assert_eq!((found.rows, found.distinct_ids), (runs, Some(runs)));
+    assert_eq!(found.problems, Vec::<String>::new());
+    assert!(found.parts > 500, "{found:?}");
+    assert_eq!(segments().count() as u64, (found.parts - 1) / 500);
+    assert_eq!(segments().count(), before);
+}
+
 #[tokio::test]
 async fn only_what_an_export_has_left_is_removed() {
     let emulator = emulator().await;

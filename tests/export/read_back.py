@@ -1,8 +1,8 @@
-"""Reads three exports of one list with other programs' readers, and compares them.
+"""Reads exports of one list with other programs' readers, and compares them.
 
-Usage: python read_back.py RUNS.jsonl RUNS.csv PARTS
+Usage: python read_back.py RUNS.jsonl RUNS.csv PARTS...
 
-PARTS is a folder of Parquet parts with its manifest. All three have all columns. It needs the
+PARTS is a folder of Parquet parts with its manifest. All of them have all columns. It needs the
 packages duckdb and pyarrow, prints a line for each check, and fails at the first difference.
 """
 
@@ -179,9 +179,35 @@ def parquet_by_pyarrow(parts):
             yield line(row)
 
 
+def listed_parts(folder):
+    """The parts that the manifest lists, behind those of each segment that it goes back to."""
+    listing = json.loads((folder / '_manifest.json').read_text())
+    parts, segments = listing['parts'], []
+    while 'segment' in listing:
+        segment = listing['segment']
+        content = (folder / segment['name']).read_bytes()
+        found = {'length': len(content), 'crc32': zlib.crc32(content)}
+        check(f'manifest: {segment["name"]}', found, {key: segment[key] for key in found})
+        listing = json.loads(content)
+        parts = listing['parts'] + parts
+        segments.insert(0, (segment, len(listing['parts'])))
+    count = 0
+    for segment, added in segments:
+        count += added
+        known = parts[:count]
+        sizes = {'rows': 'rows', 'length': 'bytes'}
+        found = {'parts': count} | {
+            name: sum(part[key] for part in known) for key, name in sizes.items()
+        }
+        check(f'manifest: {segment["name"]}', found, {key: segment[key] for key in found})
+    there = sorted(path.name for path in folder.glob('_segment-*'))
+    check('manifest: segments in the folder', there, [segment['name'] for segment, _ in segments])
+    return parts
+
+
 def manifest_parts(folder):
-    """The parts that the manifest lists, which must be those that are there."""
-    listed = json.loads((folder / '_manifest.json').read_text())['parts']
+    """The parts that the manifest and its segments list, which must be those that are there."""
+    listed = listed_parts(folder)
     names = [part['name'] for part in listed]
     present = sorted(path.name for path in folder.glob('*.parquet'))
     check('manifest: parts in the folder', present, sorted(names))
@@ -227,16 +253,7 @@ def check_layout(part):
         check(f'{part.name}: statistics of startedAt', found, (min(starts), max(starts)))
 
 
-def main(jsonl, table, folder):
-    duckdb.execute("SET TimeZone = 'UTC'")
-    rows = list(json_lines(jsonl))
-    passed(f'JSON lines by json: {len(rows)} rows')
-    check('CSV by csv', list(csv_by_python(table)), rows)
-    passed('CSV by csv: the same rows')
-    csv_types(table)
-    passed('CSV by duckdb: types found')
-    check('CSV by duckdb', list(csv_by_duckdb(table)), rows)
-    passed('CSV by duckdb: the same rows')
+def check_folder(folder, rows):
     parts = manifest_parts(folder)
     passed(f'manifest: {len(parts)} parts, with their rows, lengths and checksums')
     for part in parts:
@@ -249,7 +266,21 @@ def main(jsonl, table, folder):
     passed('Parquet by duckdb: the same rows and types')
 
 
+def main(jsonl, table, *folders):
+    duckdb.execute("SET TimeZone = 'UTC'")
+    rows = list(json_lines(jsonl))
+    passed(f'JSON lines by json: {len(rows)} rows')
+    check('CSV by csv', list(csv_by_python(table)), rows)
+    passed('CSV by csv: the same rows')
+    csv_types(table)
+    passed('CSV by duckdb: types found')
+    check('CSV by duckdb', list(csv_by_duckdb(table)), rows)
+    passed('CSV by duckdb: the same rows')
+    for folder in folders:
+        check_folder(folder, rows)
+
+
 if __name__ == '__main__':
-    if len(sys.argv) != 4:
+    if len(sys.argv) < 4:
         sys.exit(__doc__)
     main(*map(Path, sys.argv[1:]))

@@ -14,6 +14,10 @@ trap 'rm -rf "$folder"' EXIT
 for name in runs.jsonl runs.csv runs.parquet; do
     "$target/release/apify-runs" export --quiet --demo 20000 --part-rows 7000 --out "$folder/$name"
 done
+# So many parts that the manifest has segments.
+"$target/release/apify-runs" export --quiet --demo 20000 --rate 1000 --page-size 30 --part-rows 1 \
+    --out "$folder/many.parquet"
+[ "$(jq .version "$folder/many.parquet/_manifest.json")" -eq 2 ]
 [ "$(jq -s 'map(.id) | unique | length' "$folder/runs.jsonl")" -eq 20000 ]
 "$python" tests/export/read_back.py \
-    "$folder/runs.jsonl" "$folder/runs.csv" "$folder/runs.parquet"
+    "$folder/runs.jsonl" "$folder/runs.csv" "$folder/runs.parquet" "$folder/many.parquet"

@@ -1,7 +1,10 @@
-//! Whether a page is the last one.
+//! What a response shows of the list.
+
+use chrono::{DateTime, Utc};
 
 use super::request::PageRequest;
 use crate::page::Page;
+use crate::run::Id;
 
 /// What follows a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,4 +56,16 @@ pub(super) fn is_full(request: PageRequest, page: &Page) -> bool {
 pub(super) fn promises_more(request: PageRequest, page: &Page) -> bool {
     let end = request.offset().saturating_add(page.row_count() as u64);
     page.total.is_some_and(|total| end < total)
+}
+
+/// The start of the last row that has one.
+pub(super) fn last_start(page: &Page) -> Option<DateTime<Utc>> {
+    let mut indices = (0..page.row_count()).rev();
+    indices.find_map(|index| page.entry(index)?.start)
+}
+
+/// Whether the first row is this run, and it still has no start.
+pub(super) fn begins_undated_with(page: &Page, id: &Id) -> bool {
+    let first = page.entry(0);
+    first.is_some_and(|first| first.id == id && first.start.is_none())
 }

@@ -12,7 +12,7 @@ mod server;
 
 use std::alloc::System;
 
-use apify_runs::RunPage;
+use apify_runs::ListPage;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 use server::{Server, forms, runtime};
@@ -32,7 +32,7 @@ fn main() {
 fn check(form: &str, server: &Server) {
     let body = server.body(PAGE);
     let of_page = count(|| {
-        let page = RunPage::from_json(&body).unwrap();
+        let page = ListPage::from_json(&body).unwrap();
         page.items.len() as u64
     });
     println!("{form} run_page: {of_page:.4} allocations a row");

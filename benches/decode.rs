@@ -11,7 +11,7 @@ mod server;
 
 use std::hint::black_box;
 
-use apify_runs::RunPage;
+use apify_runs::ListPage;
 use apify_runs::emulator::{Emulator, EmulatorBuilder};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
@@ -61,7 +61,7 @@ fn group<'a>(c: &'a mut Criterion, name: &str, body: &[u8]) -> BenchmarkGroup<'a
 /// This crate, and what a program has without it.
 fn bench_rows(group: &mut BenchmarkGroup<'_, WallTime>, body: &[u8]) {
     group.bench_function("run_page", |b| {
-        b.iter(|| RunPage::from_json(black_box(body)).unwrap());
+        b.iter(|| ListPage::from_json(black_box(body)).unwrap());
     });
     group.bench_function("string_struct", |b| {
         b.iter(|| serde_json::from_slice::<plain::Answer>(black_box(body)).unwrap());

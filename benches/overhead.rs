@@ -13,7 +13,7 @@ mod turns;
 
 use std::hint::black_box;
 
-use apify_runs::RunPage;
+use apify_runs::ListPage;
 
 use server::{Server, count, forms, runtime};
 use turns::{in_turns, is_test, median};
@@ -40,7 +40,7 @@ fn measure(form: &str, server: &Server, turns: usize) {
     };
     let decode = || {
         for _ in 0..PAGES {
-            black_box(RunPage::from_json(black_box(&body)).unwrap());
+            black_box(ListPage::from_json(black_box(&body)).unwrap());
         }
     };
     let stream = || {

@@ -16,7 +16,7 @@ mod turns;
 
 use std::hint::black_box;
 
-use apify_runs::RunPage;
+use apify_runs::ListPage;
 use apify_runs::emulator::Emulator;
 
 use server::{Server, count, forms, runtime};
@@ -83,7 +83,7 @@ fn decode(turns: usize, pages: u32) {
     for (name, body) in &bodies {
         let run_page = || {
             for _ in 0..pages {
-                black_box(RunPage::from_json(black_box(body)).unwrap());
+                black_box(ListPage::from_json(black_box(body)).unwrap());
             }
         };
         let string_struct = || {

@@ -9,7 +9,7 @@
 
 mod server;
 
-use apify_runs::bench::BareWalk;
+use apify_runs::__internals::bench::BareWalk;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 use server::{Server, list};

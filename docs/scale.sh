@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures what docs/scale.md counts with: CPU time, memory and bytes for a million runs, and how
 # processes add up. Needs GNU time and jq (apt-get install time jq) and target/release/apify-runs:
-# `cargo build --release --features cli`. Takes two minutes, or, once tests/spark/run.sh has
+# `cargo build --release`. Takes two minutes, or, once tests/spark/run.sh has
 # installed Spark, five.
 set -euo pipefail
 cd "$(dirname "$0")/.."

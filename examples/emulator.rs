@@ -1,6 +1,6 @@
 //! Serves generated runs on a loopback socket, for clients in other languages.
 //!
-//! `cargo run --features emulator --example emulator -- 2500 ids.txt` serves 2500 runs. The
+//! `cargo run --example emulator -- 2500 ids.txt` serves 2500 runs. The
 //! first line it prints is the base URL, the second the token. When its standard input ends,
 //! it writes the IDs of the runs on the list to `ids.txt`, in the order of the list, and ends.
 

@@ -1,6 +1,6 @@
 //! Writes every run of an Actor to `runs.jsonl`, one JSON object a line.
 //!
-//! `cargo run --release --features emulator --example export` exports 100,000 generated runs
+//! `cargo run --release --example export` exports 100,000 generated runs
 //! from the built-in emulator. With `APIFY_TOKEN` set and an Actor as its argument, as in
 //! `… --example export -- janedoe/my-actor`, it exports that Actor's runs from Apify.
 

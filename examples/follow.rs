@@ -1,6 +1,6 @@
 //! Watches the runs of an Actor: prints each when it starts and when it has finished.
 //!
-//! `cargo run --features emulator --example follow -- 20` watches an emulated Actor for 20
+//! `cargo run --example follow -- 20` watches an emulated Actor for 20
 //! events. With `APIFY_TOKEN` set, `… --example follow -- 20 janedoe/my-actor` watches an
 //! Actor on Apify.
 

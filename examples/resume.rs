@@ -1,6 +1,6 @@
 //! Appends every run to `resumed.jsonl`, can be stopped at any row, and goes on there.
 //!
-//! `cargo run --features emulator --example resume -- 1234` stops after 1234 rows of an
+//! `cargo run --example resume -- 1234` stops after 1234 rows of an
 //! emulated list; the same command again writes the next 1234, and without a number it writes
 //! the rest. With `APIFY_TOKEN` set, `… --example resume -- 1234 janedoe/my-actor` reads that
 //! Actor's runs from Apify.
@@ -57,7 +57,7 @@ async fn export(client: &Client, actor: &str, most: u64) -> Result<(), Box<dyn E
         }
         file.write_all(b"\n")?;
         // More often costs time, more seldom costs rows that are read again after a crash.
-        if runs.stats().rows % 1000 == 0 {
+        if runs.stats().rows.is_multiple_of(1000) {
             save(runs.cursor(), &mut file)?;
         }
     }

@@ -1,7 +1,7 @@
 //! Reads a list that never rests, for long, and checks that nothing is lost, repeated or left
 //! behind.
 //!
-//! `cargo run --release --features emulator --example soak -- virtual 30` takes 30 days of a
+//! `cargo run --release --example soak -- virtual 30` takes 30 days of a
 //! paused clock, ten minutes of real time; `… -- real 20` takes 20 minutes. A number behind
 //! that is the seed of the dice. Ends with status 1 if anything was wrong.
 //!

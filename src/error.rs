@@ -2,9 +2,11 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
-use crate::cursor::Cursor;
+use crate::cursor::{Cursor, CursorMismatch};
+use crate::setting::InvalidSetting;
 
 /// The result of every fallible operation of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -37,6 +39,7 @@ struct Inner {
     retry_after: Option<Duration>,
     cursor: Option<Box<Cursor>>,
     row: Option<String>,
+    setting: Option<InvalidSetting>,
     /// Whether an error of kind `Protocol` is transient.
     is_transient: bool,
     source: Option<Box<dyn StdError + Send + Sync>>,
@@ -104,17 +107,15 @@ impl Error {
             retry_after: None,
             cursor: None,
             row: None,
+            setting: None,
             is_transient: false,
             source: None,
         }))
     }
 
-    /// A setting that is wrong: its name, the value, and what is expected.
-    pub(crate) fn config(setting: &str, value: impl fmt::Display, expected: &str) -> Self {
-        Self::new(
-            ErrorKind::Config,
-            format!("invalid {setting} {value}: {expected}"),
-        )
+    /// A setting that cannot be used: its name, the value, and what is expected.
+    pub(crate) fn config(setting: &'static str, value: impl fmt::Display, expected: &str) -> Self {
+        InvalidSetting::new(setting, value, expected.to_owned()).into()
     }
 
     pub(crate) fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
@@ -213,6 +214,19 @@ impl Error {
         self.0.row.as_deref()
     }
 
+    /// The setting that cannot be used, if the error is about one. Only errors of kind
+    /// [`Config`](ErrorKind::Config) have one.
+    ///
+    /// ```
+    /// use apify_runs::Client;
+    ///
+    /// let error = Client::new("").unwrap_err();
+    /// assert_eq!(error.setting().unwrap().name(), "token");
+    /// ```
+    pub fn setting(&self) -> Option<&InvalidSetting> {
+        self.0.setting.as_ref()
+    }
+
     /// Whether the same request may succeed later without any change on this side.
     ///
     /// Requests that fail with such an error are retried, so one that comes out of a walk has
@@ -254,16 +268,64 @@ impl fmt::Display for Error {
     }
 }
 
+/// One line: the message, all causes, and what is known of the request. It is what a program
+/// prints whose `main` returns the error.
+///
+/// ```text
+/// GET /v2/acts/janedoe~a/runs?offset=0&limit=1000: 404 Not Found (record-not-found): Actor was not found [NotFound, status 404]
+/// ```
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Error")
-            .field("kind", &self.0.kind)
-            .field("message", &self.to_string())
-            .field("status", &self.0.status)
-            .field("api_type", &self.0.api_type)
-            .field("retry_after", &self.0.retry_after)
-            .field("source", &self.0.source)
-            .finish()
+        let mut message = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            // Some errors print their cause themselves.
+            if !message.contains(&text) {
+                message = format!("{message}: {text}");
+            }
+            cause = error.source();
+        }
+        write!(
+            f,
+            "{} [{:?}",
+            message.replace(['\n', '\r'], " "),
+            self.kind()
+        )?;
+        if let Some(status) = self.status() {
+            write!(f, ", status {status}")?;
+        }
+        if let Some(delay) = self.retry_after() {
+            write!(f, ", retry after {delay:?}")?;
+        }
+        f.write_str("]")
+    }
+}
+
+impl From<InvalidSetting> for Error {
+    fn from(setting: InvalidSetting) -> Self {
+        let mut error = Self::new(ErrorKind::Config, setting.to_string());
+        error.0.setting = Some(setting);
+        error
+    }
+}
+
+impl From<CursorMismatch> for Error {
+    fn from(mismatch: CursorMismatch) -> Self {
+        Self::new(ErrorKind::CursorMismatch, mismatch.to_string())
+    }
+}
+
+/// Reads what `Display` has written.
+///
+/// # Errors
+///
+/// [`ErrorKind::Config`] if the text is damaged, or of a version this crate does not know.
+impl FromStr for Cursor {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Ok(Self::parse(text)?)
     }
 }
 
@@ -294,6 +356,19 @@ mod tests {
             "GET /v2/acts/a/runs?offset=0: the connection failed (after 3 attempts in 1.5 s)"
         );
         assert_eq!(error.source().unwrap().to_string(), "connection reset");
+    }
+
+    #[test]
+    fn debug_is_one_line_with_the_cause_and_the_status() {
+        let cause = std::io::Error::other("connection\nreset");
+        let error = Error::new(ErrorKind::Api, "502 Bad Gateway")
+            .with_source(cause)
+            .with_status(502)
+            .with_request("/v2/acts/a/runs?offset=0".into(), 1, Duration::ZERO);
+        assert_eq!(
+            format!("{error:?}"),
+            "GET /v2/acts/a/runs?offset=0: 502 Bad Gateway: connection reset [Api, status 502]"
+        );
     }
 
     #[test]

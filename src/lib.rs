@@ -1,9 +1,9 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![doc = include_str!("../README.md")]
 
-#[cfg(feature = "bench")]
+#[cfg(feature = "__internals")]
 #[doc(hidden)]
-pub mod bench;
+pub mod __internals;
 mod client;
 mod clocks;
 mod cursor;
@@ -12,32 +12,37 @@ mod emit;
 #[cfg(feature = "emulator")]
 pub mod emulator;
 mod error;
+mod excerpt;
 #[cfg(feature = "export")]
 pub mod export;
-#[cfg(any(fuzzing, feature = "bench"))]
-#[doc(hidden)]
-pub mod fuzzing;
 mod http;
+mod limits;
 mod page;
 mod pool;
 mod query;
 mod run;
+mod runs;
+mod setting;
 mod split;
 mod stream;
 mod timestamp;
 mod trace;
 mod walk;
 
+pub use chrono;
 pub use client::{Client, ClientBuilder};
 pub use cursor::Cursor;
 pub use emit::Emit;
 pub use error::{Error, ErrorKind, Result};
 pub use http::retry::{RetryEvent, RetryPolicy};
-pub use query::{RunQuery, Scope};
+pub use query::{RunQuery, RunSource, Scope};
 pub use run::{Id, RunMeta, RunOrigin, RunStatus, RunSummary};
+pub use runs::Runs;
+pub use setting::InvalidSetting;
 pub use split::Split;
-pub use stream::pages::{RunPage, RunPages};
-pub use stream::rows::{RunStream, Runs};
+pub use stream::pages::RunPages;
+pub use stream::rows::RunStream;
+pub use stream::run_page::{ListPage, RunPage};
 pub use stream::stats::WalkStats;
 
 /// The examples of the guides, which compile, too.

@@ -8,7 +8,7 @@ use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
 use serde::de::{self, DeserializeSeed, Deserializer, Visitor};
 use serde::ser::Serializer;
 
-use crate::page::decode::beginning;
+use crate::excerpt::beginning;
 
 /// How much of what is no time an error shows, in bytes.
 const MAX_SHOWN_BYTES: usize = 400;

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use apify_runs::fuzzing;
+use apify_runs::__internals::fuzzing;
 
 /// Feeds one target all that is in its folder.
 fn replay(target: &str, run: fn(&[u8])) {

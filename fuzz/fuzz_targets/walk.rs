@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| apify_runs::fuzzing::walk(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| apify_runs::__internals::fuzzing::walk(bytes));

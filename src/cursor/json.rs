@@ -7,13 +7,13 @@ use serde_json::Value;
 
 use super::undated::UndatedRuns;
 use super::{Cursor, OpenRun, Recent, WalkIdentity};
+use crate::direction::{Direction, Side};
 use crate::emit::{Emit, Open};
-use crate::error::Error;
-use crate::page::decode::excerpt;
-use crate::query::RunQuery;
+use crate::excerpt::excerpt;
+use crate::query::RunSource;
 use crate::run::Id;
+use crate::setting::InvalidSetting;
 use crate::timestamp;
-use crate::walk::{Direction, Side};
 
 /// The version of the form below. A change that older versions of the crate would misread
 /// needs another.
@@ -24,7 +24,7 @@ const VERSION: u64 = 1;
 pub(super) struct Form {
     version: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    query: Option<RunQuery>,
+    query: Option<RunSource>,
     #[serde(default)]
     emit: Emit,
     rows: u64,
@@ -109,7 +109,7 @@ impl Form {
         open.sort_unstable_by(|one, other| (one.started, &one.id).cmp(&(other.started, &other.id)));
         Self {
             version: VERSION,
-            query: cursor.walk.as_ref().map(|walk| walk.query.clone()),
+            query: cursor.walk.as_ref().map(|walk| walk.source.clone()),
             emit: cursor
                 .walk
                 .as_ref()
@@ -146,7 +146,7 @@ impl Form {
             undated.insert(run.id, run.finished);
         }
         Cursor {
-            walk: self.query.map(|query| WalkIdentity { query, emit }),
+            walk: self.query.map(|source| WalkIdentity { source, emit }),
             rows: self.rows,
             watermark: self.watermark,
             complete_from: self.complete_from,
@@ -159,17 +159,17 @@ impl Form {
 
 /// Finds what no walk can have written.
 fn check(cursor: &Cursor) -> Result<(), String> {
-    let Some(WalkIdentity { query, .. }) = &cursor.walk else {
+    let Some(WalkIdentity { source, .. }) = &cursor.walk else {
         let damage = "it has come somewhere, but has no query";
         let is_start = *cursor == Cursor::default();
         return is_start.then_some(()).ok_or_else(|| damage.into());
     };
-    query.validate().map_err(|error| error.to_string())?;
+    source.validate().map_err(|error| error.to_string())?;
     // With the query's offset, which is as large at most, there is room for a page behind it.
     if cursor.rows > u64::MAX / 4 {
         return Err(format!("no walk has handed out {} rows", cursor.rows));
     }
-    let direction = Direction::new(query.descending);
+    let direction = Direction::new(source.query.descending);
     if let Some(from) = cursor.complete_from
         && cursor
             .watermark
@@ -247,9 +247,9 @@ pub(super) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cursor,
 }
 
 /// The error for a text that is no cursor.
-pub(super) fn unreadable(text: &str, error: &serde_json::Error) -> Error {
+pub(super) fn unreadable(text: &str, error: &serde_json::Error) -> InvalidSetting {
     let shown = excerpt(text);
-    Error::config("cursor", format!("{shown:?}"), &excerpt(&error.to_string()))
+    InvalidSetting::new("cursor", format!("{shown:?}"), excerpt(&error.to_string()))
 }
 
 #[cfg(test)]

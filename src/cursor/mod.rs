@@ -6,7 +6,6 @@ mod undated;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::str::FromStr;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -14,11 +13,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub(crate) use tracker::CursorTracker;
 use undated::UndatedRuns;
 
+use crate::direction::{Direction, Side};
 use crate::emit::{Emit, Open, SeenState};
-use crate::error::{Error, ErrorKind, Result};
-use crate::query::RunQuery;
+use crate::query::RunSource;
 use crate::run::Id;
-use crate::walk::{Direction, Side};
+use crate::setting::InvalidSetting;
 
 /// How long a run to be read again has to be missing before it counts as gone. One look at the
 /// list, or all that are made at one time, may be out of date.
@@ -75,7 +74,7 @@ pub struct Cursor {
 /// The walk that a cursor belongs to.
 #[derive(Debug, Clone, PartialEq)]
 struct WalkIdentity {
-    query: RunQuery,
+    source: RunSource,
     emit: Emit,
 }
 
@@ -90,6 +89,19 @@ struct Recent {
 struct OpenRun {
     start: DateTime<Utc>,
     open: Open,
+}
+
+/// A cursor belongs to another walk: what is different.
+#[derive(Debug)]
+pub(crate) struct CursorMismatch {
+    differences: Vec<String>,
+}
+
+impl fmt::Display for CursorMismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let differences = self.differences.join(", ");
+        write!(f, "the cursor is of another walk: {differences}")
+    }
 }
 
 /// What one row does to a cursor, or one that is no longer where it was.
@@ -179,30 +191,30 @@ impl Cursor {
         self.open.len()
     }
 
-    /// The cursor at the beginning of a walk.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::CursorMismatch`] if it belongs to another one.
-    pub(crate) fn bind(&self, query: &RunQuery, emit: Emit) -> Result<Self> {
-        let origin = WalkIdentity {
-            query: query.identity(),
+    /// The cursor at the beginning of a walk, or what is different if it belongs to another one.
+    pub(crate) fn bind(&self, source: &RunSource, emit: Emit) -> Result<Self, CursorMismatch> {
+        let walk = WalkIdentity {
+            source: source.identity(),
             emit,
         };
         if let Some(theirs) = &self.walk {
-            let mut differences = theirs.query.differences(&origin.query);
+            let mut differences = theirs.source.differences(&walk.source);
             if theirs.emit != emit {
                 differences.push(format!("emit {:?} (now {emit:?})", theirs.emit));
             }
             if !differences.is_empty() {
-                let message = format!("the cursor is of another walk: {}", differences.join(", "));
-                return Err(Error::new(ErrorKind::CursorMismatch, message));
+                return Err(CursorMismatch { differences });
             }
         }
         Ok(Self {
-            walk: Some(origin),
+            walk: Some(walk),
             ..self.clone()
         })
+    }
+
+    /// Reads what `Display` has written.
+    pub(crate) fn parse(text: &str) -> Result<Self, InvalidSetting> {
+        serde_json::from_str(text).map_err(|error| json::unreadable(text, &error))
     }
 
     /// What is known of a run with this ID.
@@ -388,19 +400,6 @@ impl fmt::Debug for Cursor {
             .field("recent", &self.recent.len())
             .field("unfinished", &self.open.len())
             .finish_non_exhaustive()
-    }
-}
-
-/// Reads what `Display` has written.
-///
-/// # Errors
-///
-/// [`ErrorKind::Config`] if the text is damaged, or of a version this crate does not know.
-impl FromStr for Cursor {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        serde_json::from_str(text).map_err(|error| json::unreadable(text, &error))
     }
 }
 

@@ -1,6 +1,8 @@
 //! What a cursor remembers, and for how long.
 
 use super::*;
+use crate::error::{Error, ErrorKind};
+use crate::query::RunQuery;
 
 const MEMORY: Retention = Retention {
     direction: Direction::Ascending,
@@ -43,19 +45,20 @@ fn is_closed(cursor: &Cursor, run: &str) -> bool {
 
 #[test]
 fn a_cursor_belongs_to_one_query_and_one_rule() {
-    let query = RunQuery::actor("a");
+    let query = RunSource::from("a");
     let cursor = Cursor::default().bind(&query, Emit::Changes).unwrap();
-    let again = cursor.bind(&query.clone().limit(5), Emit::Changes);
+    let again = cursor.bind(&RunQuery::actor("a").limit(5).into(), Emit::Changes);
     assert_eq!(again.unwrap(), cursor);
 
-    let error = cursor.bind(&query, Emit::Snapshot).unwrap_err();
+    let error = Error::from(cursor.bind(&query, Emit::Snapshot).unwrap_err());
     assert_eq!(error.kind(), ErrorKind::CursorMismatch);
     let message = error.to_string();
     assert!(
         message.ends_with("emit Changes (now Snapshot)"),
         "{message}"
     );
-    let error = cursor.bind(&query.descending(true), Emit::Changes);
+    let descending = RunQuery::actor("a").descending(true).into();
+    let error = cursor.bind(&descending, Emit::Changes);
     let message = error.unwrap_err().to_string();
     assert!(
         message.ends_with("descending false (now true)"),
@@ -65,10 +68,10 @@ fn a_cursor_belongs_to_one_query_and_one_rule() {
 
 #[test]
 fn a_cursor_is_of_the_walk_that_it_was_bound_to() {
-    let query = RunQuery::actor("a");
+    let query = RunSource::from("a");
     let bound = Cursor::default().bind(&query, Emit::Finished).unwrap();
     assert_ne!(bound, Cursor::default());
-    let other = bound.bind(&RunQuery::actor("b"), Emit::Finished);
+    let other = bound.bind(&"b".into(), Emit::Finished);
     assert!(other.is_err());
 }
 

@@ -340,7 +340,7 @@ impl Default for EmulatorBuilder {
                 latency: Duration::ZERO,
                 rate_limit: None,
                 tells_rate_limit: true,
-                max_page_size: crate::query::MAX_PAGE_SIZE.into(),
+                max_page_size: crate::limits::MAX_PAGE_SIZE.into(),
                 tells_max_page_size: true,
                 compresses: false,
                 is_compact: false,

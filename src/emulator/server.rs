@@ -494,7 +494,7 @@ fn selection(parameters: Vec<(String, String)>, plan: &Plan) -> Result<Selection
         selection.is_empty = true;
     }
     // 0 means that no limit was given, and more than the maximum means the maximum.
-    let maximum = u64::from(crate::query::MAX_PAGE_SIZE);
+    let maximum = u64::from(crate::limits::MAX_PAGE_SIZE);
     let asked = match selection.limit {
         0 => maximum,
         limit => limit.min(maximum),

@@ -17,7 +17,7 @@ use super::part_names::MANIFEST;
 use super::part_store::{Found, PartStore, not_replaced};
 use super::segment::Listing;
 use crate::error::{Error, ErrorKind, Result};
-use crate::page::decode::excerpt;
+use crate::excerpt::excerpt;
 
 /// For how long a request is repeated. The crate's own default, ten times, is over after a few
 /// seconds, which is less than a service takes to come back; its three minutes leave somebody at

@@ -12,7 +12,7 @@ use super::spec::{self, ExportSpec};
 use crate::cursor::Cursor;
 use crate::emit::Emit;
 use crate::error::{Error, ErrorKind, Result};
-use crate::page::decode::excerpt;
+use crate::excerpt::excerpt;
 use crate::query::RunQuery;
 use crate::timestamp;
 
@@ -204,18 +204,18 @@ impl Checkpoint {
 
     /// Which runs the export is about.
     pub fn query(&self) -> &RunQuery {
-        &self.job.query
+        &self.job.query.query
     }
 
     /// From which start of a run on, if the query has such a bound.
     pub fn started_after(&self) -> Option<DateTime<Utc>> {
-        self.job.query.started_after
+        self.job.query.query.started_after
     }
 
     /// Up to which start of a run, if the query has such a bound. The end of a
     /// [`Split`](crate::Split) that another one follows is excluded.
     pub fn started_before(&self) -> Option<DateTime<Utc>> {
-        self.job.query.started_before
+        self.job.query.query.started_before
     }
 
     /// When a run is written.
@@ -275,7 +275,7 @@ impl fmt::Display for Checkpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = |time: Option<DateTime<Utc>>| time.map_or("none".into(), timestamp::to_text);
         let committed = &self.committed;
-        writeln!(f, "runs of     {}", self.job.query)?;
+        writeln!(f, "runs of     {}", self.job.query.query)?;
         writeln!(f, "written     {}", spec::name(self.job.emit))?;
         writeln!(f, "as          {}", self.job.format)?;
         if !self.job.fields.is_empty() {

@@ -11,7 +11,7 @@ use super::encoder::Encoder;
 use super::verify::{RowCheck, next_row};
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::RunSummary;
-use crate::stream::pages::RawBatch;
+use crate::stream::batch::RawBatch;
 use crate::timestamp;
 
 /// Writes one record for each run.

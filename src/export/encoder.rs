@@ -6,7 +6,7 @@ use super::format::{Encoding, Format};
 use super::jsonl::Jsonl;
 use crate::error::Result;
 use crate::run::RunSummary;
-use crate::stream::pages::RawBatch;
+use crate::stream::batch::RawBatch;
 
 /// Makes chunks of bytes of rows: what one commit adds to a file, or one part of many.
 pub(super) trait Encoder: Send {

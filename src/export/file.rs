@@ -72,8 +72,7 @@ impl FileTarget {
         let length = self.file.metadata().map(|file| file.len());
         let length = length.map_err(|error| failed(&self.path, error))?;
         if is_new && !restart && length > 0 {
-            let what = "has content, but no checkpoint: name another file, or start again \
-                        with restart, which empties it";
+            let what = "has content, but no checkpoint: it is not overwritten";
             return Err(damaged(&self.path, what));
         }
         if is_new {

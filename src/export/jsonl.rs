@@ -9,7 +9,7 @@ use super::compact::compact;
 use super::encoder::Encoder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::RunSummary;
-use crate::stream::pages::RawBatch;
+use crate::stream::batch::RawBatch;
 
 /// Writes one object a line: its tokens as they were received, and nothing between them.
 pub(super) struct Jsonl {

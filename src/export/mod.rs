@@ -86,6 +86,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::pending;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -97,13 +98,15 @@ pub use format::{Compression, Encoding, Format};
 pub use output::Output;
 pub use verify::{Verification, verify};
 
-use crate::client::Client;
 use crate::cursor::Cursor;
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::retry;
-use crate::query::RunQuery;
-use crate::stream::pages::{Batch, RunPages};
-use crate::stream::rows::Runs;
+use crate::http::fetch;
+use crate::http::settings::Settings;
+use crate::query::RunSource;
+use crate::runs::Runs;
+use crate::setting::check_duration;
+use crate::stream::batch::Batch;
+use crate::stream::pages::RunPages;
 use crate::stream::stats::WalkStats;
 use encoder::{encoder, wants_raw_rows};
 use spec::ExportSpec;
@@ -311,12 +314,14 @@ impl Export {
         let begun = Instant::now();
         let mut stop = pin!(stop);
         self.validate()?;
-        let (client, query) = (self.runs.client.clone(), self.runs.query.clone());
+        let settings = Arc::clone(&self.runs.settings);
+        let source = self.runs.options.source.clone();
         // Also says whether the token is good, before anything is opened.
-        let total_before = match select(stop.as_mut(), pin!(client.total(query.clone()))).await {
-            Either::Left(_) => return Ok(self.not_begun(begun).await),
-            Either::Right((total, _)) => total?,
-        };
+        let total_before =
+            match select(stop.as_mut(), pin!(fetch::total(&settings, source.clone()))).await {
+                Either::Left(_) => return Ok(self.not_begun(begun).await),
+                Either::Right((total, _)) => total?,
+            };
         let (mut walk, checkpoint) = self.begin(total_before).await?;
         let end = walk.run(stop.as_mut()).await;
         let stats = walk.pages.stats();
@@ -325,9 +330,9 @@ impl Export {
         let written = walk.writer.finish().await?;
         let interrupted = end? == End::Stopped;
         // The reader of a split may have to wait long for its turn.
-        let total_after = match interrupted || query.share.is_some() {
+        let total_after = match interrupted || source.is_split() {
             true => None,
-            false => last_count(&client, query, stop).await,
+            false => last_count(&settings, source, stop).await,
         };
         Ok(Summary {
             interrupted,
@@ -342,12 +347,12 @@ impl Export {
         let opened = Writer::open(self.output, job, self.restart, self.part_size);
         let (mut writer, checkpoint) = opened.await?;
         let mut runs = self.runs;
-        runs.keeps_raw_rows = wants_raw_rows(self.format);
+        runs.options.keeps_raw_rows = wants_raw_rows(self.format);
         if *checkpoint.cursor != Cursor::default() {
-            runs.resume = Cursor::clone(&checkpoint.cursor);
+            runs.options.resume = Cursor::clone(&checkpoint.cursor);
         }
-        let holds_unreadable = runs.keeps_raw_rows;
-        let retention = runs.rules().memory(&runs.query);
+        let holds_unreadable = runs.options.keeps_raw_rows;
+        let retention = runs.options.rules().memory(&runs.options.source.query);
         let mut pages = runs.pages();
         pages.keep_updates();
         writer.start(Start {
@@ -375,8 +380,8 @@ impl Export {
 
     fn job(&self) -> ExportSpec {
         ExportSpec {
-            query: self.runs.query.clone(),
-            emit: self.runs.emit,
+            query: self.runs.options.source.clone(),
+            emit: self.runs.options.emit,
             format: self.format,
             fields: self.fields.clone(),
             labels: self.labels.clone(),
@@ -384,7 +389,7 @@ impl Export {
     }
 
     fn validate(&self) -> Result<()> {
-        self.runs.begin()?;
+        self.runs.options.begin(&self.runs.settings.token)?;
         encoder(self.format, &self.fields, true)?;
         let is_parquet = self.format.encoding == Encoding::Parquet;
         if is_parquet && !self.output.has_parts() {
@@ -394,8 +399,11 @@ impl Export {
         if self.part_size.rows == 0 {
             return Err(Error::config("part_rows", 0, "it must be at least 1"));
         }
-        let (shortest, longest) = (MIN_PART_INTERVAL, MAX_PART_INTERVAL);
-        retry::within("part_interval", self.part_size.interval, shortest, longest)
+        Ok(check_duration(
+            "part_interval",
+            self.part_size.interval,
+            MIN_PART_INTERVAL..=MAX_PART_INTERVAL,
+        )?)
     }
 }
 
@@ -413,13 +421,13 @@ impl fmt::Debug for Export {
 
 /// How many runs there are at the end. The export is complete: nobody has to wait long for that.
 async fn last_count(
-    client: &Client,
-    query: RunQuery,
+    settings: &Arc<Settings>,
+    source: RunSource,
     stop: Pin<&mut impl Future<Output = ()>>,
 ) -> Option<u64> {
-    let count = pin!(timeout(LAST_COUNT, client.count(query)));
+    let count = pin!(timeout(LAST_COUNT, fetch::total(settings, source)));
     match select(stop, count).await {
-        Either::Right((Ok(total), _)) => total.ok(),
+        Either::Right((Ok(total), _)) => total.ok().flatten(),
         _ => None,
     }
 }

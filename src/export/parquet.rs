@@ -30,7 +30,7 @@ use super::encoder::Encoder;
 use super::verify::RowCheck;
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::RunSummary;
-use crate::stream::pages::RawBatch;
+use crate::stream::batch::RawBatch;
 
 const CREATED_BY: &str = concat!("apify-runs version ", env!("CARGO_PKG_VERSION"));
 /// A row group ends here. Engines read row groups in parallel and skip them by their statistics,

@@ -228,10 +228,7 @@ fn check_is_free(store: &impl PartStore, found: &[String]) -> Result<()> {
         return Ok(());
     };
     let name = store.full_name(name);
-    let message = format!(
-        "{name} is there, but no manifest: name another place, or start again with restart, \
-         which removes all parts of exports"
-    );
+    let message = format!("{name} is there, but no manifest: it is not removed");
     Err(Error::new(ErrorKind::Damaged, message))
 }
 
@@ -241,7 +238,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::RunQuery;
+    use crate::RunSource;
     use crate::emit::Emit;
     use crate::export::format::Format;
     use crate::export::part_store::{Found, not_replaced};
@@ -355,7 +352,7 @@ mod tests {
 
     fn spec() -> ExportSpec {
         ExportSpec {
-            query: RunQuery::actor("a"),
+            query: RunSource::from("a"),
             emit: Emit::Snapshot,
             format: Format::JSONL,
             fields: Vec::new(),

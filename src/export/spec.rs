@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::format::Format;
 use crate::emit::Emit;
-use crate::query::RunQuery;
+use crate::query::RunSource;
 
 /// What an export is. One that goes on must be the same as the one before.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ExportSpec {
-    pub(super) query: RunQuery,
+    pub(super) query: RunSource,
     pub(super) emit: Emit,
     pub(super) format: Format,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn a_field_with_a_comma_is_not_two_fields() {
         let with = |fields: &[&str]| ExportSpec {
-            query: RunQuery::actor("a"),
+            query: RunSource::from("a"),
             emit: Emit::Snapshot,
             format: Format::JSONL,
             fields: fields.iter().copied().map(String::from).collect(),

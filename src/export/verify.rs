@@ -414,13 +414,13 @@ fn unreadable(path: &Path, error: io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::RunQuery;
+    use crate::RunSource;
     use crate::export::format::Format;
     use crate::export::spec::ExportSpec;
 
     fn rows(format: Format) -> RowCheck {
         let job = ExportSpec {
-            query: RunQuery::actor("a"),
+            query: RunSource::from("a"),
             emit: Emit::Snapshot,
             format,
             fields: Vec::new(),

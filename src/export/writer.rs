@@ -20,7 +20,7 @@ use crate::cursor::{Cursor, CursorUpdate, Retention};
 use crate::error::Result;
 use crate::pool::Pool;
 use crate::run::RunSummary;
-use crate::stream::pages::RawBatch;
+use crate::stream::batch::RawBatch;
 
 /// Pages that wait to be written: as many as usually arrive while one commit is made.
 const WAITING_PAGES: usize = 8;

@@ -2,10 +2,10 @@
 
 use reqwest::Url;
 
-use crate::error::{Error, Result};
+use crate::setting::InvalidSetting;
 
 /// Checks a base URL and gives it its final `/v2`.
-pub(crate) fn parse(text: &str, allow_http: bool) -> Result<Url> {
+pub(crate) fn parse(text: &str, allow_http: bool) -> Result<Url, InvalidSetting> {
     // A user, a password, a query or a fragment may hold a secret: then nothing is shown.
     let may_hold_secret = text.contains(['@', '?', '#']);
     let shown = if may_hold_secret {
@@ -13,7 +13,7 @@ pub(crate) fn parse(text: &str, allow_http: bool) -> Result<Url> {
     } else {
         format!("{text:?}")
     };
-    let refuse = |expected: &str| Err(Error::config("base_url", &shown, expected));
+    let refuse = |expected: &'static str| Err(InvalidSetting::new("base_url", &shown, expected));
     let Ok(mut url) = Url::parse(text.trim()) else {
         return refuse("it must be a URL such as https://api.apify.com");
     };
@@ -24,9 +24,7 @@ pub(crate) fn parse(text: &str, allow_http: bool) -> Result<Url> {
         return refuse("it may not contain a user, a password, a query or a fragment");
     }
     if url.scheme() == "http" && !allow_http && !is_loopback(&url) {
-        return refuse(
-            "plain http would show the token to others; use https, or allow_http if you must",
-        );
+        return refuse("plain http would show the token to others; use https");
     }
     let segments: Vec<_> = url
         .path()
@@ -55,9 +53,8 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ErrorKind;
 
-    fn base(text: &str) -> Result<String> {
+    fn base(text: &str) -> Result<String, InvalidSetting> {
         parse(text, false).map(String::from)
     }
 
@@ -94,7 +91,6 @@ mod tests {
             "http://apify.localhost",
         ] {
             let error = base(given).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Config, "{given}");
             let expected = format!("invalid base_url {given:?}: ");
             assert!(error.to_string().starts_with(&expected), "{error}");
         }

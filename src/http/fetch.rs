@@ -1,57 +1,55 @@
-//! One page over the network: an attempt, and the loop that repeats it.
+//! Fetching pages: pace, budget and retries around each request.
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, LOCATION, USER_AGENT};
-use reqwest::{Response, StatusCode, Url};
-use tokio::time::{Instant, sleep, timeout_at};
+use reqwest::Url;
+use tokio::task::{JoinHandle, spawn};
+use tokio::time::{Instant, sleep};
 
-use crate::client::{Client, Settings};
+use super::counters::RequestCounters;
+use super::pace::{Pacer, Permit};
+use super::response::{self, ResponseHead};
+use super::retry::Budget;
+use super::settings::Settings;
+use super::url;
 use crate::clocks::Clocks;
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::pace::{self, Pacer, Permit};
-use crate::http::retry;
-use crate::page::decode::{self, ApiError, Page, Unusable, excerpt};
+use crate::page::Page;
 use crate::page::raw::{RawRows, Spans};
-use crate::pool::{KEPT_BYTES, Pool};
-use crate::query::RunQuery;
+use crate::pool::Pool;
+use crate::query::{RunQuery, RunSource, Share};
 use crate::run::RunSummary;
-use crate::split::Share;
-use crate::stream::stats::Counters;
-use crate::trace::{debug, warn};
+use crate::trace::{debug, in_current_span, warn};
 use crate::walk::PageRequest;
-
-/// How much of the body of an error is read.
-const ERROR_BYTES: usize = 16 << 10;
 
 /// Fetches the pages of one query: any number at a time.
 pub(crate) struct Fetcher {
-    client: Client,
+    settings: Arc<Settings>,
     query: RunQuery,
-    counters: Arc<Counters>,
+    counters: Arc<RequestCounters>,
     bodies: Arc<Pool<u8>>,
     rows: Arc<Pool<RunSummary>>,
     keeps_raw_rows: bool,
     /// When the walk began.
     began: Instant,
-    /// Where this query is one of several parts of a list.
+    /// The pace of the reader, where this is one of several splits of a list.
     share: Option<(Share, Pacer)>,
 }
 
 impl Fetcher {
     /// `rows` is where memory for the rows comes from.
     pub(crate) fn new(
-        client: Client,
-        query: RunQuery,
-        counters: Arc<Counters>,
+        settings: Arc<Settings>,
+        source: RunSource,
+        counters: Arc<RequestCounters>,
         rows: Arc<Pool<RunSummary>>,
     ) -> Self {
         Self {
-            share: query.share.map(|share| (share, Pacer::of_share(share))),
-            client,
-            query,
+            settings,
+            share: source.share.map(|share| (share, Pacer::of_share(share))),
+            query: source.query,
             counters,
             bodies: Arc::default(),
             rows,
@@ -60,7 +58,7 @@ impl Fetcher {
         }
     }
 
-    /// Whether pages come with the texts of their rows.
+    /// Whether pages come with their rows as they were received.
     pub(crate) fn keep_raw_rows(mut self, keeps_raw_rows: bool) -> Self {
         self.keeps_raw_rows = keeps_raw_rows;
         self
@@ -68,56 +66,46 @@ impl Fetcher {
 
     /// Fetches one page, with as many attempts as the client's policy allows.
     ///
-    /// An attempt is the request, the whole body, and reading it, so that an answer that
-    /// breaks off is repeated like one that never came.
+    /// An attempt is the request, the whole body, and reading it, so that a response that breaks
+    /// off is retried like one that never came.
     pub(crate) async fn page(&self, request: PageRequest) -> Result<Page> {
-        let settings = self.client.settings();
-        let policy = &settings.retry;
-        let url = self.query.url(&settings.base_url, request);
-        let mut delays = policy.delays();
-        // To wait for one's turn costs nothing of the time that a page may take.
-        let (mut attempts, mut spent) = (0, Duration::ZERO);
-        let mut before: Option<Error> = None;
+        let policy = &self.settings.retry;
+        let url = url::of_page(&self.settings.base_url, &self.query, request);
+        let mut budget = Budget::new(policy);
         loop {
+            // Pace. Waiting for a permit does not count against the budget.
             let permits = self.permits().await;
-            attempts += 1;
-            let time_left = policy.max_elapsed.saturating_sub(spent);
-            let sent_at = Instant::now();
-            let result = self.attempt(permits, &url, time_left).await;
-            spent += sent_at.elapsed();
-            let error = match result {
+
+            // Budget. An attempt is cut short when the time for the page is over.
+            let attempt = self.attempt(permits, &url, budget.time_left());
+            let error = match budget.spend_on(attempt).await {
                 Ok(page) => {
-                    self.note(request, &page, attempts);
+                    self.note(request, &page, budget.attempts());
                     return Ok(page);
                 }
-                Err(error) => error,
+                Err(error) => error.with_request(named(&url), budget.attempts(), budget.spent()),
             };
-            // One that the end of the budget cut short says less than the one before.
-            let is_cut_short = error.kind() == ErrorKind::Timeout && spent >= policy.max_elapsed;
-            let error = match before.take() {
-                Some(before) if is_cut_short => before,
-                _ => error,
-            };
-            let error = error.with_request(named(&url), attempts, spent);
-            let delay = delays.next().unwrap_or_default();
-            let delay = delay.max(error.retry_after().unwrap_or_default());
-            let is_in_time = delay < policy.max_elapsed.saturating_sub(spent);
-            if error.kind() == ErrorKind::RateLimited && is_in_time {
-                settings.pacer.pause(delay);
+
+            // Retry. A 429 holds back every request of the client, even if this one gives up.
+            let delay = budget.next_delay(&error);
+            if let Some(delay) = delay
+                && error.kind() == ErrorKind::RateLimited
+            {
+                self.settings.pacer.pause(delay);
             }
-            if !error.is_transient() || attempts > policy.max_retries || !is_in_time {
+            let Some(delay) = delay.filter(|_| budget.may_retry(&error)) else {
                 return Err(error);
-            }
+            };
+            let attempts = budget.attempts();
             warn!(offset = request.offset, attempts = attempts, ?delay, %error, "retry");
             policy.notify(attempts, delay, &error);
             self.counters.retried();
-            before = Some(error);
             sleep(delay).await;
-            spent += delay;
+            budget.waited(delay, error);
         }
     }
 
-    /// Tells of a page that has come.
+    /// Reports a page that has come.
     fn note(&self, request: PageRequest, page: &Page, attempts: u32) {
         let (offset, rows) = (request.offset, page.row_count());
         debug!(offset = offset, rows = rows, attempts = attempts, "page");
@@ -129,8 +117,8 @@ impl Fetcher {
         }
     }
 
-    /// Waits until a request may be sent: by the pace of the reader, if there are several, and by
-    /// that of the client.
+    /// Waits until a request may be sent: by the pace of the split's reader, if there is one, and
+    /// then by that of the client.
     async fn permits(&self) -> Permits<'_> {
         let of_share = match &self.share {
             Some((share, pacer)) => Some((*share, pacer.permit().await)),
@@ -138,21 +126,21 @@ impl Fetcher {
         };
         Permits {
             of_share,
-            of_client: self.client.settings().pacer.permit().await,
+            of_client: self.settings.pacer.permit().await,
         }
     }
 
     async fn attempt(&self, permits: Permits<'_>, url: &Url, time_left: Duration) -> Result<Page> {
-        let settings = self.client.settings();
+        let settings = &self.settings;
         self.counters.sent();
         let mut body = self.bodies.take();
         let limit = settings.timeout.min(time_left);
-        let answer = exchange(settings, url, limit, &mut body).await?;
-        permits.answered(&answer);
+        let head = response::exchange(settings, url, limit, &mut body).await?;
+        permits.answered(&head);
         self.counters.received(body.len());
-        let clocks = Clocks::read(answer.date, self.began);
+        let clocks = Clocks::read(head.date, self.began);
         let mut spans = self.keeps_raw_rows.then(Spans::new);
-        let mut page = read(settings, answer, &body, self.rows.take(), spans.as_mut());
+        let mut page = response::read(settings, head, &body, self.rows.take(), spans.as_mut());
         if let Ok(page) = &mut page {
             page.clocks = Some(clocks);
             if let Some(spans) = spans {
@@ -165,6 +153,54 @@ impl Fetcher {
     }
 }
 
+/// Fetches one page that is not part of a walk.
+pub(crate) async fn single_page(
+    settings: &Arc<Settings>,
+    source: RunSource,
+    request: PageRequest,
+) -> Result<Page> {
+    settings.token.reject_in_query(&source.query)?;
+    source.validate()?;
+    let fetcher = Fetcher::new(Arc::clone(settings), source, Arc::default(), Arc::default());
+    Task::start(Arc::new(fetcher), request).finish().await
+}
+
+/// How many rows the list has, if the service says so.
+pub(crate) async fn total(settings: &Arc<Settings>, source: RunSource) -> Result<Option<u64>> {
+    let page = single_page(settings, source, PageRequest::rows(0, 1)).await?;
+    Ok(page.total)
+}
+
+/// A page in flight. Dropped, its request is aborted.
+///
+/// It goes on whether it is polled or not: a request that waits for its permit holds up others.
+pub(crate) struct Task(JoinHandle<Result<Page>>);
+
+impl Task {
+    pub(crate) fn start(fetcher: Arc<Fetcher>, request: PageRequest) -> Self {
+        let page = async move { fetcher.page(request).await };
+        Self(spawn(in_current_span(page)))
+    }
+
+    pub(crate) async fn finish(mut self) -> Result<Page> {
+        let error = match (&mut self.0).await {
+            Ok(page) => return page,
+            Err(error) => error,
+        };
+        if error.is_panic() {
+            resume_unwind(error.into_panic());
+        }
+        let message = "the runtime shuts down";
+        Err(Error::new(ErrorKind::Transport, message).with_source(error))
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// A request that may be sent.
 struct Permits<'a> {
     of_share: Option<(Share, Permit<'a>)>,
@@ -172,189 +208,17 @@ struct Permits<'a> {
 }
 
 impl Permits<'_> {
-    /// Takes over what an answer says of the pace.
-    fn answered(self, answer: &ResponseHead) {
+    /// Takes over what a response says of the pace.
+    fn answered(self, head: &ResponseHead) {
         if let Some((share, permit)) = self.of_share {
-            let rate_limit = answer.rate_limit.map(|rate| share.part_of(rate));
-            permit.answered(answer.status, rate_limit);
+            let rate_limit = head.rate_limit.map(|rate| share.part_of(rate));
+            permit.answered(head.status, rate_limit);
         }
-        self.of_client.answered(answer.status, answer.rate_limit);
+        self.of_client.answered(head.status, head.rate_limit);
     }
 }
 
 /// A request as errors name it: its path and query, which hold no secret.
 fn named(url: &Url) -> String {
     format!("{}?{}", url.path(), url.query().unwrap_or_default())
-}
-
-/// What a whole answer says before its body.
-struct ResponseHead {
-    status: StatusCode,
-    retry_after: Option<Duration>,
-    /// The service's clock, if the response tells.
-    date: Option<DateTime<Utc>>,
-    /// How many requests a second the service allows, if it tells.
-    rate_limit: Option<f64>,
-    /// Whom a redirect that was not followed points to: scheme, host and port.
-    redirect: Option<String>,
-}
-
-/// Sends a request and appends the body of its answer, all of it within `limit`.
-async fn exchange(
-    settings: &Settings,
-    url: &Url,
-    limit: Duration,
-    body: &mut Vec<u8>,
-) -> Result<ResponseHead> {
-    let deadline = Instant::now() + limit;
-    let late = |_| {
-        let message = format!("no complete answer within {limit:?}");
-        Error::new(ErrorKind::Timeout, message)
-    };
-    let mut request = settings
-        .http
-        .get(url.clone())
-        .header(AUTHORIZATION, settings.token.header.clone())
-        .header(ACCEPT, "application/json");
-    if let Some(user_agent) = &settings.user_agent {
-        request = request.header(USER_AGENT, user_agent.clone());
-    }
-    if !settings.compression {
-        request = request.header(ACCEPT_ENCODING, "identity");
-    }
-    let response = timeout_at(deadline, request.send()).await.map_err(late)?;
-    let response = response.map_err(transport)?;
-    let (status, headers) = (response.status(), response.headers());
-    let answer = ResponseHead {
-        status,
-        retry_after: retry::retry_after(headers),
-        date: retry::date(headers),
-        rate_limit: pace::rate_limit(headers),
-        redirect: headers
-            .get(LOCATION)
-            .filter(|_| status.is_redirection())
-            .map(|location| redirect_origin(url, location.to_str().unwrap_or_default())),
-    };
-    if status.is_success() {
-        let read = read_body(response, settings.max_page_bytes, body);
-        timeout_at(deadline, read).await.map_err(late)??;
-    } else {
-        // The status says enough, even if the rest does not come.
-        let deadline = deadline.min(Instant::now() + settings.timeout / 2);
-        let _ = timeout_at(deadline, read_beginning(response, body)).await;
-    }
-    Ok(answer)
-}
-
-/// Appends the beginning of an error's body, as far as it comes.
-async fn read_beginning(mut response: Response, body: &mut Vec<u8>) {
-    while body.len() < ERROR_BYTES
-        && let Ok(Some(chunk)) = response.chunk().await
-    {
-        body.extend_from_slice(&chunk);
-    }
-}
-
-fn redirect_origin(url: &Url, location: &str) -> String {
-    match url.join(location) {
-        Ok(target) if target.has_host() => target.origin().ascii_serialization(),
-        _ => "an unknown host".into(),
-    }
-}
-
-/// Appends the body of an answer, as long as it is not too long.
-async fn read_body(mut response: Response, max_bytes: usize, body: &mut Vec<u8>) -> Result<()> {
-    let too_long = || {
-        let message = format!("the answer is longer than max_page_bytes {max_bytes}");
-        Err(Error::new(ErrorKind::Protocol, message))
-    };
-    let announced = response.content_length().unwrap_or(0);
-    let announced = usize::try_from(announced).unwrap_or(usize::MAX);
-    if announced > max_bytes {
-        return too_long();
-    }
-    body.reserve(announced.min(KEPT_BYTES));
-    while let Some(chunk) = response.chunk().await.map_err(transport)? {
-        if chunk.len() > max_bytes - body.len() {
-            return too_long();
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(())
-}
-
-fn transport(error: reqwest::Error) -> Error {
-    let (kind, message) = if error.is_timeout() {
-        (ErrorKind::Timeout, "the connection timed out")
-    } else if error.is_builder() {
-        // Every setting has been checked: it is where a redirect leads.
-        (ErrorKind::Protocol, "there is no way to send the request")
-    } else if error.is_redirect() {
-        (ErrorKind::Protocol, "the redirects lead nowhere")
-    } else if error.is_connect() {
-        (ErrorKind::Transport, "no connection")
-    } else if error.is_body() || error.is_decode() {
-        (ErrorKind::Transport, "the answer broke off")
-    } else {
-        (ErrorKind::Transport, "the connection failed")
-    };
-    Error::new(kind, message).with_source(error.without_url())
-}
-
-/// Makes a page of a whole answer, with its rows in `rows`, which is empty, and their places in
-/// `spans`, or an error that says what it is instead.
-fn read(
-    settings: &Settings,
-    answer: ResponseHead,
-    body: &[u8],
-    rows: Vec<RunSummary>,
-    spans: Option<&mut Spans>,
-) -> Result<Page> {
-    let redact = |text: &str| settings.token.redact(text);
-    if answer.status.is_success() {
-        let page = decode::page_in(rows, body, spans).map_err(|unusable| match unusable {
-            Unusable::ApiError(error) => reported(settings, &answer, ErrorKind::Api, error),
-            Unusable::TooManyRows => {
-                let message = decode::TOO_MANY_ROWS;
-                Error::new(ErrorKind::Protocol, message).with_status(answer.status.as_u16())
-            }
-            Unusable::NotAList(reason) => {
-                let message = decode::not_a_list(&reason, body, &redact);
-                Error::new(ErrorKind::Decode, message).with_status(answer.status.as_u16())
-            }
-        })?;
-        return Ok(page);
-    }
-    let kind = match answer.status.as_u16() {
-        401 | 403 => ErrorKind::Auth,
-        404 => ErrorKind::NotFound,
-        429 => ErrorKind::RateLimited,
-        _ => ErrorKind::Api,
-    };
-    let error = decode::api_error(body).unwrap_or_else(|| ApiError {
-        api_type: None,
-        message: match &answer.redirect {
-            Some(origin) => Some(format!("a redirect to {origin} is not followed")),
-            None if body.is_empty() => None,
-            None => Some(decode::quote(body, &redact)),
-        },
-    });
-    Err(reported(settings, &answer, kind, error))
-}
-
-/// An error that the service itself reports.
-fn reported(settings: &Settings, answer: &ResponseHead, kind: ErrorKind, error: ApiError) -> Error {
-    let shown = |text: String| excerpt(&settings.token.redact(&text));
-    let api_type = error.api_type.map(shown);
-    let mut message = answer.status.to_string();
-    if let Some(api_type) = &api_type {
-        message = format!("{message} ({api_type})");
-    }
-    if let Some(text) = error.message.map(shown) {
-        message = format!("{message}: {text}");
-    }
-    Error::new(kind, message)
-        .with_status(answer.status.as_u16())
-        .with_api_type(api_type)
-        .with_retry_after(answer.retry_after)
 }

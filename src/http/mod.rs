@@ -1,7 +1,11 @@
 //! One page over the network.
 
 pub(crate) mod base_url;
+pub(crate) mod counters;
 pub(crate) mod fetch;
 pub(crate) mod pace;
+mod response;
 pub(crate) mod retry;
+pub(crate) mod settings;
 pub(crate) mod token;
+pub(crate) mod url;

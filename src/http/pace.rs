@@ -9,7 +9,7 @@ use reqwest::header::HeaderMap;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, sleep_until};
 
-use crate::split::Share;
+use crate::query::Share;
 
 /// A second as the pace counts it. Requests overtake each other on the way, so that as many as
 /// the service allows in one second may arrive in a little less.

@@ -4,11 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use chrono::{DateTime, NaiveDateTime, Utc};
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
-use crate::error::{Error, Result};
+use tokio::time::Instant;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::setting::{InvalidSetting, check_duration};
 
 /// The shortest time that a setting may be, where it may not be none.
 pub(crate) const MIN_DURATION: Duration = Duration::from_millis(1);
@@ -48,11 +51,11 @@ const MAX_ELAPSED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 #[derive(Clone)]
 #[must_use]
 pub struct RetryPolicy {
-    pub(crate) max_retries: u32,
+    max_retries: u32,
     initial_delay: Duration,
     max_delay: Duration,
     multiplier: f32,
-    pub(crate) max_elapsed: Duration,
+    max_elapsed: Duration,
     jitter: bool,
     on_retry: Option<Arc<OnRetry>>,
 }
@@ -141,19 +144,22 @@ impl RetryPolicy {
         self
     }
 
-    /// # Errors
-    ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a setting is out of its bounds.
-    pub(crate) fn validate(&self) -> Result<()> {
-        within("initial_delay", self.initial_delay, MIN_DURATION, MAX_DELAY)?;
-        within("max_delay", self.max_delay, MIN_DURATION, MAX_DELAY)?;
-        within("max_elapsed", self.max_elapsed, MIN_DURATION, MAX_ELAPSED)?;
+    /// Checks that every setting is within its bounds.
+    pub(crate) fn validate(&self) -> Result<(), InvalidSetting> {
+        check_duration(
+            "initial_delay",
+            self.initial_delay,
+            MIN_DURATION..=MAX_DELAY,
+        )?;
+        check_duration("max_delay", self.max_delay, MIN_DURATION..=MAX_DELAY)?;
+        check_duration("max_elapsed", self.max_elapsed, MIN_DURATION..=MAX_ELAPSED)?;
         if self.max_delay < self.initial_delay {
             let expected = format!("it is shorter than initial_delay {:?}", self.initial_delay);
-            return Err(Error::config("max_delay", Shown(self.max_delay), &expected));
+            let max_delay = format!("{:?}", self.max_delay);
+            return Err(InvalidSetting::new("max_delay", max_delay, expected));
         }
         if !(1.0..=10.0).contains(&self.multiplier) {
-            return Err(Error::config(
+            return Err(InvalidSetting::new(
                 "multiplier",
                 self.multiplier,
                 "it must be from 1 to 10",
@@ -163,7 +169,7 @@ impl RetryPolicy {
     }
 
     /// The delays, one for each retry, without end.
-    pub(crate) fn delays(&self) -> impl Iterator<Item = Duration> + Send + use<> {
+    fn delays(&self) -> ExponentialBackoff {
         let mut delays = ExponentialBuilder::new()
             .with_min_delay(self.initial_delay)
             .with_max_delay(self.max_delay)
@@ -216,30 +222,79 @@ impl From<backoff::ExponentialBackoff> for RetryPolicy {
     }
 }
 
-/// Checks that a duration is not shorter than `shortest` and not longer than `longest`.
-pub(crate) fn within(
-    setting: &str,
-    value: Duration,
-    shortest: Duration,
-    longest: Duration,
-) -> Result<()> {
-    if (shortest..=longest).contains(&value) {
-        return Ok(());
-    }
-    let expected = format!("it must be from {shortest:?} to {longest:?}");
-    Err(Error::config(setting, Shown(value), &expected))
+/// What is left of a policy's attempts and time for one page.
+pub(crate) struct Budget<'a> {
+    policy: &'a RetryPolicy,
+    delays: ExponentialBackoff,
+    attempts: u32,
+    spent: Duration,
+    last_error: Option<Error>,
 }
 
-/// A duration as an error shows it.
-struct Shown(Duration);
+impl<'a> Budget<'a> {
+    pub(crate) fn new(policy: &'a RetryPolicy) -> Self {
+        Self {
+            policy,
+            delays: policy.delays(),
+            attempts: 0,
+            spent: Duration::ZERO,
+            last_error: None,
+        }
+    }
 
-impl fmt::Display for Shown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
+    /// How often the request has been sent.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// The time of all attempts and of the delays between them.
+    pub(crate) fn spent(&self) -> Duration {
+        self.spent
+    }
+
+    /// How long the next attempt may take.
+    pub(crate) fn time_left(&self) -> Duration {
+        self.policy.max_elapsed.saturating_sub(self.spent)
+    }
+
+    /// Runs an attempt. If it fails because the time is over, the error is that of the attempt
+    /// before, which says more.
+    pub(crate) async fn spend_on<T>(
+        &mut self,
+        attempt: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        self.attempts += 1;
+        let begun = Instant::now();
+        let result = attempt.await;
+        self.spent += begun.elapsed();
+        let last_error = self.last_error.take();
+        result.map_err(|error| {
+            let is_cut_short = error.kind() == ErrorKind::Timeout && self.time_left().is_zero();
+            last_error.filter(|_| is_cut_short).unwrap_or(error)
+        })
+    }
+
+    /// The delay before the next attempt: the policy's, or the longer one that the service asks
+    /// for. `None` if it would outlast the time left.
+    pub(crate) fn next_delay(&mut self, error: &Error) -> Option<Duration> {
+        let delay = self.delays.next().unwrap_or_default();
+        let delay = delay.max(error.retry_after().unwrap_or_default());
+        Some(delay).filter(|delay| *delay < self.time_left())
+    }
+
+    /// Whether there is another attempt after this error, if there is time.
+    pub(crate) fn may_retry(&self, error: &Error) -> bool {
+        error.is_transient() && self.attempts <= self.policy.max_retries
+    }
+
+    /// A delay is over.
+    pub(crate) fn waited(&mut self, delay: Duration, error: Error) {
+        self.spent += delay;
+        self.last_error = Some(error);
     }
 }
 
-/// How long an answer's `Retry-After` asks to wait: seconds or an HTTP date.
+/// How long the `Retry-After` of a response asks to wait: seconds or an HTTP date.
 ///
 /// A date is compared with the answer's own `Date`, so that a client whose clock is wrong
 /// waits as long as it should. A date in the past is no wait, and one far off a long one, but

@@ -2,7 +2,8 @@
 
 use reqwest::header::HeaderValue;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::query::{RunQuery, Scope};
+use crate::setting::InvalidSetting;
 
 /// What is shorter than any real token, and so may be a word of everyday texts.
 const MIN_SECRET_BYTES: usize = 8;
@@ -16,19 +17,19 @@ pub(crate) struct Token {
 }
 
 impl Token {
-    pub(crate) fn new(token: Option<&str>) -> Result<Self> {
+    pub(crate) fn new(token: Option<&str>) -> Result<Self, InvalidSetting> {
         let secret = token.unwrap_or_default().trim();
         if token.is_none() {
-            return Err(Error::config("token", "(not set)", "it is required"));
+            return Err(InvalidSetting::new("token", "(not set)", "it is required"));
         }
         if secret.is_empty() {
-            return Err(Error::new(ErrorKind::Config, "invalid token: it is empty"));
+            return Err(InvalidSetting::new("token", "", "it is empty"));
         }
         let printable = secret.bytes().all(|byte| byte.is_ascii_graphic());
         let header = HeaderValue::try_from(format!("Bearer {secret}"));
         let (true, Ok(mut header)) = (printable, header) else {
             let expected = "it may hold only printable ASCII characters";
-            return Err(Error::config("token", "(not shown)", expected));
+            return Err(InvalidSetting::new("token", "(not shown)", expected));
         };
         header.set_sensitive(true);
         Ok(Self {
@@ -70,12 +71,27 @@ impl Token {
     }
 
     /// Refuses a setting that would show the token to others.
-    pub(crate) fn reject_in(&self, setting: &str, value: &str) -> Result<()> {
+    pub(crate) fn reject_in(
+        &self,
+        setting: &'static str,
+        value: &str,
+    ) -> Result<(), InvalidSetting> {
         if self.is_in(value) {
             let expected = "it holds the token";
-            return Err(Error::config(setting, "(not shown)", expected));
+            return Err(InvalidSetting::new(setting, "(not shown)", expected));
         }
         Ok(())
+    }
+
+    /// Refuses a query that would show the token: in addresses, errors and cursors.
+    pub(crate) fn reject_in_query(&self, query: &RunQuery) -> Result<(), InvalidSetting> {
+        match &query.scope {
+            Scope::Actor(id) => self.reject_in("actor", id)?,
+            Scope::Task(id) => self.reject_in("task", id)?,
+            Scope::Account => {}
+        }
+        let mut statuses = query.statuses.iter();
+        statuses.try_for_each(|status| self.reject_in("status", status.as_str()))
     }
 }
 
@@ -115,7 +131,6 @@ mod tests {
         let token = token();
         let error = token.reject_in("actor", "x/apify_api_s3cret0123456789\n");
         let error = error.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Config);
         assert_eq!(
             error.to_string(),
             "invalid actor (not shown): it holds the token"

@@ -1,4 +1,4 @@
-//! The body of an answer: a page of runs, or what came instead.
+//! Reads a body: a page of runs, or what came instead.
 
 use std::fmt::{self, Write};
 use std::marker::PhantomData;
@@ -8,86 +8,23 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::clocks::Clocks;
-use crate::page::fast;
-use crate::page::lenient::{Lenient, agree};
-use crate::page::raw::{self, RawRows, Spans};
+use super::fast;
+use super::lenient::{Lenient, agree};
+use super::raw::{self, Spans};
+use super::{Page, UnreadableRow};
+use crate::excerpt::{beginning, excerpt};
 use crate::run::{Id, MAX_ROWS, RowsInto, RunSummary};
 use crate::timestamp;
 
-/// How much of a text from outside an error shows, in characters.
-const SHOWN_CHARS: usize = 200;
-/// How much of a body is looked at for that, in bytes. A token is taken out before the text
+/// How much of a body an error may quote from, in bytes. A token is taken out before the text
 /// is cut, so that no part of one is left.
-const QUOTED_BYTES: usize = 16 << 10;
+const MAX_QUOTED_BYTES: usize = 16 << 10;
 
 /// What some programs write before UTF-8, against RFC 8259.
 pub(crate) const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// What is wrong with a page of more rows.
 pub(crate) const TOO_MANY_ROWS: &str = "the page has more than 10000 rows";
-
-/// One answer of the list, as the service gave it.
-///
-/// What it says of the list is `None` if it is missing or makes no sense: the rows are good
-/// without it.
-#[derive(Debug)]
-pub(crate) struct Page {
-    pub(crate) total: Option<u64>,
-    pub(crate) offset: Option<u64>,
-    pub(crate) limit: Option<u64>,
-    pub(crate) desc: Option<bool>,
-    /// The rows that could be read, in the order of the list.
-    pub(crate) rows: Vec<RunSummary>,
-    /// The rows that could not, by ascending index.
-    pub(crate) unreadable: Vec<UnreadableRow>,
-    /// What clocks showed when the page came, if it came over the network.
-    pub(crate) clocks: Option<Clocks>,
-    /// The rows as they were received, readable or not, if that was asked for.
-    pub(crate) raw_rows: Option<RawRows>,
-}
-
-/// One row of a page.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Entry<'a> {
-    /// What it is recognized by: its ID, or, if it has none that can be read, a hash.
-    pub(crate) id: &'a Id,
-    pub(crate) start: Option<DateTime<Utc>>,
-    /// The row itself, if it could be read.
-    pub(crate) run: Option<&'a RunSummary>,
-}
-
-/// A row that is valid JSON but not a run.
-#[derive(Debug)]
-pub(crate) struct UnreadableRow {
-    /// Its place among all rows of the page, from 0.
-    pub(crate) index: usize,
-    pub(crate) id: Option<Id>,
-    /// What the row is recognized by on another page: its ID, or else a hash of its text.
-    key: Id,
-    start: Option<DateTime<Utc>>,
-    pub(crate) reason: String,
-    /// The row as it was received.
-    pub(crate) text: String,
-}
-
-fn entry(row: &RunSummary) -> Entry<'_> {
-    Entry {
-        id: &row.id,
-        start: row.started_at,
-        run: Some(row),
-    }
-}
-
-impl UnreadableRow {
-    fn entry(&self) -> Entry<'_> {
-        Entry {
-            id: &self.key,
-            start: self.start,
-            run: None,
-        }
-    }
-}
 
 /// A body that is no page of runs.
 #[derive(Debug)]
@@ -100,7 +37,7 @@ pub(crate) enum Unusable {
     NotAList(String),
 }
 
-/// `error` of an answer, as the API reference describes it.
+/// `error` of a response, as the API reference describes it.
 #[derive(Debug, Deserialize)]
 pub(crate) struct ApiError {
     #[serde(rename = "type")]
@@ -215,70 +152,6 @@ struct ErrorEnvelope {
     error: ApiError,
 }
 
-impl Page {
-    /// A page without rows.
-    pub(crate) fn empty() -> Self {
-        Self {
-            total: None,
-            offset: None,
-            limit: None,
-            desc: None,
-            rows: Vec::new(),
-            unreadable: Vec::new(),
-            clocks: None,
-            raw_rows: None,
-        }
-    }
-
-    /// How many rows the service sent, readable or not.
-    pub(crate) fn row_count(&self) -> usize {
-        self.rows.len() + self.unreadable.len()
-    }
-
-    /// What each row is recognized by, and when it started, in the order of the list.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
-        let mut rows = self.rows.iter();
-        let mut unreadable = self.unreadable.iter().peekable();
-        (0..self.row_count()).map_while(move |index| {
-            match unreadable.next_if(|row| row.index == index) {
-                Some(row) => Some(row.entry()),
-                None => rows.next().map(entry),
-            }
-        })
-    }
-
-    /// The row at this index of the page.
-    pub(crate) fn entry(&self, index: usize) -> Option<Entry<'_>> {
-        let unreadable = &self.unreadable;
-        let before = unreadable.partition_point(|row| row.index < index);
-        match unreadable.get(before) {
-            Some(row) if row.index == index => Some(row.entry()),
-            _ => self.rows.get(index - before).map(entry),
-        }
-    }
-
-    /// The rows in the order of the list, readable or not.
-    pub(crate) fn into_rows(self) -> impl Iterator<Item = Result<RunSummary, UnreadableRow>> {
-        let count = self.row_count();
-        let mut rows = self.rows.into_iter();
-        let mut unreadable = self.unreadable.into_iter().peekable();
-        (0..count).map_while(
-            move |index| match unreadable.next_if(|row| row.index == index) {
-                Some(row) => Some(Err(row)),
-                None => rows.next().map(Ok),
-            },
-        )
-    }
-
-    /// What the last row is recognized by.
-    pub(crate) fn last_key(&self) -> Option<&Id> {
-        match self.unreadable.last() {
-            Some(row) if row.index + 1 == self.row_count() => Some(&row.key),
-            _ => self.rows.last().map(|row| &row.id),
-        }
-    }
-}
-
 /// Reads the body of a good answer.
 ///
 /// The body is checked to be UTF-8 once, as a whole, so that no string need be checked again.
@@ -355,21 +228,12 @@ fn reason(error: serde_json::Error) -> String {
     beginning.0
 }
 
-/// At most so many bytes of a text.
-pub(crate) fn beginning(text: &str, bytes: usize) -> &str {
-    let mut end = bytes.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
-}
-
 /// The beginning of a text, as it is written.
 struct Beginning(String);
 
 impl fmt::Write for Beginning {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let shown = beginning(text, QUOTED_BYTES - self.0.len());
+        let shown = beginning(text, MAX_QUOTED_BYTES - self.0.len());
         self.0.push_str(shown);
         if shown.len() < text.len() {
             return Err(fmt::Error);
@@ -378,7 +242,7 @@ impl fmt::Write for Beginning {
     }
 }
 
-/// Reads the error object of an answer, if the body has one.
+/// Reads the error object of a response, if the body has one.
 pub(crate) fn api_error(body: &[u8]) -> Option<ApiError> {
     let body = body
         .strip_prefix(BYTE_ORDER_MARK.as_bytes())
@@ -387,26 +251,9 @@ pub(crate) fn api_error(body: &[u8]) -> Option<ApiError> {
     Some(envelope.error)
 }
 
-/// The beginning of a text from outside on one line, for an error.
-pub(crate) fn excerpt(text: &str) -> String {
-    let mut shown = String::new();
-    let mut chars = text.chars();
-    for char in chars.by_ref().take(SHOWN_CHARS) {
-        if char.is_control() {
-            shown.extend(char.escape_default());
-        } else {
-            shown.push(char);
-        }
-    }
-    if chars.next().is_some() {
-        shown.push('…');
-    }
-    shown
-}
-
 /// The beginning of a body on one line, for an error.
 pub(crate) fn quote(body: &[u8], redact: &dyn Fn(&str) -> String) -> String {
-    let text = String::from_utf8_lossy(&body[..body.len().min(QUOTED_BYTES)]);
+    let text = String::from_utf8_lossy(&body[..body.len().min(MAX_QUOTED_BYTES)]);
     format!("\"{}\"", excerpt(&redact(&text)))
 }
 
@@ -496,6 +343,7 @@ fn hash(text: &str) -> Id {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::page::raw::RawRows;
 
     fn body(items: &str) -> Vec<u8> {
         let count = 3;

@@ -8,7 +8,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqA
 use super::meta::MetaInto;
 use super::text::TextInto;
 use super::{Id, RunMeta, RunStatus, RunSummary};
-use crate::query::MAX_PAGE_SIZE;
+use crate::limits::MAX_PAGE_SIZE;
 use crate::timestamp::TimeInto;
 
 /// The names of a row's fields.

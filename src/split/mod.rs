@@ -5,7 +5,6 @@ mod partition;
 use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -13,11 +12,13 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use crate::client::{Client, RATES};
+use crate::client::Client;
 use crate::error::{Error, Result};
-use crate::page::decode::{Entry, Page, excerpt};
-use crate::query::RunQuery;
-use crate::stream::rows::DEFAULT_LOOKBACK;
+use crate::excerpt::excerpt;
+use crate::http::fetch;
+use crate::limits::DEFAULT_LOOKBACK;
+use crate::page::{Entry, Page};
+use crate::query::{RunQuery, RunSource, Share};
 use crate::walk::PageRequest;
 use partition::Partition;
 
@@ -63,7 +64,7 @@ const VERSION: u64 = 1;
 #[derive(Debug, Clone, PartialEq)]
 #[must_use]
 pub struct Split {
-    query: RunQuery,
+    source: RunSource,
     rows: u64,
 }
 
@@ -73,19 +74,7 @@ pub struct Split {
 struct Form {
     version: u64,
     rows: u64,
-    query: RunQuery,
-}
-
-/// How much of the pace of one list its reader may use, where there are several.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Share {
-    /// Of all readers together. `None` if there is no limit but the service's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    requests_per_second: Option<f64>,
-    readers: u32,
-    /// Which reader this is, from 0 on.
-    turn: u32,
+    query: RunSource,
 }
 
 impl Split {
@@ -94,16 +83,16 @@ impl Split {
         self.rows
     }
 
-    /// What is read, as a query. [`Client::runs`] takes the split itself, too.
+    /// Which runs are in it. To read them, pass the split itself to [`Client::runs`]: it also has
+    /// its share of the pace, and finds runs without a start.
     ///
-    /// If another window follows, the query's end is excluded, other than that of
-    /// [`RunQuery::started_before`]: `Display` says "before" and not "until", and the JSON has
-    /// `"excludes_end": true`. A request includes its bounds, and so what the service says or
-    /// lists ([`Client::count`], [`Client::page`], [`WalkStats::total`](crate::WalkStats::total))
-    /// may have runs that start exactly at the end; a walk leaves them out. [`Client::split`] puts
-    /// the end where there are none, if the list has room.
+    /// If another window follows, the query [excludes its end](RunQuery::excludes_end). A request
+    /// includes its bounds, and so what the service says or lists ([`Client::count`],
+    /// [`Client::page`], [`WalkStats::total`](crate::WalkStats::total)) may have runs that start
+    /// exactly at the end; a walk skips them. [`Client::split`] puts the end where there are
+    /// none, if the list has room.
     pub fn query(&self) -> &RunQuery {
-        &self.query
+        &self.source.query
     }
 
     /// How many splits of the same list are read at a time at most; 0 is taken for 1. It can
@@ -118,29 +107,35 @@ impl Split {
     /// service's limit is for that the default leaves free. The process that reads a split keeps
     /// to its client's own pace as well.
     pub fn readers(mut self, readers: usize) -> Self {
-        if let Some(share) = &mut self.query.share {
+        if let Some(share) = &mut self.source.share {
             let readers = u32::try_from(readers).unwrap_or(u32::MAX);
             share.readers = share.readers.min(readers).max(1);
         }
         self
     }
 
+    /// How many new runs its reader asks for at a time: see [`RunQuery::page_size`].
+    pub fn page_size(mut self, page_size: u32) -> Self {
+        self.source.query.page_size = page_size;
+        self
+    }
+
     /// How many requests a second are sent for this split at most. `None` if there is no limit
     /// but the service's own.
     pub fn max_requests_per_second(&self) -> Option<f64> {
-        self.query.share.and_then(Share::rate)
+        self.source.share.and_then(Share::rate)
     }
 }
 
-impl From<Split> for RunQuery {
+impl From<Split> for RunSource {
     fn from(split: Split) -> Self {
-        split.query
+        split.source
     }
 }
 
-impl From<&Split> for RunQuery {
+impl From<&Split> for RunSource {
     fn from(split: &Split) -> Self {
-        split.query.clone()
+        split.source.clone()
     }
 }
 
@@ -174,7 +169,7 @@ impl Serialize for Split {
         let form = Form {
             version: VERSION,
             rows: self.rows,
-            query: self.query.clone(),
+            query: self.source.clone(),
         };
         form.serialize(serializer)
     }
@@ -195,50 +190,9 @@ impl<'de> Deserialize<'de> for Split {
         }
         let form: Form = serde_json::from_value(value).map_err(D::Error::custom)?;
         Ok(Self {
-            query: form.query,
+            source: form.query,
             rows: form.rows,
         })
-    }
-}
-
-impl Share {
-    /// The requests a second of one reader.
-    pub(crate) fn rate(self) -> Option<f64> {
-        self.requests_per_second.map(|all| self.part_of(all))
-    }
-
-    /// One reader's part of a rate.
-    pub(crate) fn part_of(self, rate: f64) -> f64 {
-        rate / f64::from(self.readers)
-    }
-
-    /// How long the first request waits: as long as there is between two, since the reader may
-    /// have sent one for another split just now; and a part of that more, so that readers that
-    /// begin together take turns.
-    pub(crate) fn first_wait(self) -> Duration {
-        let Some(rate) = self.rate() else {
-            return Duration::ZERO;
-        };
-        let turn = f64::from(self.turn % self.readers) / f64::from(self.readers);
-        Duration::from_secs_f64((1.0 + turn) / rate)
-    }
-
-    /// Checks what has come from elsewhere.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config), naming the setting and its value.
-    pub(crate) fn validate(self) -> Result<()> {
-        if self.readers == 0 {
-            return Err(Error::config("readers", 0, "it must be at least 1"));
-        }
-        match self.requests_per_second {
-            Some(rate) if !RATES.contains(&rate) => {
-                let expected = "it must be from 0.001 to 1000";
-                Err(Error::config("requests_per_second", rate, expected))
-            }
-            _ => Ok(()),
-        }
     }
 }
 
@@ -284,8 +238,8 @@ impl Client {
     /// # Panics
     ///
     /// Outside of a tokio runtime with I/O and time enabled.
-    pub async fn split(&self, query: &RunQuery, n: usize) -> Result<Vec<Split>> {
-        self.split_all(std::slice::from_ref(query), n).await
+    pub async fn split(&self, source: impl Into<RunSource>, n: usize) -> Result<Vec<Split>> {
+        self.split_all([source], n).await
     }
 
     /// Cuts the lists of several queries into about `n` parts in all, so that the longest lists
@@ -294,14 +248,20 @@ impl Client {
     /// Otherwise it is like [`split`](Self::split), also in its errors, of which the first one
     /// ends it. A list that is not cut takes one request. Several queries for the same Actor share
     /// its pace, others do not.
-    pub async fn split_all(&self, queries: &[RunQuery], n: usize) -> Result<Vec<Split>> {
+    pub async fn split_all<T: Into<RunSource>>(
+        &self,
+        sources: impl IntoIterator<Item = T>,
+        n: usize,
+    ) -> Result<Vec<Split>> {
+        let sources: Vec<RunSource> = sources.into_iter().map(Into::into).collect();
         if !(1..=MAX_SPLITS).contains(&n) {
             return Err(Error::config("n", n, "it must be from 1 to 10000"));
         }
-        for query in queries {
-            query.reject_token(&self.settings().token)?;
-            can_be_split(query)?;
+        for source in &sources {
+            self.settings().token.reject_in_query(&source.query)?;
+            can_be_split(source)?;
         }
+        let queries: Vec<_> = sources.iter().map(|source| &source.query).collect();
         // As vectors: a closure in the stream would tie the future to one thread.
         let probes: Vec<_> = queries.iter().map(|query| self.oldest(query)).collect();
         let probes = stream::iter(probes).buffered(CONCURRENCY);
@@ -349,12 +309,12 @@ impl Client {
                 break;
             }
             let probes = times.into_iter().map(|time| self.beginning_at(query, time));
-            let mut answers = stream::iter(probes).buffered(CONCURRENCY);
-            while let Some(answer) = answers.try_next().await? {
-                if answer.ignores_bound {
+            let mut beginnings = stream::iter(probes).buffered(CONCURRENCY);
+            while let Some(beginning) = beginnings.try_next().await? {
+                if beginning.ignores_bound {
                     return Ok(whole());
                 }
-                partition.take(answer.time, answer.rows, answer.first);
+                partition.take(beginning.time, beginning.rows, beginning.first);
             }
         }
         Ok(self.windows(query, &partition))
@@ -369,12 +329,12 @@ impl Client {
             .map(|(index, (part, end))| {
                 let mut split = self.whole(query, part.rows);
                 if index > 0 {
-                    split.query.started_after = time(part.from);
+                    split.source.query.started_after = time(part.from);
                 }
                 match end {
-                    Some(end) => split.query = split.query.ends_before(end),
+                    Some(end) => split.source.query = split.source.query.ends_before(end),
                     // Its lower bound hides runs without a start, which the query does not.
-                    None => split.query.undated_first = index > 0 && !query.has_bounds(),
+                    None => split.source.undated_first = index > 0 && !query.has_bounds(),
                 }
                 split
             })
@@ -388,13 +348,15 @@ impl Client {
     /// The whole query as one part.
     fn whole(&self, query: &RunQuery, rows: u64) -> Split {
         let rate = self.settings().max_requests_per_second;
-        let mut query = query.clone();
-        query.share = Some(Share {
-            requests_per_second: rate.is_finite().then_some(rate),
-            readers: 1,
-            turn: 0,
-        });
-        Split { query, rows }
+        let source = RunSource {
+            share: Some(Share {
+                requests_per_second: rate.is_finite().then_some(rate),
+                readers: 1,
+                turn: 0,
+            }),
+            ..query.into()
+        };
+        Split { source, rows }
     }
 
     /// The beginning of the list. `None` if there is no run with a start.
@@ -416,13 +378,13 @@ impl Client {
     }
 
     /// What the list has from this time on.
-    async fn beginning_at(&self, query: &RunQuery, from: i64) -> Result<Answer> {
+    async fn beginning_at(&self, query: &RunQuery, from: i64) -> Result<Beginning> {
         let mut query = query.clone().descending(false);
         query.started_after = time(from);
         let page = self.first_row(query).await?;
         let first = first_start(&page);
         let is_undated = |entry: Entry<'_>| entry.run.is_some() && entry.start.is_none();
-        Ok(Answer {
+        Ok(Beginning {
             time: from,
             rows: page.total.unwrap_or(0),
             first,
@@ -432,7 +394,7 @@ impl Client {
     }
 
     async fn first_row(&self, query: RunQuery) -> Result<Page> {
-        self.fetch(query, PageRequest::rows(0, 1)).await
+        fetch::single_page(self.settings(), query.into(), PageRequest::rows(0, 1)).await
     }
 }
 
@@ -462,7 +424,7 @@ impl Edge {
 }
 
 /// What a list has from `time` on.
-struct Answer {
+struct Beginning {
     time: i64,
     rows: u64,
     first: Option<i64>,
@@ -473,25 +435,26 @@ struct Answer {
 /// Gives each split of a list its turn. Lists of the same Actor are one to the service's limit.
 fn take_turns(splits: &mut [Split]) {
     let mut readers: HashMap<String, u32> = HashMap::new();
-    let scope = |split: &Split| split.query.identity().scope.to_string();
+    let scope = |split: &Split| split.query().identity().scope.to_string();
     for split in splits.iter_mut() {
         let turn = readers.entry(scope(split)).or_default();
-        if let Some(share) = &mut split.query.share {
+        if let Some(share) = &mut split.source.share {
             share.turn = *turn;
         }
         *turn += 1;
     }
     for split in splits {
         let readers = readers.get(&scope(split)).copied().unwrap_or(1);
-        if let Some(share) = &mut split.query.share {
+        if let Some(share) = &mut split.source.share {
             share.readers = readers;
         }
     }
 }
 
-fn can_be_split(query: &RunQuery) -> Result<()> {
-    query.validate()?;
-    if query.share.is_some() {
+fn can_be_split(source: &RunSource) -> Result<()> {
+    source.validate()?;
+    let query = &source.query;
+    if source.is_split() {
         let expected = "it is a part already: cut the whole query into more";
         return Err(Error::config("query", query, expected));
     }

@@ -1,6 +1,10 @@
 //! A walk as streams of pages and of rows.
 
+pub(crate) mod batch;
+pub(crate) mod options;
 pub(crate) mod pages;
-pub(crate) mod read_ahead;
+mod pieces;
+mod read_ahead;
 pub(crate) mod rows;
+pub(crate) mod run_page;
 pub(crate) mod stats;

@@ -1,7 +1,8 @@
 //! What a walk has cost so far.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::http::counters::RequestCounters;
 use crate::walk::Incidents;
 
 /// What a walk has done so far: [`RunStream::stats`](crate::RunStream::stats).
@@ -55,46 +56,37 @@ pub struct WalkStats {
     pub total: Option<u64>,
 }
 
-/// What the requests of a walk add up to while it goes on. Its rows are counted elsewhere.
+/// What a walk has done so far, as its parts count it. Rows are counted where they are handed out.
 #[derive(Debug, Default)]
-pub(crate) struct Counters(Mutex<WalkStats>);
+pub(crate) struct Meter {
+    pub(crate) requests: Arc<RequestCounters>,
+    walk: Mutex<(Incidents, u64)>,
+}
 
-impl Counters {
-    fn stats(&self) -> MutexGuard<'_, WalkStats> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+impl Meter {
+    fn walk(&self) -> MutexGuard<'_, (Incidents, u64)> {
+        self.walk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn sent(&self) {
-        self.stats().requests += 1;
-    }
-
-    pub(crate) fn retried(&self) {
-        self.stats().retries += 1;
-    }
-
-    pub(crate) fn received(&self, bytes: usize) {
-        self.stats().bytes += bytes as u64;
-    }
-
-    pub(crate) fn listed(&self, total: u64) {
-        self.stats().total = Some(total);
-    }
-
-    /// Takes over what the walk has met.
+    /// Takes over what the walk has met, and how many runs it is to read again.
     pub(crate) fn met(&self, incidents: Incidents, unfinished: usize) {
-        let mut stats = self.stats();
-        stats.drifts = incidents.drifts;
-        stats.reanchors = incidents.reanchors;
-        stats.duplicates = incidents.duplicates;
-        stats.late = incidents.late;
-        stats.vanished = incidents.vanished;
-        stats.unfinished = unfinished as u64;
+        *self.walk() = (incidents, unfinished as u64);
     }
 
-    pub(crate) fn snapshot(&self, rows: u64) -> WalkStats {
+    pub(crate) fn stats(&self, rows: u64) -> WalkStats {
+        let (requests, (incidents, unfinished)) = (self.requests.counts(), *self.walk());
         WalkStats {
             rows,
-            ..*self.stats()
+            requests: requests.requests,
+            retries: requests.retries,
+            bytes: requests.bytes,
+            drifts: incidents.drifts,
+            reanchors: incidents.reanchors,
+            duplicates: incidents.duplicates,
+            late: incidents.late,
+            vanished: incidents.vanished,
+            unfinished,
+            total: requests.total,
         }
     }
 }

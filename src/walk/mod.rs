@@ -53,8 +53,9 @@ use window::Window;
 use crate::clocks::Clocks;
 use crate::cursor::{Cursor, CursorUpdate, Retention};
 use crate::emit::Emit;
-use crate::page::decode::Page;
-use crate::query::{MAX_PAGE_SIZE, RunQuery};
+use crate::limits::MAX_PAGE_SIZE;
+use crate::page::Page;
+use crate::query::RunQuery;
 use crate::run::Id;
 
 /// How often in a row there may be something behind the last row that does not come.
@@ -111,6 +112,8 @@ pub(crate) struct Rules {
     pub(crate) emit: Emit,
     pub(crate) lookback: TimeDelta,
     pub(crate) follow: bool,
+    /// Whether the walk begins with the runs that have no start, wherever they are listed.
+    pub(crate) undated_first: bool,
 }
 
 /// What a walk has met on its way.
@@ -255,7 +258,7 @@ impl Walk {
         if walk.remaining() == 0 {
             return walk;
         }
-        if query.undated_first {
+        if rules.undated_first {
             walk.state = State::LookingForUndated(UndatedScan::default());
         } else {
             walk.begin();

@@ -5,8 +5,8 @@ use chrono::{DateTime, Utc};
 use super::read_ahead::Rebase;
 use super::window::Window;
 use super::{PageRequest, Side, State, Walk};
-use crate::page::decode::Page;
-use crate::query::MAX_PAGE_SIZE;
+use crate::limits::MAX_PAGE_SIZE;
+use crate::page::Page;
 use crate::run::Id;
 
 /// Where the next page begins. Offsets are counted from the anchor.

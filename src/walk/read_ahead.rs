@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 
 use super::position::{PageLength, Position};
 use super::{Next, PageRequest, Probe, State, Walk};
-use crate::query::MAX_PAGE_SIZE;
+use crate::limits::MAX_PAGE_SIZE;
 
 /// The fewest rows in which a page overlaps with the one before: the last row, and the one in
 /// front of it.

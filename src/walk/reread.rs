@@ -14,8 +14,8 @@ use super::{
     promises_more,
 };
 use crate::emit::SeenState;
-use crate::page::decode::Page;
-use crate::query::MAX_PAGE_SIZE;
+use crate::limits::MAX_PAGE_SIZE;
+use crate::page::Page;
 use crate::run::Id;
 
 /// How many rows the first request asks for, and the least that one asks for.

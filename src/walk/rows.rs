@@ -9,7 +9,7 @@ use super::{Direction, Side, Walk};
 use crate::cursor::{CursorUpdate, Disposition};
 use crate::direction::is_finer;
 use crate::emit::{Emit, SeenState};
-use crate::page::decode::{Entry, Page};
+use crate::page::{Entry, Page};
 
 /// What to do with the rows of an answer.
 #[derive(Debug, Default)]

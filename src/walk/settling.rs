@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::Walk;
 use crate::clocks::Clocks;
 use crate::emit::{Emit, SeenState};
-use crate::page::decode::Page;
+use crate::page::Page;
 use crate::run::{Id, RunSummary};
 
 /// How long after its finish the cost of a run may still change.

@@ -6,8 +6,8 @@
 
 use super::{Broken, Direction, PageRequest, Selection, State, Walk, begins_undated_with, is_full};
 use crate::emit::SeenState;
-use crate::page::decode::{Entry, Page};
-use crate::query::MAX_PAGE_SIZE;
+use crate::limits::MAX_PAGE_SIZE;
+use crate::page::{Entry, Page};
 use crate::run::Id;
 
 /// How many rows the first request asks for: usually none of them is without a start.

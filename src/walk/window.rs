@@ -18,8 +18,8 @@ use super::{
     Broken, PageRequest, Selection, Side, State, Walk, is_full, is_out_of_bounds, promises_more,
 };
 use crate::direction::{Millisecond, is_finer};
-use crate::page::decode::Page;
-use crate::query::MAX_PAGE_SIZE;
+use crate::limits::MAX_PAGE_SIZE;
+use crate::page::Page;
 use crate::run::Id;
 
 /// How many passes a window may take. A run that stays is not seen in any of them with a

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Exports the same runs as JSON lines, CSV and Parquet, and reads them back with DuckDB, pyarrow, jq and Python.
-# Needs target/release/apify-runs: `cargo build --release --features cli`.
+# Needs target/release/apify-runs: `cargo build --release`.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 target=${CARGO_TARGET_DIR:-target}

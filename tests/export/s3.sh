@@ -31,7 +31,7 @@ export AWS_ACCESS_KEY_ID=AKIAKEYOFTHETEST AWS_SECRET_ACCESS_KEY=secret-of-the-te
 export AWS_SESSION_TOKEN=session-token-of-the-test AWS_REGION=us-east-1 AWS_ALLOW_HTTP=true
 export S3_TEST_BUCKET=exports
 
-cargo test --locked --all-features --test export --test cli --no-run
+cargo test --locked --test export --test cli --no-run
 
 # Two free ports: for the server, and for the proxy before it.
 read -r port proxy_port < <("$python" -c '
@@ -68,8 +68,8 @@ while True:
 boto3.client("s3", endpoint_url=endpoint).create_bucket(Bucket=bucket)
 PYTHON
 
-cargo test --locked --all-features --test export -- --ignored "${1:-s3}"
+cargo test --locked --test export -- --ignored "${1:-s3}"
 # The program itself, killed again and again: nothing gets lost on the way to the server here.
 [ $# -gt 0 ] ||
-    AWS_ENDPOINT_URL=http://$S3_TEST_SERVER cargo test --locked --all-features --test cli -- \
+    AWS_ENDPOINT_URL=http://$S3_TEST_SERVER cargo test --locked --test cli -- \
         --ignored --nocapture on_s3

@@ -79,12 +79,12 @@ async fn a_count_that_the_service_does_not_give_is_an_error() {
     let message = "the response does not say how many runs there are";
     assert!(error.to_string().contains(message), "{error}");
 
-    let page = client.page(&"a".into(), 5).await.unwrap();
+    let page = client.page("a", 5).await.unwrap();
     assert_eq!((page.total, page.items.len()), (None, 30));
     let mut runs = client.runs("a").stream();
     while runs.next().await.is_some() {}
     assert_eq!((runs.stats().total, runs.stats().rows), (None, 35));
-    let splits = client.split(&"a".into(), 10).await.unwrap();
+    let splits = client.split("a", 10).await.unwrap();
     assert_eq!(splits.len(), 1, "a list of unknown length is not cut");
     server.abort();
 

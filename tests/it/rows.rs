@@ -1,7 +1,7 @@
 //! What a row may look like, and what becomes of it.
 
 use apify_runs::emulator::{Emulator, Fault};
-use apify_runs::{ErrorKind, RunOrigin, RunPage, RunQuery, RunStatus, RunSummary};
+use apify_runs::{ErrorKind, ListPage, RunOrigin, RunQuery, RunStatus, RunSummary};
 use futures::StreamExt;
 use serde_json::{Value, json};
 
@@ -15,8 +15,8 @@ fn items(fixture: &str) -> Vec<Value> {
     answer["data"]["items"].as_array().unwrap().clone()
 }
 
-fn page(fixture: &str) -> RunPage {
-    let page = RunPage::from_json(fixture.as_bytes()).unwrap();
+fn page(fixture: &str) -> ListPage {
+    let page = ListPage::from_json(fixture.as_bytes()).unwrap();
     assert!(page.unreadable.is_empty(), "{:?}", page.unreadable);
     page
 }
@@ -197,7 +197,6 @@ async fn pages_stop_short_of_a_row_that_cannot_be_read_and_go_on_after_it() {
     assert_eq!((first.offset, first.items.len()), (0, 2));
     assert_eq!(error.kind(), ErrorKind::Item);
     assert_eq!((second.offset, second.items.len()), (3, 2));
-    assert!(first.unreadable.is_empty() && second.unreadable.is_empty());
 
     let page = client.page(&RunQuery::actor("a"), 1).await.unwrap();
     assert_eq!(page.items.len(), 3);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use apify_runs::emulator::{Emulator, Fault, Store};
-use apify_runs::{Client, Cursor, Emit, ErrorKind, RunQuery, RunStatus, Split};
+use apify_runs::{Client, Cursor, Emit, ErrorKind, RunQuery, RunSource, RunStatus, Split};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use futures::StreamExt;
 use futures::future::join_all;
@@ -456,17 +456,17 @@ async fn a_share_from_elsewhere_is_checked_before_anything_is_sent() {
 async fn what_a_part_cannot_keep_is_refused() {
     let emulator = emulator(100).await;
     let client = emulator.client();
-    let part = client.split(&query(), 2).await.unwrap()[1].query().clone();
+    let part = client.split(&query(), 2).await.unwrap()[1].clone();
     let before = emulator.requests().len();
-    for (query, n, setting) in [
-        (query().limit(5), 2, "limit 5"),
-        (query().offset(5), 2, "offset 5"),
-        (query().page_size(0), 2, "page_size 0"),
-        (query(), 0, "n 0"),
-        (query(), 10_001, "n 10001"),
-        (part, 2, "it is a part already"),
+    for (source, n, setting) in [
+        (RunSource::from(query().limit(5)), 2, "limit 5"),
+        (query().offset(5).into(), 2, "offset 5"),
+        (query().page_size(0).into(), 2, "page_size 0"),
+        (query().into(), 0, "n 0"),
+        (query().into(), 10_001, "n 10001"),
+        (part.into(), 2, "it is a part already"),
     ] {
-        let error = client.split(&query, n).await.unwrap_err();
+        let error = client.split(source, n).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
         assert!(error.to_string().contains(setting), "{error}");
     }

@@ -104,7 +104,7 @@ async fn in_a_process_of_its_own() {
         1,
         "{text}"
     );
-    assert!(told("left out rows that had been handed out") > 0, "{text}");
+    assert!(told("skipped rows that had been handed out") > 0, "{text}");
     assert_eq!(told("rows appeared late"), 1, "{text}");
     assert_eq!(told("unfinished runs are gone from the list"), 1, "{text}");
     assert!(text.contains("token [token] is bad"), "{text}");

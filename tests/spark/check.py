@@ -23,7 +23,8 @@ import duckdb
 import pyspark
 from pyspark.sql import SparkSession
 
-RUNS = 500_000
+# How many runs there are.
+RUNS = int(os.environ.get('SPARK_RUNS', 500_000))
 SPLITS = 16
 # Executors are processes of their own, with one core each.
 MASTER = 'local-cluster[2,1,1024]'

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs examples/spark/runs.py on Apache Spark, with executors in processes of their own, of which
 # one is killed, and compares what it has written with an export by the program alone.
-# Needs Java 17 and target/release/apify-runs: `cargo build --release --features cli`.
+# Needs Java 17 and target/release/apify-runs: `cargo build --release`.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 target=${CARGO_TARGET_DIR:-target}

@@ -15,7 +15,7 @@ mod rows;
 mod tests;
 mod value;
 
-use crate::page::decode::Page;
+use crate::page::Page;
 use crate::page::raw::{self, Spans};
 use crate::run::RunSummary;
 

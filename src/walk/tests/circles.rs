@@ -20,8 +20,11 @@ fn page(rows: &[Row<'_>]) -> Page {
 }
 
 /// Walks until it is over, and says how, after how many requests, and what came.
-fn outcome(query: &RunQuery, mut answer: impl FnMut(usize) -> Page) -> Outcome {
-    let mut walk = walk(query);
+fn outcome(query: &RunQuery, answer: impl FnMut(usize) -> Page) -> Outcome {
+    outcome_of(walk(query), answer)
+}
+
+fn outcome_of(mut walk: Walk, mut answer: impl FnMut(usize) -> Page) -> Outcome {
     let (mut ids, mut requests, mut end) = (Vec::new(), 0, Ok(()));
     while let (Next::Fetch(request), Ok(())) = (walk.next(), &end) {
         let page = answer(requests);
@@ -103,10 +106,9 @@ fn rows_in_circles_that_nobody_wants_are_an_error() {
 
 #[test]
 fn runs_without_a_start_in_circles_are_an_error() {
-    let mut query = query().page_size(1);
-    query.undated_first = true;
+    let query = query().page_size(1);
     let ids = ["a", "b"];
-    let outcome = outcome(&query, |request| match request {
+    let outcome = outcome_of(walk_undated_first(&query), |request| match request {
         0 => page(&[("b", None, "READY")]),
         _ => page(&[
             (ids[request % 2], None, "READY"),
@@ -129,6 +131,7 @@ fn a_long_way_to_the_place_is_no_circle() {
     let query = query().page_size(1);
     let rules = Rules {
         follow: true,
+        undated_first: false,
         ..walk(&query).rules
     };
     let mut walk = Walk::new(&query, rules, Cursor::default());

@@ -98,9 +98,10 @@ impl Reader {
             emit: self.emit,
             lookback: TimeDelta::milliseconds(self.lookback),
             follow: self.polls > 0,
+            undated_first: false,
         };
         let wire = self.query.clone().widened();
-        let cursor = self.cursor.bind(&self.query, self.emit).unwrap();
+        let cursor = self.cursor.bind(&(&self.query).into(), self.emit).unwrap();
         let mut trail = CursorTracker::new(cursor.clone(), rules.memory(&self.query));
         let mut walk = Walk::new(&self.query, rules, cursor);
         let mut ahead = ReadAhead::new(self.concurrency);
@@ -393,9 +394,8 @@ fn nothing_is_lost_where_the_row_that_a_look_for_runs_without_a_start_overlaps_i
     let undated = ["u1", "u2", "u3"].map(|id| (id.to_owned(), None));
     list.rows.extend(undated);
     let mut query = query().page_size(2);
-    query.undated_first = true;
     query.started_after = DateTime::from_timestamp(50, 0);
-    let (mut walk, mut ids, mut requests) = (walk(&query), Vec::new(), 0);
+    let (mut walk, mut ids, mut requests) = (walk_undated_first(&query), Vec::new(), 0);
     while let Next::Fetch(request) = walk.next() {
         if requests == 1 {
             list.rows.truncate(3);

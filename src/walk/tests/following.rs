@@ -60,6 +60,7 @@ fn rules(emit: Emit, lookback: i64, follow: bool) -> Rules {
         emit,
         lookback: TimeDelta::seconds(lookback),
         follow,
+        undated_first: false,
     }
 }
 

@@ -619,6 +619,7 @@ impl Story {
             emit: self.emit,
             lookback: TimeDelta::milliseconds(self.lookback),
             follow: self.polls > 0,
+            undated_first: false,
         }
     }
 
@@ -626,7 +627,9 @@ impl Story {
     fn play(&self, without: Without) -> Result<Cases, TestCaseError> {
         let mut service = self.service.clone();
         let (mut duties, mut given) = (Duties::default(), Given::default());
-        let mut cursor = Cursor::default().bind(&self.query, self.emit).unwrap();
+        let mut cursor = Cursor::default()
+            .bind(&(&self.query).into(), self.emit)
+            .unwrap();
         for stop_after in &self.walks {
             cursor = self.walk(
                 *stop_after,

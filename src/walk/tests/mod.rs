@@ -185,6 +185,16 @@ fn walk(query: &RunQuery) -> Walk {
         emit: Emit::Snapshot,
         lookback: TimeDelta::seconds(60),
         follow: false,
+        undated_first: false,
+    };
+    Walk::new(query, rules, Cursor::default())
+}
+
+/// A walk that begins with the runs that have no start, wherever they are listed.
+fn walk_undated_first(query: &RunQuery) -> Walk {
+    let rules = Rules {
+        undated_first: true,
+        ..walk(query).rules
     };
     Walk::new(query, rules, Cursor::default())
 }

@@ -20,7 +20,9 @@ struct Read {
 fn read(story: &Story, mut change: impl FnMut(usize, usize, &mut Service)) -> Read {
     let mut service = story.service.clone();
     let wire = story.query.clone().widened();
-    let cursor = Cursor::default().bind(&story.query, story.emit).unwrap();
+    let cursor = Cursor::default()
+        .bind(&(&story.query).into(), story.emit)
+        .unwrap();
     let mut walk = Walk::new(&story.query, story.rules(), cursor);
     let (mut look, mut in_look) = (0, 0);
     let mut read = Read {
@@ -220,11 +222,14 @@ fn rows_that_cannot_be_read_come_once_however_many_there_are() {
         emit: Emit::Snapshot,
         lookback: TimeDelta::seconds(1),
         follow: true,
+        undated_first: false,
     };
     let rows: Vec<_> = (0..15_000)
         .map(|n| unreadable(&format!("bad{n}"), n))
         .collect();
-    let cursor = Cursor::default().bind(&query, Emit::Snapshot).unwrap();
+    let cursor = Cursor::default()
+        .bind(&(&query).into(), Emit::Snapshot)
+        .unwrap();
     let mut walk = Walk::new(&query, rules, cursor);
     for expected in [15_000, 0, 0] {
         let mut items = 0;
@@ -255,6 +260,7 @@ fn a_row_that_cannot_be_read_any_more_does_not_come_again() {
         emit: Emit::Snapshot,
         lookback: TimeDelta::seconds(60),
         follow: true,
+        undated_first: false,
     };
     let mut walk = Walk::new(&query, rules, Cursor::default());
     let good = r#"{"id":"a","startedAt":"1970-01-01T00:00:00.000Z"}"#.to_owned();
@@ -275,6 +281,7 @@ fn rows_whose_start_cannot_be_read_come_once_though_there_are_many() {
         emit: Emit::Snapshot,
         lookback: TimeDelta::seconds(1),
         follow: true,
+        undated_first: false,
     };
     let mut rows: Vec<_> = (0..12_000)
         .map(|n| format!(r#"{{"id":"bad{n}","startedAt":"yesterday"}}"#))
@@ -303,7 +310,9 @@ fn what_a_walk_of_the_first_or_the_last_second_there_is_writes_can_be_read() {
         ("9999-12-31T23:59:59.999900000Z", true),
     ] {
         let query = RunQuery::actor("a").descending(descending);
-        let cursor = Cursor::default().bind(&query, Emit::Snapshot).unwrap();
+        let cursor = Cursor::default()
+            .bind(&(&query).into(), Emit::Snapshot)
+            .unwrap();
         let mut walk = Walk::new(&query, walk(&query).rules, cursor);
         let request = next_request(&walk);
         let row = format!(r#"{{"id":"a","startedAt":"{start}"}}"#);

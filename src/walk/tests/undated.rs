@@ -5,7 +5,6 @@ use super::*;
 /// A walk of the part of a list that began at this second.
 fn part(from: i64) -> RunQuery {
     let mut query = query().page_size(5);
-    query.undated_first = true;
     query.started_after = DateTime::from_timestamp(from, 0);
     query
 }
@@ -39,7 +38,7 @@ fn read_part(
     mut change: impl FnMut(usize, &mut List),
 ) -> (Vec<String>, usize, Incidents) {
     let query = part(from);
-    let mut walk = walk(&query);
+    let mut walk = walk_undated_first(&query);
     let (mut ids, mut requests) = (Vec::new(), 0);
     while let Next::Fetch(request) = walk.next() {
         change(requests, list);
@@ -106,7 +105,7 @@ fn a_list_that_moves_meanwhile_is_read_from_its_end_again() {
 fn a_list_that_never_rests_is_an_error_and_not_a_loop() {
     let mut list = list(12, true);
     let query = part(15);
-    let mut walk = walk(&query);
+    let mut walk = walk_undated_first(&query);
     for _ in 0..400 {
         let page = list.answer_part(&query, next_request(&walk));
         match walk.take(next_request(&walk), &page) {
@@ -120,7 +119,7 @@ fn a_list_that_never_rests_is_an_error_and_not_a_loop() {
 #[test]
 fn a_walk_that_resumes_looks_again_and_repeats_nothing() {
     let (mut list, query) = (list(3, true), part(15));
-    let mut walk = walk(&query);
+    let mut walk = walk_undated_first(&query);
     let first = next_request(&walk);
     let page = list.answer_part(&query, first);
     assert_eq!(walk.take(first, &page).unwrap().count(), 3);
@@ -144,6 +143,7 @@ fn one_that_is_on_a_page_with_and_without_a_start_comes_once() {
             emit,
             lookback: TimeDelta::seconds(60),
             follow: false,
+            undated_first: false,
         };
         let mut walk = Walk::new(&query(), rules, Cursor::default());
         let row = |id: &str, start: Option<i64>| {
@@ -168,7 +168,7 @@ fn one_that_is_on_a_page_with_and_without_a_start_comes_once() {
 #[test]
 fn each_page_begins_with_the_last_row_of_the_one_before() {
     let (list, query) = (list(12, true), part(15));
-    let mut walk = walk(&query);
+    let mut walk = walk_undated_first(&query);
     let mut asked = Vec::new();
     while asked.len() < 3 {
         let request = next_request(&walk);
@@ -190,7 +190,7 @@ fn pages_of_one_row_end_the_look() {
 #[test]
 fn a_limit_may_be_reached_before_the_first_run_with_a_start() {
     let (list, query) = (list(12, true), part(15).limit(2));
-    let mut walk = walk(&query);
+    let mut walk = walk_undated_first(&query);
     let request = next_request(&walk);
     let page = list.answer_part(&query, request);
     assert_eq!(walk.take(request, &page).unwrap().count(), 2);
@@ -224,6 +224,7 @@ fn an_unfinished_one_waits_for_its_start() {
 fn one_that_got_its_start_is_remembered_by_it() {
     let rules = Rules {
         follow: true,
+        undated_first: false,
         ..walk(&query()).rules
     };
     let mut walk = Walk::new(&query(), rules, Cursor::default());

@@ -128,8 +128,11 @@ fn runs_that_are_gone_are_missed_where_the_list_ends_with_such_a_millisecond() {
         emit: Emit::Finished,
         lookback: TimeDelta::seconds(60),
         follow: true,
+        undated_first: false,
     };
-    let cursor = Cursor::default().bind(&query, Emit::Finished).unwrap();
+    let cursor = Cursor::default()
+        .bind(&(&query).into(), Emit::Finished)
+        .unwrap();
     let mut walk = Walk::new(&query, rules, cursor);
     for (look, expected) in [3, 3, 2].into_iter().enumerate() {
         while let Next::Fetch(request) = walk.next() {

@@ -1,0 +1,73 @@
+# Sourced by .ci/run and .ci/nightly: what a bare machine lacks, and the time that each step takes.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+export CARGO_TERM_COLOR=never DEBIAN_FRONTEND=noninteractive
+# A test that needs a program that is missing fails. Set to nothing, it is left out.
+export APIFY_RUNS_TESTS_SKIP_NOTHING=${APIFY_RUNS_TESTS_SKIP_NOTHING-1}
+# One target folder for every package: what they have in common is built once.
+mkdir -p "${CARGO_TARGET_DIR:-target}"
+target=$(realpath "${CARGO_TARGET_DIR:-target}")
+export CARGO_TARGET_DIR=$target
+
+times=()
+current=
+
+# step NAME: begins a step, and ends the one before.
+step() {
+    end_step
+    current=$* began=$SECONDS
+    echo
+    echo "=== $*"
+}
+
+end_step() {
+    [ -z "$current" ] || times+=("$((SECONDS - began)) $current")
+    current=
+}
+
+# Prints how long each step took, longest first, also if one failed.
+report() {
+    local status=$?
+    end_step
+    echo
+    echo "=== seconds of each step, of $SECONDS in all"
+    printf '%s\n' "${times[@]}" | sort -rn
+    [ "$status" -eq 0 ] || echo "=== failed"
+}
+trap report EXIT
+
+has() {
+    command -v "$1" >/dev/null 2>&1
+}
+
+java_is_new_enough() {
+    local version
+    version=$(java -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p')
+    [ "${version:-0}" -ge 17 ]
+}
+
+# Installs what a bare machine with Rust lacks: as root on Debian 12, Ubuntu 24.04 or newer.
+install_missing() {
+    # Node and Python for the clients of others, Java for Spark, and programs that tests of the
+    # command line use.
+    local packages=() program
+    has cc || packages+=(gcc libc6-dev)
+    has npm || packages+=(nodejs npm)
+    has jq || packages+=(jq)
+    has script || packages+=(bsdutils)
+    for program in faketime fish groff strace zsh; do
+        has "$program" || packages+=("$program")
+    done
+    java_is_new_enough || packages+=(default-jre-headless)
+    python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
+    if [ ${#packages[@]} -gt 0 ]; then
+        echo "installs ${packages[*]}"
+        apt-get update -qq
+        apt-get install -y -qq "${packages[@]}"
+    fi
+}
+
+# An example of the library.
+example() {
+    cargo run --quiet --release --locked --example "$@"
+}

@@ -1,0 +1,397 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use apify_runs::export::Format;
+use clap::{Args, ColorChoice, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+
+use crate::schedule::{ChangeRule, FaultRule};
+use crate::times::{When, duration, when};
+use crate::{exit, token};
+
+/// Every run of an Apify Actor in a file, exactly once.
+///
+/// Exports the list of runs as JSON lines, CSV or Parquet, into a file, a folder, S3 or a pipe.
+/// An export can be stopped or killed at any moment: the same command goes on with the next
+/// run.
+#[derive(Debug, Parser)]
+#[command(name = "apify-runs", version, max_term_width = 100, after_long_help = exit::HELP)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) messages: MessageArguments,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write every run into a file, a folder, S3 or a pipe
+    ///
+    /// The first start makes a checkpoint beside the output. The same command, started again,
+    /// goes on where the last one stopped, and so exports what has been added since.
+    Export(Box<ExportArguments>),
+    /// Cut a list into parts that workers can export at the same time
+    ///
+    /// Prints a line of JSON for each part: a window of time with about as many runs as the
+    /// others, without the token. `export --split` takes them, on this machine or others.
+    Split(SplitArguments),
+    /// Print how many runs there are, by one request
+    Count(SourceArguments),
+    /// Read an output again: is it whole?
+    Verify(InspectArguments),
+    /// Say in words what a checkpoint holds
+    Status(InspectArguments),
+    /// Serve generated runs on a loopback port, as the service would
+    ///
+    /// Prints the address and the token, and serves until it is interrupted.
+    Emulate(EmulateArguments),
+    /// Print what a shell needs to complete these commands
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// How the program writes messages.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Messages")]
+pub(crate) struct MessageArguments {
+    /// What to show while it works
+    ///
+    /// `auto` is a bar on a terminal and `plain` elsewhere: a line every 10 seconds.
+    #[arg(long, global = true, value_name = "HOW", default_value = "auto")]
+    pub(crate) progress: ProgressChoice,
+    /// Whether messages are coloured; NO_COLOR turns `auto` off
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: ColorMode,
+    /// Only errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Also each page
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+    /// How messages are written: as text, or as one JSON object a line
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    pub(crate) log_format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressChoice {
+    Auto,
+    Plain,
+    None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorMode {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+/// Whose runs, which of them, and how to ask for them.
+#[derive(Debug, Args)]
+pub(crate) struct SourceArguments {
+    /// The Actor: its ID, `username/actor-name` or `username~actor-name`
+    #[arg(value_name = "ACTOR", required_unless_present_any = ["task", "account", "demo"])]
+    pub(crate) actor: Option<String>,
+    /// The runs of a task instead, by its ID or `username/task-name`
+    #[arg(long, value_name = "ID", conflicts_with_all = ["actor", "account"])]
+    pub(crate) task: Option<String>,
+    /// All runs of the account instead
+    #[arg(long, conflicts_with = "actor")]
+    pub(crate) account: bool,
+    /// Generated runs from the built-in emulator instead: no account, no network
+    #[arg(
+        long,
+        value_name = "N",
+        num_args = 0..=1,
+        default_missing_value = "100000",
+        conflicts_with_all = ["actor", "task", "account", "token_file", "base_url"],
+    )]
+    pub(crate) demo: Option<u64>,
+    /// Only runs that started then or later
+    ///
+    /// 2025-09-01, which is its first moment in UTC, 2025-09-01T10:00:00Z, or a time before now,
+    /// such as 30d or 12h. To an export that goes on, now is its first start.
+    #[arg(long, value_name = "TIME", value_parser = when, help_heading = "Which runs")]
+    pub(crate) since: Option<When>,
+    /// Only runs that started then or earlier; forms as for --since
+    #[arg(long, value_name = "TIME", value_parser = when, help_heading = "Which runs")]
+    pub(crate) until: Option<When>,
+    /// Only runs with one of these statuses, such as SUCCEEDED,FAILED
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        help_heading = "Which runs"
+    )]
+    pub(crate) status: Vec<String>,
+    #[command(flatten)]
+    pub(crate) service: ServiceArguments,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Requests")]
+pub(crate) struct ServiceArguments {
+    /// A file that holds the token, instead of APIFY_TOKEN
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Where the API is; APIFY_API_BASE_URL if it is not given, or else https://api.apify.com
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub(crate) base_url: Option<String>,
+    /// Requests a second at most; 30 if it is not given, and no limit to generated runs
+    #[arg(long, value_name = "N")]
+    pub(crate) rate: Option<f64>,
+    /// How often a page is asked for again before it is given up
+    #[arg(long, value_name = "N", default_value = "8")]
+    pub(crate) max_retries: u32,
+    /// How long one request may take
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SplitArguments {
+    #[command(flatten)]
+    pub(crate) source: SourceArguments,
+    /// A file with an Actor on each line, or - for standard input: the lists of all of them
+    ///
+    /// The longest lists are cut into the most parts, and each Actor is at least one.
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_hint = ValueHint::FilePath,
+        conflicts_with_all = ["actor", "task", "account", "demo"],
+        help_heading = "Which runs"
+    )]
+    pub(crate) actors_file: Option<OsString>,
+    /// Into how many parts, of all lists together
+    #[arg(long, value_name = "N", help_heading = "Output")]
+    pub(crate) into: usize,
+    /// How many parts of one list are exported at a time at most: each may send that part of
+    /// the requests of --rate. As many as there are, if it is not given
+    #[arg(long, value_name = "N", help_heading = "Output", value_parser = positive)]
+    pub(crate) workers: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArguments {
+    #[command(flatten)]
+    pub(crate) source: SourceArguments,
+    /// A file with what `split` has printed, or - for standard input: only these parts
+    ///
+    /// One part goes into any output, and on with the next start as any export does. Several,
+    /// one after the other, go into standard output, as JSON lines.
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_hint = ValueHint::FilePath,
+        conflicts_with_all = [
+            "actor", "task", "account", "since", "until", "status", "desc", "max_items", "follow"
+        ],
+        help_heading = "Which runs"
+    )]
+    pub(crate) split: Option<OsString>,
+    #[command(flatten)]
+    pub(crate) destination: DestinationArguments,
+    #[command(flatten)]
+    pub(crate) walk: WalkArguments,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct DestinationArguments {
+    /// A file, a folder (with a / at its end), s3://bucket/prefix, or - for standard output
+    ///
+    /// Folders and S3 get parts and a manifest of those that count. For S3, credentials, region
+    /// and endpoint come from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION,
+    /// AWS_ENDPOINT_URL and the like.
+    #[arg(long, short, value_name = "OUT", value_hint = ValueHint::AnyPath)]
+    pub(crate) out: OsString,
+    /// jsonl or csv, with .gz or .zst behind it if it is to be compressed, or parquet
+    ///
+    /// If it is not given, the end of OUT tells. Parquet is written as a folder of parts.
+    #[arg(long, value_parser = format)]
+    pub(crate) format: Option<Format>,
+    /// Only these fields, in this order, such as id,status,meta.origin
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) fields: Vec<String>,
+    /// Where the checkpoint of a file or of standard output is; OUT.checkpoint for a file
+    ///
+    /// Folders and S3 have theirs in the manifest. Without one, an export into standard output
+    /// cannot go on where it stopped.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) checkpoint: Option<PathBuf>,
+    /// Forget what is in the output, and start again
+    #[arg(long)]
+    pub(crate) restart: bool,
+    /// After how many rows a part ends, in a folder or on S3
+    #[arg(long, value_name = "N", default_value = "250000")]
+    pub(crate) part_rows: u64,
+    /// How long a row may wait for its part to end
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
+    pub(crate) part_interval: Duration,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Which runs")]
+pub(crate) struct WalkArguments {
+    /// When a run is written
+    #[arg(long, value_name = "WHEN", default_value = "snapshot")]
+    pub(crate) emit: EmitChoice,
+    /// Newest first
+    #[arg(long, conflicts_with = "follow")]
+    pub(crate) desc: bool,
+    /// So many at most, over all starts
+    #[arg(long, value_name = "N")]
+    pub(crate) max_items: Option<u64>,
+    /// Do not end, but look for new runs again and again
+    #[arg(long)]
+    pub(crate) follow: bool,
+    /// How long to wait between two looks
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "30s",
+        value_parser = duration,
+        requires = "follow"
+    )]
+    pub(crate) interval: Duration,
+    /// How late a run may appear in the list and still be found
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    pub(crate) lookback: Duration,
+    /// How many runs to ask for at a time; 1000 if it is not given
+    #[arg(long, value_name = "N", help_heading = "Requests")]
+    pub(crate) page_size: Option<u32>,
+    /// How many pages are in flight
+    #[arg(long, value_name = "N", default_value = "8", help_heading = "Requests")]
+    pub(crate) concurrency: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EmitChoice {
+    /// Once, as it is when the export comes to it
+    Snapshot,
+    /// Once, when it has finished
+    Finished,
+    /// When the export comes to it, and once more when it has finished
+    Changes,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArguments {
+    /// An output: a file, a folder or s3://bucket/prefix
+    #[arg(value_name = "OUT", value_hint = ValueHint::AnyPath)]
+    pub(crate) out: OsString,
+    /// Where the checkpoint of a file is; OUT.checkpoint if it is not given
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) checkpoint: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EmulateArguments {
+    /// How many runs there are
+    #[arg(long, value_name = "N", default_value = "100000")]
+    pub(crate) runs: u64,
+    /// What they are made from: the same seed makes the same runs
+    #[arg(long, value_name = "S", default_value = "0")]
+    pub(crate) seed: u64,
+    /// The port on 127.0.0.1; 0 is any free one
+    #[arg(long, value_name = "P", default_value = "0")]
+    pub(crate) port: u16,
+    /// The only Actor there is; any, if it is not given
+    #[arg(long, value_name = "ACTOR")]
+    pub(crate) actor: Option<String>,
+    /// How long each answer takes
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration)]
+    pub(crate) latency: Duration,
+    /// Refuse what is more than N requests in a second
+    #[arg(long, value_name = "N")]
+    pub(crate) rate_limit: Option<u64>,
+    /// Compress answers
+    #[arg(long)]
+    pub(crate) compress: bool,
+    /// Send compact JSON; it is indented by default, as the service's is
+    #[arg(long)]
+    pub(crate) compact: bool,
+    /// Give every run the same fields
+    ///
+    /// By default, some lack fields, and some have fields that the API reference does not list,
+    /// as the service's do.
+    #[arg(long)]
+    pub(crate) complete_rows: bool,
+    /// Answer some requests wrongly, such as 3=503, 5..=7=hang or 9..=reset; may be repeated
+    ///
+    /// A request or a range of them, counted from 1, and what goes wrong: a status, hang,
+    /// reset, truncate, stall, html, broken-json, empty or error-in-ok.
+    #[arg(long, value_name = "RULE")]
+    pub(crate) fault: Vec<FaultRule>,
+    /// Delete the K oldest runs before every N-th request: N or N:K
+    #[arg(long, value_name = "N[:K]")]
+    pub(crate) delete_every: Option<ChangeRule>,
+    /// Start K new runs before every N-th request: N or N:K
+    #[arg(long, value_name = "N[:K]")]
+    pub(crate) insert_every: Option<ChangeRule>,
+}
+
+/// Reads a number from 1 on.
+fn positive(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "it must be a number from 1 on".into())
+}
+
+/// Reads a format.
+fn format(text: &str) -> Result<Format, String> {
+    text.parse().map_err(|_| {
+        "it must be jsonl or csv, with .gz or .zst behind it if it is to be compressed, or parquet"
+            .into()
+    })
+}
+
+/// The command line as it is read.
+pub(crate) fn command() -> clap::Command {
+    let instead_of_actor = |command: clap::Command, other: &'static str| {
+        command.mut_arg("actor", |actor| actor.required_unless_present_any([other]))
+    };
+    let command = Arguments::command()
+        .mut_subcommand("export", |export| instead_of_actor(export, "split"))
+        .mut_subcommand("split", |split| instead_of_actor(split, "actors_file"));
+    with_token_help(command)
+}
+
+/// Lets `--help` of the commands that need a token tell which one would be used.
+fn with_token_help(command: clap::Command) -> clap::Command {
+    let help = format!("{}\n\n{}", token::help(), exit::HELP);
+    let command = command.mut_subcommand("export", |export| export.after_long_help(help));
+    let help = token::help();
+    let command = command.mut_subcommand("count", |count| count.after_long_help(help));
+    let help = token::help();
+    command.mut_subcommand("split", |split| split.after_long_help(help))
+}
+
+/// The colours of help and of errors about arguments, which come before these are known.
+pub(crate) fn color_of_help() -> ColorChoice {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let chosen = |name: &str| {
+        let joined = OsString::from(format!("--color={name}"));
+        let two = |pair: &[OsString]| pair[0] == "--color" && pair[1] == name;
+        arguments.contains(&joined) || arguments.windows(2).any(two)
+    };
+    match (chosen("always"), chosen("never")) {
+        (true, _) => ColorChoice::Always,
+        (_, true) => ColorChoice::Never,
+        _ => ColorChoice::Auto,
+    }
+}

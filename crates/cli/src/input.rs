@@ -1,0 +1,49 @@
+//! Files of lines, or standard input, that say what to read.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, Read};
+
+use apify_runs::Split;
+
+use crate::exit::Failure;
+
+const STANDARD_INPUT: &str = "-";
+
+/// The splits in a file, or in standard input.
+pub(crate) fn splits(file: &OsStr) -> Result<Vec<Split>, Failure> {
+    let text = text(file)?;
+    lines(&text)
+        .map(|(number, line)| {
+            line.parse().map_err(|error| {
+                let file = file.to_string_lossy();
+                Failure::usage(format!("{file}, line {number}: {error}"))
+            })
+        })
+        .collect()
+}
+
+/// The lines that say something, and their numbers.
+pub(crate) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let lines = text.lines().map(str::trim).enumerate();
+    lines
+        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+        .map(|(index, line)| (index + 1, line))
+}
+
+/// Whether this name means standard input.
+pub(crate) fn is_stdin(file: &OsStr) -> bool {
+    file == STANDARD_INPUT
+}
+
+pub(crate) fn text(file: &OsStr) -> Result<String, Failure> {
+    let mut text = String::new();
+    let read = match is_stdin(file) {
+        true => io::stdin().read_to_string(&mut text).map(|_| text),
+        false => fs::read_to_string(file),
+    };
+    read.map_err(|error| {
+        let file = file.to_string_lossy();
+        Failure::usage(format!("{file} cannot be read: {error}"))
+    })
+}

@@ -1,0 +1,84 @@
+//! `apify-runs`: every run of an Apify Actor in a file. See `apify-runs --help`.
+
+mod arguments;
+mod console;
+mod destination;
+mod emulate;
+mod exit;
+mod export;
+mod flags;
+mod generated;
+mod input;
+mod inspect;
+mod progress;
+mod query;
+mod resume;
+mod schedule;
+mod service;
+mod signals;
+mod split;
+mod stdout;
+mod summary;
+mod times;
+mod token;
+
+use std::process::ExitCode;
+
+use clap::FromArgMatches;
+
+use arguments::{Arguments, Command};
+use console::Console;
+use exit::{Exit, Failure};
+
+/// Reads the arguments, does what they say, and returns how it went.
+fn main() -> ExitCode {
+    let command = arguments::command();
+    let parsed = command.color(arguments::color_of_help()).try_get_matches();
+    let arguments = match parsed.and_then(|matches| Arguments::from_arg_matches(&matches)) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help goes to standard output, and it is no failure if nobody reads it.
+            let _ = error.print();
+            return if error.use_stderr() {
+                Exit::Usage.into()
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    let console = Console::new(&arguments.messages);
+    console.show_events(&arguments.messages);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let result = match runtime {
+        Ok(runtime) => {
+            let result = runtime.block_on(run(arguments.command, &console));
+            // Dropped, it would close connections under requests that are given up anyway, and
+            // these would say so.
+            std::mem::forget(runtime);
+            result
+        }
+        Err(error) => Err(Failure::new(Exit::Failed, error.to_string())),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            console.failure(&failure);
+            failure.exit.into()
+        }
+    }
+}
+
+async fn run(command: Command, console: &Console) -> Result<Exit, Failure> {
+    match command {
+        Command::Export(arguments) => export::run(arguments, console).await,
+        Command::Split(arguments) => split::run(arguments, console).await,
+        Command::Count(arguments) => inspect::count(arguments).await,
+        Command::Verify(arguments) => inspect::verify(arguments, console).await,
+        Command::Status(arguments) => inspect::status(arguments).await,
+        Command::Emulate(arguments) => emulate::run(arguments).await,
+        Command::Completions { shell } => generated::completions(shell),
+        Command::Man => generated::man(),
+    }
+}

@@ -1,0 +1,261 @@
+//! Settings of a client.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::header::HeaderValue;
+
+use super::Client;
+use crate::error::{Error, Result};
+use crate::http::base_url;
+use crate::http::pace::Pacer;
+use crate::http::retry::{self, RetryPolicy};
+use crate::http::settings::{self, Settings};
+use crate::http::token::Token;
+use crate::limits::REQUEST_RATES;
+use crate::setting::check_duration;
+
+const DEFAULT_BASE_URL: &str = "https://api.apify.com";
+const DEFAULT_USER_AGENT: &str = concat!("apify-runs/", env!("CARGO_PKG_VERSION"));
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+const MAX_TIMEOUT: Duration = Duration::from_secs(60 * 60);
+/// Half of what the service allows for one Actor, so that its other users are not shut out.
+const DEFAULT_RATE: f64 = 30.0;
+const DEFAULT_MAX_PAGE_BYTES: usize = 64 << 20;
+const MIN_BODY_BYTES: usize = 1 << 10;
+const MAX_BODY_BYTES: usize = 1 << 30;
+
+/// Settings for a [`Client`], from [`Client::builder`]. Only the token is required.
+#[derive(Clone)]
+#[must_use]
+pub struct ClientBuilder {
+    token: Option<String>,
+    base_url: String,
+    http: Option<reqwest::Client>,
+    user_agent: Option<String>,
+    timeout: Duration,
+    retry: RetryPolicy,
+    max_requests_per_second: f64,
+    compression: bool,
+    max_page_bytes: usize,
+    allow_http: bool,
+    /// Whether the token was looked for in the environment.
+    reads_env: bool,
+}
+
+impl Default for ClientBuilder {
+    fn default() -> Self {
+        Self {
+            token: None,
+            base_url: DEFAULT_BASE_URL.into(),
+            http: None,
+            user_agent: None,
+            timeout: DEFAULT_TIMEOUT,
+            retry: RetryPolicy::default(),
+            max_requests_per_second: DEFAULT_RATE,
+            compression: true,
+            max_page_bytes: DEFAULT_MAX_PAGE_BYTES,
+            allow_http: false,
+            reads_env: false,
+        }
+    }
+}
+
+impl ClientBuilder {
+    /// Begins with the token in `APIFY_TOKEN` and the address in `APIFY_API_BASE_URL`: the
+    /// variables that Apify's own tools read. One that is not set, or empty, is left as it is by
+    /// default.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a variable is no valid Unicode.
+    pub fn from_env() -> Result<Self> {
+        let mut builder = Self {
+            reads_env: true,
+            ..Self::default()
+        };
+        builder.token = variable("APIFY_TOKEN")?;
+        if let Some(base_url) = variable("APIFY_API_BASE_URL")? {
+            builder = builder.base_url(base_url);
+        }
+        Ok(builder)
+    }
+
+    /// The API token, from *Settings → API & Integrations* in the Apify Console. White
+    /// space around it is dropped.
+    ///
+    /// It is sent in the `Authorization` header. The crate shows it nowhere: where an answer or a
+    /// setting repeats it, it is taken out, or refused. Only rows that can be read are handed out
+    /// as they came. (A token of less than 8 characters is not looked for.)
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.token = Some(token.into());
+        self
+    }
+
+    /// Where the API is, with or without the final `/v2`. Default `https://api.apify.com`.
+    ///
+    /// `http://` is accepted for loopback addresses only, unless
+    /// [`allow_http`](Self::allow_http) is set.
+    pub fn base_url(mut self, base_url: impl Into<String>) -> Self {
+        self.base_url = base_url.into();
+        self
+    }
+
+    /// A `reqwest` client of your own, for proxies, certificates or connection limits.
+    ///
+    /// Its redirect policy is then its own; `reqwest` does not pass the token on to another
+    /// host, whatever the policy. Default: one that follows redirects on the same origin only
+    /// (scheme, host and port), unless the token stands in the address, and goes past system
+    /// proxies to loopback addresses.
+    pub fn http_client(mut self, http: reqwest::Client) -> Self {
+        self.http = Some(http);
+        self
+    }
+
+    /// What to send as `User-Agent`. Default `apify-runs/<version>`, or what
+    /// [`http_client`](Self::http_client) sends.
+    pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
+        self.user_agent = Some(user_agent.into());
+        self
+    }
+
+    /// How long one attempt may take, from the connection to the last byte of the body.
+    /// Default 60 s; from 1 ms to 1 hour. [`RetryPolicy::max_elapsed`], 5 minutes by default,
+    /// cuts it short, even where nothing is retried.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// How failed requests are retried. Anything that converts into a [`RetryPolicy`].
+    pub fn retry(mut self, retry: impl Into<RetryPolicy>) -> Self {
+        self.retry = retry.into();
+        self
+    }
+
+    /// How many requests the client sends in a second, all its clones together, retries
+    /// included. Default 30; from 0.001, one in 1000 seconds, to 1000, or `f64::INFINITY` for
+    /// no limit but the service's own.
+    ///
+    /// In no second there are more; a number that is not whole is rounded up, and so is the
+    /// second: 2.5 means at most 3 in any 1.2 s. What is above waits for its turn, in the order
+    /// it came, which costs nothing of [`RetryPolicy::max_elapsed`].
+    ///
+    /// The service allows [60 a second](https://docs.apify.com/api/v2#rate-limiting) for one
+    /// Actor, over all who read its list. Where it tells of fewer (`X-RateLimit-Limit`), that
+    /// is the limit. After a 429 every request of the client waits as long as the retry of the
+    /// one that was refused. Then only half as many as before are in flight at a time, and
+    /// more again as long as answers are good.
+    pub fn max_requests_per_second(mut self, rate: f64) -> Self {
+        self.max_requests_per_second = rate;
+        self
+    }
+
+    /// Whether the service may compress its answers. Default `true`: with each encoding that
+    /// the crate's features or [`http_client`](Self::http_client) can read.
+    ///
+    /// A page of 1000 runs has about 455 KB, and compressed 85 KB with gzip, 78 KB with brotli
+    /// or 82 KB with zstd. To read it takes 0.7, 0.3 or 0.1 ms longer then. Turn it off where
+    /// the bytes come faster than that: from the same machine, or a few gigabits a second.
+    pub fn compression(mut self, compression: bool) -> Self {
+        self.compression = compression;
+        self
+    }
+
+    /// The longest body that is accepted, in bytes after decompression. Default 64 MiB;
+    /// from 1 KiB to 1 GiB. A full page is about 0.4 MB. Whatever this is, a page has 10,000 rows
+    /// at most.
+    pub fn max_page_bytes(mut self, bytes: usize) -> Self {
+        self.max_page_bytes = bytes;
+        self
+    }
+
+    /// Whether a base URL may be plain `http://` to another machine, where anybody on the
+    /// way can read the token. Default `false`.
+    pub fn allow_http(mut self, allow: bool) -> Self {
+        self.allow_http = allow;
+        self
+    }
+
+    /// Checks every setting and builds the client. Sends nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config), naming the setting and its value
+    /// (for the token, without its value).
+    pub fn build(self) -> Result<Client> {
+        if self.token.is_none() && self.reads_env {
+            let expected = "it must hold the token of an Apify account";
+            return Err(Error::config("APIFY_TOKEN", "(not set)", expected));
+        }
+        let token = Token::new(self.token.as_deref())?;
+        token.reject_in("base_url", &self.base_url)?;
+        token.reject_in("user_agent", self.user_agent.as_deref().unwrap_or_default())?;
+        let base_url = base_url::parse(&self.base_url, self.allow_http)?;
+        check_duration("timeout", self.timeout, retry::MIN_DURATION..=MAX_TIMEOUT)?;
+        self.retry.validate()?;
+        if !(MIN_BODY_BYTES..=MAX_BODY_BYTES).contains(&self.max_page_bytes) {
+            let expected = "it must be from 1024 (1 KiB) to 1073741824 (1 GiB)";
+            return Err(Error::config(
+                "max_page_bytes",
+                self.max_page_bytes,
+                expected,
+            ));
+        }
+        let rate = self.max_requests_per_second;
+        if !REQUEST_RATES.contains(&rate) && rate != f64::INFINITY {
+            let expected = "it must be from 0.001 to 1000, or infinite";
+            return Err(Error::config("max_requests_per_second", rate, expected));
+        }
+        let user_agent = match (&self.user_agent, &self.http) {
+            (Some(text), _) => Some(settings::user_agent(text)?),
+            (None, Some(_)) => None,
+            (None, None) => Some(HeaderValue::from_static(DEFAULT_USER_AGENT)),
+        };
+        let http = match self.http {
+            Some(http) => http,
+            None => settings::http_client(&base_url, token.clone())?,
+        };
+        Ok(Client(Arc::new(Settings {
+            http,
+            base_url,
+            token,
+            user_agent,
+            timeout: self.timeout,
+            retry: self.retry,
+            max_requests_per_second: rate,
+            pacer: Pacer::new(rate),
+            compression: self.compression,
+            max_page_bytes: self.max_page_bytes,
+        })))
+    }
+}
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A base URL that has not been checked may have a secret in it.
+        f.debug_struct("ClientBuilder")
+            .field("timeout", &self.timeout)
+            .field("retry", &self.retry)
+            .field("max_requests_per_second", &self.max_requests_per_second)
+            .field("compression", &self.compression)
+            .field("max_page_bytes", &self.max_page_bytes)
+            .field("allow_http", &self.allow_http)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An environment variable. `None` if it is not set or blank.
+fn variable(name: &'static str) -> Result<Option<String>> {
+    match std::env::var(name) {
+        Ok(value) if value.trim().is_empty() => Ok(None),
+        Ok(value) => Ok(Some(value)),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => Err(Error::config(
+            name,
+            "(not shown)",
+            "it must be valid Unicode",
+        )),
+    }
+}

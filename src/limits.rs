@@ -1,0 +1,12 @@
+//! Limits of the service, and of what this crate accepts.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// The most rows the service puts on a page
+/// ([API reference](https://docs.apify.com/api/v2/act-runs-get)).
+pub(crate) const MAX_PAGE_SIZE: u32 = 1000;
+/// Requests a second that a client may be limited to.
+pub(crate) const REQUEST_RATES: RangeInclusive<f64> = 0.001..=1000.0;
+/// How long before the watermark a walk that resumes begins, by default.
+pub(crate) const DEFAULT_LOOKBACK: Duration = Duration::from_secs(60);

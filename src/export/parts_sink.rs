@@ -352,9 +352,9 @@ mod tests {
 
     fn spec() -> ExportSpec {
         ExportSpec {
-            query: RunSource::from("a"),
+            source: RunSource::from("a"),
             emit: Emit::Snapshot,
-            format: Format::JSONL,
+            format: Format::default(),
             fields: Vec::new(),
             labels: BTreeMap::new(),
         }

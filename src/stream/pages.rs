@@ -164,7 +164,10 @@ impl RunPages {
     /// What was kept since the last call.
     #[cfg(feature = "export")]
     pub(crate) fn take_updates(&mut self) -> Vec<CursorUpdate> {
-        self.updates.as_mut().map(std::mem::take).unwrap_or_default()
+        self.updates
+            .as_mut()
+            .map(std::mem::take)
+            .unwrap_or_default()
     }
 
     /// The next rows, or the error in their place. They count as handed out.

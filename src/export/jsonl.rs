@@ -2,11 +2,14 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
+use std::io::{self, BufRead, BufReader, Read, Take};
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::compact::compact;
 use super::encoder::Encoder;
+use super::row_check::{RowCheck, next_row};
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::RunSummary;
 use crate::stream::batch::RawBatch;
@@ -15,13 +18,13 @@ use crate::stream::batch::RawBatch;
 pub(super) struct Jsonl {
     lines: Vec<u8>,
     /// What to write of each object. Empty: all of it.
-    fields: Vec<Field>,
+    fields: Vec<FieldTree>,
 }
 
 /// A field of an object, and what to write of it. Empty: all of it.
-struct Field {
+struct FieldTree {
     name: String,
-    fields: Vec<Field>,
+    fields: Vec<FieldTree>,
 }
 
 impl Jsonl {
@@ -65,14 +68,14 @@ impl Encoder for Jsonl {
                 Ok(())
             });
         };
-        for text in raw_rows.iter() {
-            self.line(text);
+        for raw_row in raw_rows.iter() {
+            self.line(raw_row);
         }
         Ok(())
     }
 
-    fn add_unreadable(&mut self, text: &str) -> bool {
-        self.line(text.as_bytes());
+    fn add_unreadable(&mut self, raw_row: &str) -> bool {
+        self.line(raw_row.as_bytes());
         true
     }
 
@@ -88,7 +91,7 @@ impl Encoder for Jsonl {
 
 /// Adds a field, given as `a` or `a.b`, to those that are written. The error is what is expected
 /// of it.
-fn insert(tree: &mut Vec<Field>, path: &str) -> Result<(), &'static str> {
+fn insert(tree: &mut Vec<FieldTree>, path: &str) -> Result<(), &'static str> {
     let (name, rest) = match path.split_once('.') {
         Some((name, rest)) => (name, Some(rest)),
         None => (path, None),
@@ -108,7 +111,7 @@ fn insert(tree: &mut Vec<Field>, path: &str) -> Result<(), &'static str> {
     if let Some(rest) = rest {
         insert(&mut fields, rest)?;
     }
-    tree.push(Field {
+    tree.push(FieldTree {
         name: name.into(),
         fields,
     });
@@ -117,7 +120,7 @@ fn insert(tree: &mut Vec<Field>, path: &str) -> Result<(), &'static str> {
 
 /// Writes an object with these fields of another, as far as it has them. `None`, and nothing is
 /// written, if it is no object.
-fn write_fields(text: &str, fields: &[Field], out: &mut Vec<u8>) -> Option<()> {
+fn write_fields(text: &str, fields: &[FieldTree], out: &mut Vec<u8>) -> Option<()> {
     let object: HashMap<Cow<'_, str>, &RawValue> = serde_json::from_str(text).ok()?;
     out.push(b'{');
     let mut is_first = true;
@@ -142,6 +145,35 @@ fn write_fields(text: &str, fields: &[Field], out: &mut Vec<u8>) -> Option<()> {
     }
     out.push(b'}');
     Some(())
+}
+
+/// Reads the lines of a file again.
+pub(super) fn read(reader: Take<impl Read>, rows: &mut RowCheck) -> io::Result<()> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Line<'a> {
+        #[serde(borrow, default)]
+        id: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        finished_at: Option<&'a RawValue>,
+    }
+    let longest = reader.limit();
+    let mut reader = BufReader::with_capacity(1 << 16, reader);
+    let mut line = Vec::new();
+    while reader.read_until(b'\n', &mut line)? > 0 {
+        next_row(reader.get_mut(), longest)?;
+        match serde_json::from_slice::<Line<'_>>(&line) {
+            Ok(run) if line.last() == Some(&b'\n') => {
+                let id = run.id.map(RawValue::get);
+                rows.row(id, run.finished_at.map(RawValue::get));
+            }
+            // A run is an object, but the service may have sent something else.
+            _ if serde_json::from_slice::<&RawValue>(&line).is_ok() => rows.row(None, None),
+            _ => rows.problem(format!("row {} is no JSON", rows.count() + 1)),
+        }
+        line.clear();
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -341,10 +341,10 @@ fn what_is_no_checkpoint_is_6() {
 fn a_checkpoint_of_the_future_is_6() {
     let message = spoiled(|out| {
         let text = std::fs::read_to_string(checkpoint_of(out)).unwrap();
-        let text = text.replacen("\"version\":1", "\"version\":2,\"more\":{}", 1);
+        let text = text.replacen("\"version\":1", "\"version\":3,\"more\":{}", 1);
         std::fs::write(checkpoint_of(out), text).unwrap();
     });
-    assert!(message.contains("has version 2"), "{message}");
+    assert!(message.contains("has version 3"), "{message}");
 }
 
 #[test]

@@ -7,16 +7,16 @@ use crate::run::RunSummary;
 
 /// When a walk hands a run out, and how often: [`Runs::emit`](crate::Runs::emit).
 ///
-/// A row of a run that is not [finished](RunSummary::is_finished) is a snapshot: it will
-/// change later, at its old place in the list. `Finished` and `Changes` remember such runs
+/// A row of a run that is not [finished](RunSummary::is_finished) is a snapshot: the row will
+/// change later, at its old position in the list. `Finished` and `Changes` remember such runs
 /// in the [`Cursor`](crate::Cursor) and read them again: before and after a walk, and on each
 /// poll of one that [follows](crate::Runs::follow) the list.
 ///
 /// The cost of a run settles about ten seconds after its finish, and a run counts as finished only
 /// then: when the walk has seen it finished for ten seconds, or when its `finishedAt` is a minute
-/// ago by every clock at hand. Those are this machine's clock and the `Date` of the response (if
-/// there is none, the newest time on the list). A run with a finished status and no `finishedAt`
-/// counts as finished at once.
+/// ago by every available clock. These are this machine's clock and the `Date` of the response, or
+/// the newest time on the list if there is no `Date`. A run with a finished status and no
+/// `finishedAt` counts as finished at once.
 ///
 /// ```
 /// use apify_runs::Emit;
@@ -27,18 +27,18 @@ use crate::run::RunSummary;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Emit {
-    /// Each run once, as it is when the walk comes to it. The default.
+    /// Each run once, as it is when the walk reaches it. The default.
     #[default]
     Snapshot,
-    /// Each run once, when it has finished. Runs that have not by the end of the walk are in
-    /// the cursor: a walk that resumes from it hands them out when they have.
+    /// Each run once, when it has finished. The cursor remembers the runs that have not finished
+    /// by the end of the walk: a walk that resumes from it hands them out when they have.
     ///
-    /// A run that is resurrected inside the lookback comes again when it finishes again.
+    /// A run that is resurrected inside the lookback is handed out again when it finishes again.
     Finished,
-    /// Each run when the walk comes to it, and once more when it has finished, unless it had
-    /// before. One whose cost has not settled comes now, and again when it has.
+    /// Each run when the walk reaches it, and once more when it has finished, unless it had
+    /// before. A run whose cost has not settled is handed out now, and again when it has.
     ///
-    /// A run that is resurrected inside the lookback comes again when it finishes again.
+    /// A run that is resurrected inside the lookback is handed out again when it finishes again.
     Changes,
 }
 
@@ -49,7 +49,7 @@ pub(crate) enum SeenState {
     New,
     /// It is to be read again.
     Open(Open),
-    /// It was dealt with for good, and had this finish then.
+    /// It was processed, and had this finish then.
     Closed { finished_at: Option<DateTime<Utc>> },
 }
 
@@ -60,50 +60,49 @@ pub(crate) struct Open {
     pub(crate) handed_out: bool,
     /// The finish that it was handed out with before it was resurrected.
     pub(crate) finished_before: Option<DateTime<Utc>>,
-    /// Since when it has not been there. One look at the list may be out of date.
+    /// Since when it has been missing from the list. A single response may be out of date.
     pub(crate) missing_since: Option<DateTime<Utc>>,
 }
 
-/// What to do with a row.
+/// What happens to a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Verdict {
     pub(crate) hand_out: bool,
-    /// What is to be known of the run from now on, if it is to be read again.
+    /// What to remember of the run, if it is to be read again.
     pub(crate) open: Option<Open>,
 }
 
 impl Emit {
-    /// Decides about a row. `is_wanted` is whether the query's filter lets it through,
-    /// `has_settled` whether the cost of a finished run no longer changes.
+    /// Decides what happens to a row. `seen` is what is known of the run, `is_wanted` whether the
+    /// row passes the query's filter, and `has_settled` whether the cost of a finished run no
+    /// longer changes.
     pub(crate) fn judge(
         self,
         run: &RunSummary,
-        known: SeenState,
+        seen: SeenState,
         is_wanted: bool,
         has_settled: impl FnOnce() -> bool,
     ) -> Verdict {
         match self {
-            Self::Snapshot => judge_snapshot(run, known, is_wanted),
-            Self::Finished | Self::Changes => {
-                self.judge_changes(run, known, is_wanted, has_settled)
-            }
+            Self::Snapshot => judge_snapshot(run, seen, is_wanted),
+            Self::Finished | Self::Changes => self.judge_changes(run, seen, is_wanted, has_settled),
         }
     }
 
     fn judge_changes(
         self,
         run: &RunSummary,
-        known: SeenState,
+        seen: SeenState,
         is_wanted: bool,
         has_settled: impl FnOnce() -> bool,
     ) -> Verdict {
-        let before = match known {
+        let before = match seen {
             SeenState::New => Open::default(),
             SeenState::Open(open) => open,
             SeenState::Closed { finished_at }
                 if run.is_finished() && finished_at == run.finished_at =>
             {
-                return Verdict::PASS;
+                return Verdict::IGNORE;
             }
             // It was resurrected, and may even have finished again since.
             SeenState::Closed { finished_at } => Open {
@@ -113,7 +112,7 @@ impl Emit {
             },
         };
         if run.is_finished() && has_settled() {
-            // An answer from before it was resurrected is no second finish.
+            // A response from before it was resurrected is no second finish.
             let is_old =
                 before.finished_before.is_some() && before.finished_before == run.finished_at;
             return Verdict {
@@ -134,19 +133,18 @@ impl Emit {
 }
 
 impl Verdict {
-    /// Nothing is to be done: the run was dealt with before.
-    const PASS: Self = Self {
+    /// Nothing: the run was processed before.
+    const IGNORE: Self = Self {
         hand_out: false,
         open: None,
     };
 }
 
-/// A run that the filter does not let through yet is read again until it does, or until it
-/// has finished without.
-fn judge_snapshot(run: &RunSummary, known: SeenState, is_wanted: bool) -> Verdict {
+/// A run that does not pass the filter yet is read again until it does, or until it has finished.
+fn judge_snapshot(run: &RunSummary, seen: SeenState, is_wanted: bool) -> Verdict {
     let is_open = !is_wanted && !run.is_finished();
-    match known {
-        SeenState::Closed { .. } => Verdict::PASS,
+    match seen {
+        SeenState::Closed { .. } => Verdict::IGNORE,
         SeenState::New | SeenState::Open(_) => Verdict {
             hand_out: is_wanted,
             open: is_open.then(Open::default),
@@ -229,7 +227,7 @@ mod tests {
         assert_eq!(
             verdict(Emit::Finished, &same, again),
             (false, None),
-            "the answer is from before it was resurrected"
+            "the response is from before it was resurrected"
         );
         assert_eq!(
             verdict(Emit::Finished, &run("SUCCEEDED", Some(50)), again),
@@ -252,7 +250,7 @@ mod tests {
         for emit in [Emit::Snapshot, Emit::Finished, Emit::Changes] {
             let running = judge(emit, &run("RUNNING", None));
             assert_eq!((running.hand_out, running.open), (false, open(false)));
-            assert_eq!(judge(emit, &run("FAILED", Some(0))), Verdict::PASS);
+            assert_eq!(judge(emit, &run("FAILED", Some(0))), Verdict::IGNORE);
             let known = SeenState::Open(running.open.unwrap());
             assert_eq!(
                 verdict(emit, &run("SUCCEEDED", Some(0)), known),

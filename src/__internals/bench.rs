@@ -34,7 +34,7 @@ impl BareWalk {
             follow: false,
             undated_first: false,
         };
-        let mut trail = CursorTracker::new(Cursor::default(), rules.memory(&query));
+        let mut trail = CursorTracker::new(Cursor::default(), rules.retention(&query));
         let mut walk = Walk::new(&query, rules, Cursor::default());
         for page in &self.pages {
             let Next::Fetch(request) = walk.next() else {
@@ -43,7 +43,7 @@ impl BareWalk {
             let Ok(taken) = walk.take(request, page) else {
                 break;
             };
-            trail.extend(taken.steps);
+            trail.extend(taken.updates);
             for row in taken.rows {
                 black_box(row);
                 trail.hand_out();

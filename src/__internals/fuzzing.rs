@@ -200,13 +200,13 @@ fn walk_through(source: &RunSource, emit: Emit, cursor: Cursor, pages: &[u8]) {
         undated_first: source.undated_first,
     };
     let query = &source.query;
-    let memory = rules.memory(query);
+    let memory = rules.retention(query);
     let mut trail = CursorTracker::new(cursor.clone(), memory);
     let mut walk = Walk::new(query, rules, cursor);
     let pages = made_pages(pages);
     let (mut pages, mut in_vain, mut items) = (pages.iter().cycle(), 0, 0);
     while let (Next::Fetch(request), Some(page)) = (walk.next(), pages.next()) {
-        assert!(request.limit <= 1000);
+        assert!(request.limit() <= 1000);
         in_vain += 1;
         assert!(
             in_vain < MAX_STALLED_REQUESTS,
@@ -216,8 +216,8 @@ fn walk_through(source: &RunSource, emit: Emit, cursor: Cursor, pages: &[u8]) {
             break;
         };
         assert!(taken.rows.end <= page.row_count());
-        let new = taken.steps.iter().filter(|step| step.hand_out).count();
-        trail.extend(taken.steps);
+        let new = taken.updates.iter().filter(|step| step.hand_out).count();
+        trail.extend(taken.updates);
         if new > 0 {
             in_vain = 0;
         }

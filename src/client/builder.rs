@@ -102,7 +102,8 @@ impl ClientBuilder {
         self
     }
 
-    /// A `reqwest` client of your own, for proxies, certificates or connection limits.
+    /// A `reqwest` client of your own, for proxies, certificates, connection limits or the TLS of
+    /// the operating system.
     ///
     /// Its redirect policy is then its own; `reqwest` does not pass the token on to another
     /// host, whatever the policy. Default: one that follows redirects on the same origin only

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde_json::Value;
 
+use crate::run::{Field, Kind};
 use crate::timestamp;
 
 /// 2025-01-01T00:00:00Z, when the first generated run starts.
@@ -52,18 +53,16 @@ impl GeneratedRuns {
         let started_at = self.started_at(number);
         let duration = TimeDelta::milliseconds((noise(self.seed, number, 4) % 600_000) as i64);
         let is_finished = !matches!(status, "READY" | "RUNNING");
-        json.push_str(r#"{"id":""#);
-        json.extend(id_characters(self.seed, number, 10));
-        json.push('"');
         let row = Row {
             seed: self.seed,
             number,
+            id: None,
             status,
             started_at,
             finished_at: is_finished.then(|| started_at + duration),
             fields: Fields::new(shape, self.seed, number),
         };
-        row.render_after_id(json);
+        row.render(json);
     }
 }
 
@@ -77,10 +76,11 @@ pub(super) fn running(
     id: &str,
     started_at: DateTime<Utc>,
 ) -> String {
-    let mut json = format!(r#"{{"id":{}"#, Value::from(id));
+    let mut json = String::new();
     let row = Row {
         seed,
         number,
+        id: Some(id),
         status: "RUNNING",
         started_at,
         finished_at: None,
@@ -89,7 +89,7 @@ pub(super) fn running(
             ..Fields::new(shape, seed, number)
         },
     };
-    row.render_after_id(&mut json);
+    row.render(&mut json);
     json
 }
 
@@ -112,10 +112,12 @@ pub(super) enum Shape {
     Complete,
 }
 
-/// A generated run, but for its ID.
-struct Row {
+/// A generated run.
+struct Row<'a> {
     seed: u64,
     number: u64,
+    /// Its ID, if that is not made from seed and number.
+    id: Option<&'a str>,
     status: &'static str,
     started_at: DateTime<Utc>,
     finished_at: Option<DateTime<Utc>>,
@@ -191,66 +193,96 @@ impl Fields {
     }
 }
 
-impl Row {
-    fn render_after_id(&self, json: &mut String) {
-        let (seed, number, fields) = (self.seed, self.number, &self.fields);
-        let noise = |purpose| noise(seed, number, purpose);
-        push_id(json, r#","actId":""#, seed, 0, 11);
-        if fields.user_id {
-            push_id(json, r#","userId":""#, seed, 0, 12);
+/// The value of a field of a generated row.
+enum Scalar<'a> {
+    Null,
+    /// The ID of this index and purpose.
+    Id(u64, u64),
+    /// A text without characters that JSON escapes.
+    Text(&'a str),
+    Time(DateTime<Utc>),
+    Integer(u64),
+    Number(f64),
+    /// Any other value, as JSON.
+    Json(String),
+}
+
+impl Row<'_> {
+    fn render(&self, json: &mut String) {
+        json.push('{');
+        for &field in Field::ROW {
+            match field {
+                Field::Meta => self.render_meta(json),
+                _ => self.push(json, field.name(), self.value(field)),
+            }
+            match field {
+                Field::BuildNumberInt if self.fields.exit_code => {
+                    self.push_unknown(json, "exitCode", "0");
+                }
+                Field::Meta if self.fields.options => {
+                    let options = r#"{"build":"latest","memoryMbytes":1024}"#;
+                    self.push_unknown(json, "options", options);
+                }
+                _ => {}
+            }
         }
-        if noise(3).is_multiple_of(4) {
-            push_id(json, r#","actorTaskId":""#, seed, noise(3) % 50, 13);
-        } else {
-            json.push_str(r#","actorTaskId":null"#);
-        }
-        let (status, start) = (self.status, timestamp::to_query(self.started_at));
-        let _ = write!(json, r#","status":"{status}","startedAt":"{start}""#);
-        if let Some(end) = self.finished_at.map(timestamp::to_query) {
-            let _ = write!(json, r#","finishedAt":"{end}""#);
-        }
-        // Counted from 1, as Apify does: its Python client takes no other.
-        let build = 1 + number / 1000;
-        push_id(json, r#","buildId":""#, seed, build, 14);
-        if fields.build_number {
-            let _ = write!(json, r#","buildNumber":"0.0.{build}""#);
-        } else {
-            json.push_str(r#","buildNumber":null"#);
-        }
-        let _ = write!(json, r#","buildNumberInt":{build}"#);
-        if fields.exit_code {
-            json.push_str(r#","exitCode":0"#);
-        }
-        self.render_meta(json);
-        if fields.options {
-            json.push_str(r#","options":{"build":"latest","memoryMbytes":1024}"#);
-        }
-        if fields.usage {
-            let usd = (noise(6) % 100_000) as f64 / 100_000.0;
-            let _ = write!(json, r#","usageTotalUsd":{usd}"#);
-        }
-        push_id(json, r#","defaultKeyValueStoreId":""#, seed, number, 15);
-        push_id(json, r#","defaultDatasetId":""#, seed, number, 16);
-        push_id(json, r#","defaultRequestQueueId":""#, seed, number, 17);
-        if fields.general_access {
-            json.push_str(r#","generalAccess":"FOLLOW_USER_SETTING""#);
+        if self.fields.general_access {
+            self.push_unknown(json, "generalAccess", r#""FOLLOW_USER_SETTING""#);
         }
         json.push('}');
     }
 
-    /// Where the run came from, with what is known of that origin.
+    /// How the run was started.
     fn render_meta(&self, json: &mut String) {
-        let origin = self.fields.origin;
-        let _ = write!(json, r#","meta":{{"origin":"{origin}""#);
-        let user_agent = match origin {
-            _ if !self.fields.details => None,
-            "SCHEDULER" => {
-                push_id(json, r#","scheduleId":""#, self.seed, self.number % 7, 18);
-                let second = self.started_at.trunc_subsecs(0);
-                let scheduled_at = timestamp::to_query(second);
-                let _ = write!(json, r#","scheduledAt":"{scheduled_at}""#);
-                None
+        json.push_str(r#","meta":{"#);
+        for &field in Field::META {
+            let value = match field {
+                Field::Origin => Some(Scalar::Text(self.fields.origin)),
+                _ if self.fields.details => self.detail(field),
+                _ => None,
+            };
+            self.push(json, field.name(), value);
+        }
+        json.push('}');
+    }
+
+    /// The value of a field. `None` if the row lacks it.
+    fn value(&self, field: Field) -> Option<Scalar<'_>> {
+        use Scalar::{Id, Integer, Json, Null, Number, Text, Time};
+        let (number, fields) = (self.number, &self.fields);
+        // Counted from 1, as Apify does: its Python client takes no other.
+        let build = 1 + number / 1000;
+        Some(match field {
+            Field::Id => match self.id {
+                Some(id) => Json(Value::from(id).to_string()),
+                None => Id(number, 10),
+            },
+            Field::ActId => Id(0, 11),
+            Field::UserId => return fields.user_id.then_some(Id(0, 12)),
+            Field::ActorTaskId if self.noise(3).is_multiple_of(4) => Id(self.noise(3) % 50, 13),
+            Field::ActorTaskId => Null,
+            Field::Status => Text(self.status),
+            Field::StartedAt => Time(self.started_at),
+            Field::FinishedAt => Time(self.finished_at?),
+            Field::BuildId => Id(build, 14),
+            Field::BuildNumber if fields.build_number => Json(format!(r#""0.0.{build}""#)),
+            Field::BuildNumber => Null,
+            Field::BuildNumberInt => Integer(build),
+            Field::UsageTotalUsd => {
+                let usd = (self.noise(6) % 100_000) as f64 / 100_000.0;
+                return fields.usage.then_some(Number(usd));
             }
+            Field::DefaultKeyValueStoreId => Id(number, 15),
+            Field::DefaultDatasetId => Id(number, 16),
+            Field::DefaultRequestQueueId => Id(number, 17),
+            other => return self.any_value(other),
+        })
+    }
+
+    /// The value of a field that goes with the origin of the run.
+    fn detail(&self, field: Field) -> Option<Scalar<'_>> {
+        let is_scheduled = self.fields.origin == "SCHEDULER";
+        let user_agent = match self.fields.origin {
             "DEVELOPMENT" | "WEB" | "TEST" => {
                 Some("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
             }
@@ -259,24 +291,70 @@ impl Row {
             "MCP" => Some("node"),
             _ => None,
         };
-        if let Some(user_agent) = user_agent {
-            // Addresses that are kept for documentation.
-            let host = noise(self.seed, self.number, 24) % 256;
-            let _ = write!(
-                json,
-                r#","clientIp":"203.0.113.{host}","userAgent":"{user_agent}""#
-            );
+        match field {
+            Field::ClientIp => {
+                // Addresses that are kept for documentation.
+                let address = || format!(r#""203.0.113.{}""#, self.noise(24) % 256);
+                user_agent.map(|_| Scalar::Json(address()))
+            }
+            Field::UserAgent => user_agent.map(Scalar::Text),
+            Field::ScheduleId => is_scheduled.then_some(Scalar::Id(self.number % 7, 18)),
+            Field::ScheduledAt => {
+                is_scheduled.then(|| Scalar::Time(self.started_at.trunc_subsecs(0)))
+            }
+            other => self.any_value(other),
         }
-        json.push('}');
     }
-}
 
-/// Adds a field whose value is an ID. `start` is the field's name, up to the first character
-/// of its value.
-fn push_id(json: &mut String, start: &str, seed: u64, index: u64, purpose: u64) {
-    json.push_str(start);
-    json.extend(id_characters(seed, index, purpose));
-    json.push('"');
+    /// A value for a field that has no rule of its own.
+    fn any_value(&self, field: Field) -> Option<Scalar<'_>> {
+        let purpose = 1000 + field as u64;
+        Some(match field.kind() {
+            Kind::Id | Kind::Text => Scalar::Id(self.number, purpose),
+            Kind::Status => Scalar::Text(self.status),
+            Kind::Origin => Scalar::Text(self.fields.origin),
+            Kind::Time => Scalar::Time(self.started_at),
+            Kind::Integer => Scalar::Integer(self.noise(purpose) % 1000),
+            Kind::Number => Scalar::Number((self.noise(purpose) % 1000) as f64 / 8.0),
+            Kind::Meta => return None,
+        })
+    }
+
+    /// Adds a field, unless the row lacks it.
+    fn push(&self, json: &mut String, name: &str, value: Option<Scalar<'_>>) {
+        let Some(value) = value else {
+            return;
+        };
+        if !json.ends_with('{') {
+            json.push(',');
+        }
+        // Writing to a `String` does not fail.
+        let _ = write!(json, r#""{name}":"#);
+        let _ = match value {
+            Scalar::Null => json.write_str("null"),
+            Scalar::Id(index, purpose) => {
+                json.push('"');
+                json.extend(id_characters(self.seed, index, purpose));
+                json.write_char('"')
+            }
+            Scalar::Text(text) => write!(json, r#""{text}""#),
+            Scalar::Time(time) => write!(json, r#""{}""#, timestamp::to_query(time)),
+            Scalar::Integer(integer) => write!(json, "{integer}"),
+            Scalar::Number(number) => write!(json, "{number}"),
+            Scalar::Json(value) => json.write_str(&value),
+        };
+    }
+
+    /// Adds a field that the API reference does not list for rows.
+    fn push_unknown(&self, json: &mut String, name: &str, value: &str) {
+        if Field::of_row(name).is_none() {
+            self.push(json, name, Some(Scalar::Json(value.into())));
+        }
+    }
+
+    fn noise(&self, purpose: u64) -> u64 {
+        noise(self.seed, self.number, purpose)
+    }
 }
 
 /// A number that looks random but is always the same for the same three (SplitMix64).

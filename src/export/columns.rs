@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::error::{Error, Result};
-use crate::run::RunSummary;
+use crate::run::{RunOrigin, RunSummary, fields};
 
 /// One column.
 #[derive(Clone, Copy)]
@@ -22,50 +22,73 @@ pub(super) enum Get {
     Number(fn(&RunSummary) -> Option<f64>),
 }
 
-/// Every column, in the order of the API reference.
-pub(super) const COLUMNS: [Column; 19] = {
-    use Get::{Integer, Number, Text, Time};
-    const fn column(name: &'static str, get: Get) -> Column {
-        Column { name, get }
-    }
-    [
-        column("id", Text(|run| Some(&run.id))),
-        column("actId", Text(|run| run.act_id.as_deref())),
-        column("userId", Text(|run| run.user_id.as_deref())),
-        column("actorTaskId", Text(|run| run.actor_task_id.as_deref())),
-        column("status", Text(status)),
-        column("startedAt", Time(|run| run.started_at)),
-        column("finishedAt", Time(|run| run.finished_at)),
-        column("buildId", Text(|run| run.build_id.as_deref())),
-        column("buildNumber", Text(|run| run.build_number.as_deref())),
-        column("buildNumberInt", Integer(|run| run.build_number_int)),
-        column(
-            "meta.origin",
-            Text(|run| Some(run.meta.origin.as_ref()?.as_str())),
-        ),
-        column("meta.clientIp", Text(|run| run.meta.client_ip())),
-        column("meta.userAgent", Text(|run| run.meta.user_agent())),
-        column("meta.scheduleId", Text(|run| run.meta.schedule_id())),
-        column("meta.scheduledAt", Time(|run| run.meta.scheduled_at())),
-        column("usageTotalUsd", Number(|run| run.usage_total_usd)),
-        column(
-            "defaultKeyValueStoreId",
-            Text(|run| run.default_key_value_store_id.as_deref()),
-        ),
-        column(
-            "defaultDatasetId",
-            Text(|run| run.default_dataset_id.as_deref()),
-        ),
-        column(
-            "defaultRequestQueueId",
-            Text(|run| run.default_request_queue_id.as_deref()),
-        ),
-    ]
-};
+/// How a column gets the value of a field, by the kind of the field.
+macro_rules! get {
+    (Id, $run:ident, $value:expr) => {
+        Get::Text(|$run| Some(&$value))
+    };
+    (Text, $run:ident, $value:expr) => {
+        Get::Text(|$run| $value.as_deref())
+    };
+    // A row that came without a status has an empty one.
+    (Status, $run:ident, $value:expr) => {
+        Get::Text(|$run| Some($value.as_str()).filter(|status| !status.is_empty()))
+    };
+    (Origin, $run:ident, $value:expr) => {
+        Get::Text(|$run| $value.as_ref().map(RunOrigin::as_str))
+    };
+    (Time, $run:ident, $value:expr) => {
+        Get::Time(|$run| $value)
+    };
+    (Integer, $run:ident, $value:expr) => {
+        Get::Integer(|$run| $value)
+    };
+    (Number, $run:ident, $value:expr) => {
+        Get::Number(|$run| $value)
+    };
+}
 
-/// A row that came without a status has none.
-fn status(run: &RunSummary) -> Option<&str> {
-    Some(run.status.as_str()).filter(|status| !status.is_empty())
+/// The column of a field. `None` for `meta`, which has a column for each of its own fields.
+macro_rules! column {
+    (Meta, $($_rest:tt)*) => {
+        None
+    };
+    ($kind:ident, $name:expr, $run:ident, $value:expr) => {
+        Some(Column {
+            name: $name,
+            get: get!($kind, $run, $value),
+        })
+    };
+}
+
+macro_rules! define_columns {
+    (
+        row { $($(#[$_row_doc:meta])* $_row:ident $row_name:ident $row_json:literal $row_kind:ident,)+ }
+        meta { $($(#[$_meta_doc:meta])* $_meta:ident $meta_name:ident $meta_json:literal $meta_kind:ident,)+ }
+        details { $($(#[$_doc:meta])* $_detail:ident $name:ident $json:literal $kind:ident,)+ }
+    ) => {
+        /// The columns of a row. The columns of `meta` stand where it has none.
+        const ROW: &[Option<Column>] = &[
+            $(column!($row_kind, $row_json, run, run.$row_name),)+
+        ];
+
+        /// The columns of `meta`.
+        const META: &[Option<Column>] = &[
+            $(column!($meta_kind, concat!("meta.", $meta_json), run, run.meta.$meta_name),)+
+            $(column!($kind, concat!("meta.", $json), run, run.meta.details()?.$name),)+
+        ];
+    };
+}
+
+fields!(define_columns);
+
+/// Every column, in the order of the API reference.
+pub(super) fn columns() -> Vec<Column> {
+    let columns = ROW.iter().flat_map(|column| match column {
+        Some(_) => std::slice::from_ref(column),
+        None => META,
+    });
+    columns.copied().flatten().collect()
 }
 
 /// The columns of these names, in their order; all columns if there are none.
@@ -74,8 +97,9 @@ fn status(run: &RunSummary) -> Option<&str> {
 ///
 /// `ErrorKind::Config` if there is no such column, or if one is named twice, naming it.
 pub(super) fn chosen(fields: &[String]) -> Result<Vec<Column>> {
+    let columns = columns();
     if fields.is_empty() {
-        return Ok(COLUMNS.to_vec());
+        return Ok(columns);
     }
     for (place, field) in fields.iter().enumerate() {
         if fields[..place].contains(field) {
@@ -84,9 +108,9 @@ pub(super) fn chosen(fields: &[String]) -> Result<Vec<Column>> {
         }
     }
     let column = |field: &String| {
-        let found = COLUMNS.iter().find(|column| column.name == field);
+        let found = columns.iter().find(|column| column.name == field);
         found.copied().ok_or_else(|| {
-            let names: Vec<_> = COLUMNS.iter().map(|column| column.name).collect();
+            let names: Vec<_> = columns.iter().map(|column| column.name).collect();
             let expected = format!("the columns are {}", names.join(", "));
             Error::config("field", format!("{field:?}"), &expected)
         })
@@ -106,7 +130,7 @@ mod tests {
     #[test]
     fn columns_come_in_the_order_of_the_fields_or_all() {
         assert_eq!(names(&["status", "id"]).unwrap(), ["status", "id"]);
-        assert_eq!(names(&[]).unwrap().len(), COLUMNS.len());
+        assert_eq!(names(&[]).unwrap().len(), columns().len());
     }
 
     #[test]

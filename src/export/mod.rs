@@ -70,6 +70,8 @@ mod directory;
 mod durable;
 mod encoder;
 mod encoding;
+#[cfg(all(test, feature = "csv", feature = "emulator", feature = "parquet"))]
+mod every_field;
 mod file_sink;
 mod files;
 mod format;

@@ -106,7 +106,7 @@ impl Export {
             runs.options.resume = Cursor::clone(&checkpoint.cursor);
         }
         let holds_unreadable = runs.options.keeps_raw_rows;
-        let retention = runs.options.rules().memory(&runs.options.source.query);
+        let retention = runs.options.rules().retention(&runs.options.source.query);
         let mut pages = runs.pages();
         pages.keep_updates();
         writer.start(Start {

@@ -97,7 +97,7 @@ impl Fetcher {
                 return Err(error);
             };
             let attempts = budget.attempts();
-            warn!(offset = request.offset, attempts = attempts, ?delay, %error, "retry");
+            warn!(offset = request.offset(), attempts = attempts, ?delay, %error, "retry");
             policy.notify(attempts, delay, &error);
             self.counters.retried();
             sleep(delay).await;
@@ -107,10 +107,10 @@ impl Fetcher {
 
     /// Reports a page that has come.
     fn note(&self, request: PageRequest, page: &Page, attempts: u32) {
-        let (offset, rows) = (request.offset, page.row_count());
+        let (offset, rows) = (request.offset(), page.row_count());
         debug!(offset = offset, rows = rows, attempts = attempts, "page");
-        if request.anchor.is_none()
-            && request.whole.is_none()
+        if request.anchor().is_none()
+            && request.whole_list().is_none()
             && let Some(total) = page.total
         {
             self.counters.listed(total);

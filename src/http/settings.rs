@@ -43,9 +43,8 @@ pub(crate) fn user_agent(text: &str) -> Result<HeaderValue, InvalidSetting> {
 
 /// The HTTP client of a program that does not bring its own.
 pub(crate) fn http_client(base_url: &Url, token: Token) -> Result<reqwest::Client> {
-    let has_tls = cfg!(any(feature = "rustls", feature = "native-tls"));
-    if base_url.scheme() == "https" && !has_tls {
-        let expected = "https needs the feature rustls or native-tls, or an http_client";
+    if base_url.scheme() == "https" && !cfg!(feature = "rustls") {
+        let expected = "https needs the feature rustls or an http_client";
         return Err(Error::config("base_url", base_url, expected));
     }
     let mut builder = reqwest::Client::builder().redirect(Policy::custom(move |attempt| {
@@ -73,8 +72,6 @@ pub(crate) fn http_client(base_url: &Url, token: Token) -> Result<reqwest::Clien
 /// the system takes longer than many a walk.
 fn without_certificates(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
     #[cfg(feature = "rustls")]
-    let builder = builder.tls_backend_rustls();
-    #[cfg(any(feature = "rustls", feature = "native-tls"))]
-    let builder = builder.tls_certs_only([]);
+    let builder = builder.tls_backend_rustls().tls_certs_only([]);
     builder
 }

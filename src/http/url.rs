@@ -18,24 +18,26 @@ pub(crate) fn of_page(base_url: &Url, query: &RunQuery, request: PageRequest) ->
             Scope::Account => path.push("actor-runs"),
         };
     }
-    let direction = request.whole.unwrap_or(Direction::new(query.descending));
+    let direction = request
+        .whole_list()
+        .unwrap_or(Direction::new(query.descending));
     let mut pairs = url.query_pairs_mut();
-    pairs.append_pair("offset", &request.offset.to_string());
-    pairs.append_pair("limit", &request.limit.to_string());
+    pairs.append_pair("offset", &request.offset().to_string());
+    pairs.append_pair("limit", &request.limit().to_string());
     if direction == Direction::Descending {
         pairs.append_pair("desc", "1");
     }
-    if query.has_filter() && request.until.is_none() {
+    if query.has_filter() && request.until().is_none() {
         pairs.append_pair("status", &query.joined_statuses());
     }
-    if request.whole.is_some() {
+    if request.whole_list().is_some() {
         drop(pairs);
         return url;
     }
     let (from, to) = if query.descending {
-        (request.until, request.anchor)
+        (request.until(), request.anchor())
     } else {
-        (request.anchor, request.until)
+        (request.anchor(), request.until())
     };
     let after = [query.started_after, from].into_iter().flatten().max();
     let before = [query.last_bound(), to].into_iter().flatten().min();

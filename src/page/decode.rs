@@ -13,7 +13,8 @@ use super::lenient::{Lenient, agree};
 use super::raw::{self, Spans};
 use super::{Page, UnreadableRow};
 use crate::excerpt::{beginning, excerpt};
-use crate::run::{Id, MAX_ROWS, RowsInto, RunSummary};
+use crate::limits::MAX_ROWS;
+use crate::run::{Id, RowsInto, RunSummary};
 use crate::timestamp;
 
 /// How much of a body an error may quote from, in bytes. A token is taken out before the text

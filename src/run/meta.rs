@@ -4,67 +4,150 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::ser::{SerializeStruct, Serializer};
 use serde::{Deserialize, Serialize};
 
-use super::text::TextInto;
-use super::{Id, RunOrigin};
-use crate::timestamp::{self, TimeInto};
+use super::fields::{Field, field_type, fields};
+use super::id::Id;
+use super::status::RunOrigin;
+use super::text::FromStrVisitor;
+use super::value::FieldValue;
 
-/// How a run was started: the row's `meta`.
-///
-/// Most rows have an origin and nothing else, so the rest is kept aside, behind methods.
-///
-/// ```
-/// use apify_runs::{RunMeta, RunOrigin};
-///
-/// let meta: RunMeta = serde_json::from_str(
-///     r#"{"origin": "SCHEDULER", "scheduleId": "aHMzN2RhZ", "scheduledAt": "2025-01-01T06:00:00Z"}"#,
-/// )?;
-/// assert_eq!(meta.origin, Some(RunOrigin::Scheduler));
-/// assert_eq!(meta.schedule_id(), Some("aHMzN2RhZ"));
-/// # Ok::<(), serde_json::Error>(())
-/// ```
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct RunMeta {
-    /// What started the run.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub origin: Option<RunOrigin>,
-    #[serde(flatten)]
-    details: Option<Box<MetaDetails>>,
+/// What the accessor of a field returns, and how it gets it, by the kind of the field.
+macro_rules! accessor {
+    ($(#[$doc:meta])* $name:ident Text) => {
+        $(#[$doc])*
+        pub fn $name(&self) -> Option<&str> {
+            self.details()?.$name.as_deref()
+        }
+    };
+    ($(#[$doc:meta])* $name:ident Time) => {
+        accessor!($(#[$doc])* $name => DateTime<Utc>);
+    };
+    ($(#[$doc:meta])* $name:ident Integer) => {
+        accessor!($(#[$doc])* $name => i64);
+    };
+    ($(#[$doc:meta])* $name:ident Number) => {
+        accessor!($(#[$doc])* $name => f64);
+    };
+    ($(#[$doc:meta])* $name:ident => $type:ty) => {
+        $(#[$doc])*
+        pub fn $name(&self) -> Option<$type> {
+            self.details()?.$name
+        }
+    };
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct MetaDetails {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) client_ip: Option<Id>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) user_agent: Option<Id>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) schedule_id: Option<Id>,
-    #[serde(
-        serialize_with = "timestamp::optional::serialize",
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub(crate) scheduled_at: Option<DateTime<Utc>>,
+macro_rules! run_meta {
+    (
+        row $_row:tt
+        meta { $($(#[$doc:meta])* $field:ident $name:ident $json:literal $kind:ident,)+ }
+        details {
+            $($(#[$detail_doc:meta])* $detail:ident $detail_name:ident $detail_json:literal
+                $detail_kind:ident,)+
+        }
+    ) => {
+        /// How a run was started: the row's `meta`.
+        ///
+        /// Most rows have an origin and nothing else. The rest is behind methods, so that it takes
+        /// memory only where it is.
+        ///
+        /// ```
+        /// use apify_runs::{RunMeta, RunOrigin};
+        ///
+        /// let meta: RunMeta = serde_json::from_str(
+        ///     r#"{"origin": "SCHEDULER", "scheduleId": "aHMzN2RhZ", "scheduledAt": "2025-01-01T06:00:00Z"}"#,
+        /// )?;
+        /// assert_eq!(meta.origin, Some(RunOrigin::Scheduler));
+        /// assert_eq!(meta.schedule_id(), Some("aHMzN2RhZ"));
+        /// # Ok::<(), serde_json::Error>(())
+        /// ```
+        #[derive(Debug, Clone, Default, PartialEq)]
+        #[non_exhaustive]
+        pub struct RunMeta {
+            $($(#[$doc])* pub $name: field_type!($kind),)+
+            details: Option<Box<MetaDetails>>,
+        }
+
+        /// The fields of `meta` that few rows have.
+        #[derive(Debug, Clone, Default, PartialEq)]
+        pub(crate) struct MetaDetails {
+            $(pub(crate) $detail_name: field_type!($detail_kind),)+
+        }
+
+        impl RunMeta {
+            $(accessor!($(#[$detail_doc])* $detail_name $detail_kind);)+
+
+            fn is_empty(&self) -> bool {
+                self.details.is_none() $(&& self.$name.present().is_none())+
+            }
+
+            fn fill<'de, A: MapAccess<'de>>(&mut self, mut object: A) -> Result<(), A::Error> {
+                let mut details = MetaDetails::default();
+                while let Some(MetaField(field)) = object.next_key()? {
+                    match field {
+                        $(Some(Field::$field) => self.$name.read(&mut object)?,)+
+                        $(Some(Field::$detail) => details.$detail_name.read(&mut object)?,)+
+                        _ => {
+                            object.next_value::<IgnoredAny>()?;
+                        }
+                    }
+                }
+                if details != MetaDetails::default() {
+                    self.details = Some(Box::new(details));
+                }
+                Ok(())
+            }
+        }
+
+        impl Serialize for RunMeta {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let mut length = 0 $(+ usize::from(self.$name.present().is_some()))+;
+                if let Some(details) = self.details() {
+                    length += 0 $(+ usize::from(details.$detail_name.present().is_some()))+;
+                }
+                let mut object = serializer.serialize_struct("RunMeta", length)?;
+                $(self.$name.write($json, &mut object)?;)+
+                if let Some(details) = self.details() {
+                    $(details.$detail_name.write($detail_json, &mut object)?;)+
+                }
+                object.end()
+            }
+        }
+    };
 }
 
-/// The names of the fields of `meta`.
-#[derive(Deserialize)]
-#[serde(field_identifier, rename_all = "camelCase")]
-enum MetaField {
-    Origin,
-    ClientIp,
-    UserAgent,
-    ScheduleId,
-    ScheduledAt,
-    #[serde(other)]
-    Unknown,
+fields!(run_meta);
+
+impl RunMeta {
+    pub(crate) fn details(&self) -> Option<&MetaDetails> {
+        self.details.as_deref()
+    }
+
+    /// The fields that few rows have, to be filled: one of them has to get a value.
+    #[cold]
+    pub(crate) fn details_mut(&mut self) -> &mut MetaDetails {
+        self.details.get_or_insert_default()
+    }
+}
+
+/// The name of a field of `meta`.
+struct MetaField(Option<Field>);
+
+impl From<&str> for MetaField {
+    fn from(name: &str) -> Self {
+        Self(Field::of_meta(name))
+    }
+}
+
+impl<'de> Deserialize<'de> for MetaField {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_identifier(FromStrVisitor::new("the name of a field"))
+    }
 }
 
 /// Reads `meta`, or `null` as an empty one, to where it stays.
-pub(super) struct MetaInto<'a>(pub(super) &'a mut RunMeta);
+struct MetaInto<'a>(&'a mut RunMeta);
 
 impl<'de> DeserializeSeed<'de> for MetaInto<'_> {
     type Value = ();
@@ -81,28 +164,8 @@ impl<'de> Visitor<'de> for MetaInto<'_> {
         f.write_str("how a run was started, or null")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
-        let mut details = MetaDetails::default();
-        while let Some(field) = fields.next_key()? {
-            match field {
-                MetaField::Origin => fields.next_value_seed(TextInto(&mut self.0.origin))?,
-                MetaField::ClientIp => fields.next_value_seed(TextInto(&mut details.client_ip))?,
-                MetaField::UserAgent => {
-                    fields.next_value_seed(TextInto(&mut details.user_agent))?
-                }
-                MetaField::ScheduleId => {
-                    fields.next_value_seed(TextInto(&mut details.schedule_id))?;
-                }
-                MetaField::ScheduledAt => {
-                    fields.next_value_seed(TimeInto(&mut details.scheduled_at))?;
-                }
-                MetaField::Unknown => {
-                    fields.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        self.0.set_details(details);
-        Ok(())
+    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<(), A::Error> {
+        self.0.fill(object)
     }
 
     fn visit_unit<E: de::Error>(self) -> Result<(), E> {
@@ -118,41 +181,12 @@ impl<'de> Deserialize<'de> for RunMeta {
     }
 }
 
-impl RunMeta {
-    /// The address the run was started from, if the service tells.
-    pub fn client_ip(&self) -> Option<&str> {
-        self.details.as_ref()?.client_ip.as_deref()
+impl FieldValue for RunMeta {
+    fn read<'de, A: MapAccess<'de>>(&mut self, object: &mut A) -> Result<(), A::Error> {
+        object.next_value_seed(MetaInto(self))
     }
 
-    /// The program the run was started with, if the service tells.
-    pub fn user_agent(&self) -> Option<&str> {
-        self.details.as_ref()?.user_agent.as_deref()
-    }
-
-    /// The schedule that started the run, if one did.
-    pub fn schedule_id(&self) -> Option<&str> {
-        self.details.as_ref()?.schedule_id.as_deref()
-    }
-
-    /// The time the run was scheduled for, if it was.
-    pub fn scheduled_at(&self) -> Option<DateTime<Utc>> {
-        self.details.as_ref()?.scheduled_at
-    }
-
-    /// The rest of `meta`, to be filled: it has to get a value.
-    #[cold]
-    pub(crate) fn details_mut(&mut self) -> &mut MetaDetails {
-        self.details.get_or_insert_default()
-    }
-
-    /// Keeps the rest of `meta`, if there is any.
-    fn set_details(&mut self, details: MetaDetails) {
-        if details != MetaDetails::default() {
-            self.details = Some(Box::new(details));
-        }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.origin.is_none() && self.details.is_none()
+    fn present(&self) -> Option<impl Serialize> {
+        (!self.is_empty()).then_some(self)
     }
 }

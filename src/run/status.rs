@@ -7,7 +7,7 @@ use serde::de::Deserializer;
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
-use super::Id;
+use super::id::Id;
 use super::text::FromStrVisitor;
 
 /// An enum of the values known today that keeps any other value as it came.
@@ -18,7 +18,7 @@ macro_rules! open_enum {
         { $( $(#[$variant_meta:meta])* $variant:ident = $text:literal, )+ }
     ) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum $name {
             $( $(#[$variant_meta])* $variant, )+
@@ -80,11 +80,15 @@ open_enum! {
     /// Reads and writes in the API's spelling. A status this crate does not know is kept in
     /// [`Other`](Self::Other), never refused.
     ///
+    /// Statuses are ordered as in the life of a run: those that wait or run, those that are being
+    /// stopped, those that have finished, and then unknown ones by their text.
+    ///
     /// ```
     /// use apify_runs::RunStatus;
     ///
     /// assert_eq!(RunStatus::from("TIMED-OUT"), RunStatus::TimedOut);
     /// assert_eq!(RunStatus::from("PAUSED").to_string(), "PAUSED");
+    /// assert!(RunStatus::Ready < RunStatus::Running && RunStatus::Running < RunStatus::Succeeded);
     /// ```
     RunStatus, "a run status",
     {
@@ -92,16 +96,16 @@ open_enum! {
         Ready = "READY",
         /// `RUNNING`: at work.
         Running = "RUNNING",
+        /// `TIMING-OUT`: is being stopped because its time is up.
+        TimingOut = "TIMING-OUT",
+        /// `ABORTING`: is being stopped by a user or the system.
+        Aborting = "ABORTING",
         /// `SUCCEEDED`: finished well.
         Succeeded = "SUCCEEDED",
         /// `FAILED`: finished with an error.
         Failed = "FAILED",
-        /// `TIMING-OUT`: is being stopped because its time is up.
-        TimingOut = "TIMING-OUT",
         /// `TIMED-OUT`: was stopped because its time was up.
         TimedOut = "TIMED-OUT",
-        /// `ABORTING`: is being stopped by a user or the system.
-        Aborting = "ABORTING",
         /// `ABORTED`: was stopped by a user or the system.
         Aborted = "ABORTED",
     }
@@ -136,25 +140,90 @@ impl Default for RunStatus {
 open_enum! {
     /// What started a run (`meta.origin`). The service keeps adding values: one that this
     /// crate does not know is kept in [`Other`](Self::Other), never refused.
+    ///
+    /// Origins are ordered by the API's spelling, with unknown ones behind the others.
     RunOrigin, "the origin of a run",
     {
-        /// `DEVELOPMENT`: the Actor's own page in the Console.
-        Development = "DEVELOPMENT",
-        /// `WEB`: the Console.
-        Web = "WEB",
-        /// `API`: a call of the API.
-        Api = "API",
-        /// `SCHEDULER`: a schedule.
-        Scheduler = "SCHEDULER",
-        /// `TEST`: the service's own test of an Actor.
-        Test = "TEST",
-        /// `WEBHOOK`: a webhook.
-        Webhook = "WEBHOOK",
         /// `ACTOR`: another Actor.
         Actor = "ACTOR",
+        /// `API`: a call of the API.
+        Api = "API",
+        /// `CI`: a continuous integration service.
+        Ci = "CI",
         /// `CLI`: the command line.
         Cli = "CLI",
+        /// `DEVELOPMENT`: the Actor's own page in the Console.
+        Development = "DEVELOPMENT",
+        /// `MCP`: a client of the Model Context Protocol.
+        Mcp = "MCP",
+        /// `SCHEDULER`: a schedule.
+        Scheduler = "SCHEDULER",
         /// `STANDBY`: a request to an Actor in standby mode.
         Standby = "STANDBY",
+        /// `TEST`: the service's own test of an Actor.
+        Test = "TEST",
+        /// `WEB`: the Console.
+        Web = "WEB",
+        /// `WEBHOOK`: a webhook.
+        Webhook = "WEBHOOK",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STATUSES: [&str; 8] = [
+        "READY",
+        "RUNNING",
+        "TIMING-OUT",
+        "ABORTING",
+        "SUCCEEDED",
+        "FAILED",
+        "TIMED-OUT",
+        "ABORTED",
+    ];
+
+    const ORIGINS: [&str; 11] = [
+        "ACTOR",
+        "API",
+        "CI",
+        "CLI",
+        "DEVELOPMENT",
+        "MCP",
+        "SCHEDULER",
+        "STANDBY",
+        "TEST",
+        "WEB",
+        "WEBHOOK",
+    ];
+
+    #[test]
+    fn known_values_go_both_ways_and_unknown_ones_stay() {
+        for text in STATUSES {
+            let status = RunStatus::from(text);
+            assert!(!matches!(status, RunStatus::Other(_)), "{text}");
+            assert_eq!(status.as_str(), text);
+        }
+        for text in ORIGINS {
+            let origin = RunOrigin::from(text);
+            assert!(!matches!(origin, RunOrigin::Other(_)), "{text}");
+            assert_eq!(origin.as_str(), text);
+        }
+        assert_eq!(RunOrigin::from("mcp"), RunOrigin::Other("mcp".into()));
+        assert_eq!(RunStatus::from("ready").as_str(), "ready");
+    }
+
+    #[test]
+    fn a_report_is_sorted_as_its_reader_expects() {
+        let statuses = STATUSES.into_iter().chain(["", "MIGRATED", "PAUSED"]);
+        let statuses: Vec<RunStatus> = statuses.map(RunStatus::from).collect();
+        assert!(statuses.is_sorted(), "{statuses:?}");
+        let unfinished = &statuses[..4];
+        assert_eq!(unfinished, RunStatus::UNFINISHED);
+
+        let origins = ORIGINS.into_iter().chain(["ALARM", "api"]);
+        let origins: Vec<RunOrigin> = origins.map(RunOrigin::from).collect();
+        assert!(origins.is_sorted(), "{origins:?}");
     }
 }

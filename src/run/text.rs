@@ -33,6 +33,7 @@ impl<T: for<'a> From<&'a str>> Visitor<'_> for TextInto<'_, T> {
         Ok(())
     }
 }
+
 /// Builds any `T: From<&str>` from a JSON string without an allocation on the way.
 pub(super) struct FromStrVisitor<T> {
     expected: &'static str,

@@ -67,7 +67,7 @@ pub struct RunPages {
     pieces: Pin<Box<dyn Stream<Item = Piece> + Send>>,
     tracker: CursorTracker,
     meter: Arc<Meter>,
-    /// Retention for the rows of the next pages.
+    /// Memory for the rows of the next pages.
     pool: Arc<Pool<RunSummary>>,
     /// What the cursor has gone over, if it is kept.
     #[cfg(feature = "export")]
@@ -79,7 +79,7 @@ pub struct RunPages {
 impl RunPages {
     pub(crate) fn new(settings: Arc<Settings>, options: WalkOptions) -> Self {
         let meter = Arc::new(Meter::default());
-        let retention = options.rules().memory(&options.source.query);
+        let retention = options.rules().retention(&options.source.query);
         let pool = Arc::default();
         let begun = options.begin(&settings.token);
         // A walk that cannot begin leaves the cursor as it was.

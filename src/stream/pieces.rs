@@ -23,7 +23,7 @@ use crate::page::raw::RawRows;
 use crate::pool::Pool;
 use crate::run::RunSummary;
 use crate::trace::{debug, warn};
-use crate::walk::{Broken, Incidents, Next, PageRequest, Selection, Walk};
+use crate::walk::{Incidents, Next, PageRequest, Selection, Walk, WalkError};
 
 /// Rows that a walk hands out together, or an error, and what they do to the cursor.
 pub(super) struct Piece {
@@ -60,7 +60,7 @@ pub(super) fn pieces(
                 Next::Fetch(request) => request,
                 Next::Wait => {
                     sleep(options.follow.unwrap_or_default()).await;
-                    walk.poll();
+                    walk.begin_pass();
                     continue;
                 }
                 Next::End => return,
@@ -70,7 +70,7 @@ pub(super) fn pieces(
                 Ok(page) => page,
                 // Some services refuse an offset behind the end of the list. The first pages show
                 // that the rest of the request is good.
-                Err(error) if has_read && request.offset > 0 && error.status() == Some(400) => {
+                Err(error) if has_read && request.offset() > 0 && error.status() == Some(400) => {
                     Page::empty()
                 }
                 Err(error) => {
@@ -90,8 +90,8 @@ pub(super) fn pieces(
                         yield piece;
                     }
                 }
-                Err(broken) => {
-                    yield Piece::failure(cannot_go_on(&settings.token, request, &broken));
+                Err(error) => {
+                    yield Piece::failure(cannot_go_on(&settings.token, request, &error));
                     return;
                 }
             }
@@ -108,14 +108,14 @@ impl Piece {
     }
 }
 
-fn cannot_go_on(token: &Token, request: PageRequest, broken: &Broken) -> Error {
-    let message = excerpt(&token.redact(&broken.to_string()));
-    warn!(offset = request.offset, %message, "the walk cannot go on");
+fn cannot_go_on(token: &Token, request: PageRequest, reason: &WalkError) -> Error {
+    let message = excerpt(&token.redact(&reason.to_string()));
+    warn!(offset = request.offset(), %message, "the walk cannot go on");
     let error = Error::new(ErrorKind::Protocol, message);
-    match broken {
+    match reason {
         // Nothing retries it: it does not come out of a request.
-        Broken::Unstable => error.transient(),
-        Broken::Stalled { .. } | Broken::Unsorted { .. } => error,
+        WalkError::Unstable => error.transient(),
+        WalkError::Stalled { .. } | WalkError::Unsorted { .. } => error,
     }
 }
 
@@ -123,7 +123,7 @@ fn cannot_go_on(token: &Token, request: PageRequest, broken: &Broken) -> Error {
 fn note_incidents(meter: &Meter, request: PageRequest, before: Incidents, walk: &Walk) {
     let now = walk.incidents();
     meter.met(now, walk.unfinished());
-    let offset = request.offset;
+    let offset = request.offset();
     let drifts = now.drifts - before.drifts;
     if drifts > 0 {
         warn!(
@@ -173,7 +173,7 @@ impl PageContext {
     ) -> Result<Batch> {
         Ok(Batch {
             head: self.head,
-            offset: self.request.offset + from as u64,
+            offset: self.request.offset() + from as u64,
             rows,
             raw_rows: self.raw_rows.as_ref().map(|raw_rows| RawBatch {
                 page: Arc::clone(raw_rows),
@@ -196,7 +196,7 @@ fn into_pieces(
         request,
         raw_rows: page.raw_rows.take().map(Arc::new),
     };
-    if !page.unreadable.is_empty() || !selection.left_out.is_empty() {
+    if !page.unreadable.is_empty() || !selection.skipped.is_empty() {
         return around_others(token, &origin, page, selection);
     }
     let mut rows = page.rows;
@@ -206,7 +206,7 @@ fn into_pieces(
         rows.pop_front();
     }
     let batch = origin.batch(selection.rows.start, selection.rows.clone(), rows);
-    let updates = selection.steps;
+    let updates = selection.updates;
     vec![Piece { batch, updates }]
 }
 
@@ -218,10 +218,10 @@ fn around_others(
     mut selection: Selection,
 ) -> Vec<Piece> {
     let redact = |text: &str| token.redact(text);
-    let PageRequest { offset, anchor, .. } = origin.request;
+    let (offset, anchor) = (origin.request.offset(), origin.request.anchor());
     let mut pieces = Vec::new();
     let (mut rows, mut places) = (VecDeque::new(), Vec::new());
-    let mut ahead = std::mem::take(&mut selection.steps).into_iter();
+    let mut ahead = std::mem::take(&mut selection.updates).into_iter();
     let mut updates = Vec::new();
     for (index, row) in page.into_rows().enumerate() {
         if !selection.includes(index) {

@@ -99,7 +99,7 @@ impl ListPage {
         redact: &dyn Fn(&str) -> String,
     ) -> Self {
         let head = Head::new(&page, request, descending);
-        let offset = page.offset.unwrap_or(request.offset);
+        let offset = page.offset.unwrap_or(request.offset());
         let unreadable = page.unreadable.iter();
         Self {
             total: head.total,
@@ -107,7 +107,7 @@ impl ListPage {
             limit: head.limit,
             desc: head.desc,
             unreadable: unreadable
-                .map(|row| unreadable_row(row, offset, request.anchor, redact))
+                .map(|row| unreadable_row(row, offset, request.anchor(), redact))
                 .collect(),
             items: page.rows,
         }
@@ -149,7 +149,7 @@ impl Head {
     pub(super) fn new(page: &Page, request: PageRequest, descending: bool) -> Self {
         Self {
             total: page.total,
-            limit: page.limit.unwrap_or(request.limit),
+            limit: page.limit.unwrap_or(request.limit()),
             desc: page.desc.unwrap_or(descending),
         }
     }

@@ -1,35 +1,35 @@
-//! Reading runs again that were not finished: those that have finished since, and those that
-//! are gone.
+//! Reading unfinished runs again: some have finished since, and some are gone.
 //!
-//! They are found in the list by their start. Neighbours are read with one request: how many
-//! rows it asks for follows from how many of the rows before were of use.
+//! They are found in the list by their start. Neighbours are read with one request. Its limit
+//! adapts to how many rows of the page before were unfinished runs.
 
 use std::collections::{HashSet, VecDeque};
+use std::mem;
 
 use chrono::{DateTime, Utc};
 
+use super::response::{is_full, last_start, promises_more};
 use super::window::{Coverage, Window};
-use super::{
-    Direction, PageRequest, Selection, Side, State, Walk, is_full, is_out_of_bounds, last_start,
-    promises_more,
-};
+use super::{PageRequest, Selection, State, Walk};
+use crate::direction::{Direction, Side};
 use crate::emit::SeenState;
 use crate::limits::MAX_PAGE_SIZE;
 use crate::page::Page;
 use crate::run::Id;
 
-/// How many rows the first request asks for, and the least that one asks for.
+/// The limit of the first request, and the smallest one.
 const FIRST_LIMIT: u64 = 100;
 const MIN_LIMIT: u64 = 10;
 
-/// Where the unfinished runs are, and how to get at them.
+/// The unfinished runs that are still to be read again.
 #[derive(Debug)]
 pub(super) struct Reread {
-    /// When the runs still to be read started: each once, in the direction of the walk.
+    /// When they started: each time once, in the direction of the walk.
     starts: VecDeque<DateTime<Utc>>,
     limit: u64,
     reading: Reading,
-    is_at_end: bool,
+    /// Whether this is the end of the walk, and no pass follows.
+    pub(super) is_final: bool,
 }
 
 /// What the next request is for.
@@ -37,22 +37,23 @@ pub(super) struct Reread {
 enum Reading {
     /// As many of the starts as may be on one page.
     Range,
-    /// What lies behind a page that is shorter than it could be, though the service says that
-    /// there is more.
-    CatchUp(Doubt),
+    /// The rows behind a page that is shorter than it can be, though the service says that there
+    /// are more.
+    CatchUp(Shown),
     /// The first start alone, as it does not fit on a page.
     Window(Window),
 }
 
-/// A page of which nobody knows whether it is the last one.
-#[derive(Debug, Clone)]
-struct Doubt {
+/// A page of a range.
+#[derive(Debug)]
+struct Shown {
     request: PageRequest,
-    /// The first and the last start that were asked for.
+    /// The first and the last start that were requested.
     range: (DateTime<Utc>, DateTime<Utc>),
-    seen: HashSet<Id>,
-    /// The start of the last row.
+    ids: HashSet<Id>,
+    /// The start of the last row, if the page is sorted.
     last: Option<DateTime<Utc>>,
+    /// How many of the rows were of runs to be read again.
     useful: u64,
 }
 
@@ -61,7 +62,7 @@ impl Reread {
     pub(super) fn new(
         starts: impl Iterator<Item = DateTime<Utc>>,
         direction: Direction,
-        is_at_end: bool,
+        is_final: bool,
     ) -> Option<Self> {
         let mut starts: Vec<_> = starts.collect();
         starts.sort_unstable();
@@ -73,54 +74,46 @@ impl Reread {
             starts: starts.into(),
             limit: FIRST_LIMIT,
             reading: Reading::Range,
-            is_at_end,
+            is_final,
         })
     }
 
-    /// The next page.
+    /// The next request.
     pub(super) fn request(&self, direction: Direction, page_size: u64) -> PageRequest {
         match &self.reading {
             Reading::Window(window) => window.request(),
-            Reading::CatchUp(doubt) => PageRequest {
-                offset: doubt.request.offset + doubt.seen.len() as u64,
-                ..doubt.request
-            },
-            Reading::Range => self.range(direction, page_size),
+            Reading::CatchUp(shown) => shown.request.advanced_by(shown.ids.len() as u64),
+            Reading::Range => self.range_request(direction, page_size),
         }
     }
 
-    /// From the first start to the last that could be on one page.
-    fn range(&self, direction: Direction, page_size: u64) -> PageRequest {
+    /// From the first start to the last that may fit on one page.
+    fn range_request(&self, direction: Direction, page_size: u64) -> PageRequest {
         let limit = self.limit.min(page_size.max(MIN_LIMIT));
-        let range = self.ends(limit);
-        PageRequest {
-            anchor: range.map(|(first, _)| direction.bound_before(first)),
-            until: range.map(|(_, last)| direction.bound_behind(last)),
-            ..PageRequest::rows(0, limit)
-        }
+        let Some((first, last)) = self.range(limit) else {
+            return PageRequest::rows(0, limit);
+        };
+        let range = (direction.bound_before(first), direction.bound_behind(last));
+        PageRequest::window(range, 0, limit)
     }
 
-    /// The first start, and the last of those that could be on a page of so many rows.
-    fn ends(&self, limit: u64) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+    /// The first start, and the last of those that may fit on a page of so many rows.
+    fn range(&self, limit: u64) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
         let mut starts = self.starts.iter().take(limit as usize);
         let first = *starts.next()?;
         Some((first, starts.next_back().copied().unwrap_or(first)))
     }
 
-    /// Crosses the starts off of which every run has been shown, and says whether there were any.
-    fn cross_off(&mut self, shown: &Shown<'_>) -> bool {
+    /// Removes the starts whose runs have all been seen, and returns whether there were any.
+    fn remove(&mut self, seen: &Seen<'_>) -> bool {
         let before = self.starts.len();
-        while self
-            .starts
-            .front()
-            .is_some_and(|start| shown.covers(*start))
-        {
+        while self.starts.front().is_some_and(|start| seen.covers(*start)) {
             self.starts.pop_front();
         }
         self.starts.len() < before
     }
 
-    fn adapt(&mut self, is_full: bool, rows: u64, useful: u64) {
+    fn adapt_limit(&mut self, is_full: bool, rows: u64, useful: u64) {
         if is_full && useful * 16 >= rows {
             self.limit = (self.limit * 2).min(u64::from(MAX_PAGE_SIZE));
         } else if is_full && useful * 64 < rows {
@@ -129,17 +122,17 @@ impl Reread {
     }
 }
 
-/// Which starts have been shown with every run, and what has been seen of them.
-struct Shown<'a> {
+/// A part of the list that has been seen with every run in it.
+struct Seen<'a> {
     direction: Direction,
     from: DateTime<Utc>,
-    /// Everything up to there, or only what is before it.
     to: DateTime<Utc>,
+    /// Whether the runs that started at `to` have been seen too.
     is_inclusive: bool,
-    has_seen: &'a dyn Fn(&Id) -> bool,
+    ids: &'a HashSet<Id>,
 }
 
-impl Shown<'_> {
+impl Seen<'_> {
     fn covers(&self, start: DateTime<Utc>) -> bool {
         let side = |bound| self.direction.side(start, bound);
         side(self.from) != Side::Before
@@ -152,42 +145,54 @@ impl Shown<'_> {
 }
 
 impl Walk {
-    /// Takes a page of runs that are read again.
-    pub(super) fn take_reread(&mut self, request: PageRequest, page: &Page) -> Selection {
-        let State::Rereading(mut reread) = std::mem::replace(&mut self.state, State::Done) else {
-            return Selection::default();
-        };
-        if is_out_of_bounds(request, page, self.memory.direction) {
-            self.ignores_anchors = true;
-            self.begin_pass();
-            return Selection::default();
+    /// Takes a page of unfinished runs.
+    pub(super) fn take_reread(
+        &mut self,
+        mut reread: Reread,
+        request: PageRequest,
+        page: &Page,
+    ) -> (Selection, State) {
+        if request.is_violated_by(page, self.direction()) {
+            self.service.ignores_anchors = true;
+            let state = self.open_pass(reread.is_final);
+            return (Selection::default(), state);
         }
-        let useful = page
-            .entries()
-            .filter(|entry| self.is_open(entry.id))
-            .count();
-        let mut taken = self.select(page, 0, page.row_count(), |entry, _| {
+        let is_open = |id| matches!(self.cursor.known(id), SeenState::Open(_));
+        let useful = page.entries().filter(|entry| is_open(entry.id)).count();
+        let mut selection = self.select(page, 0, page.row_count(), |entry, _| {
             match self.cursor.known(entry.id) {
                 SeenState::Open(open) if entry.run.is_some() => Some(SeenState::Open(open)),
                 _ => None,
             }
         });
-        self.has_finer_starts |= taken.has_finer_starts;
-        let missing = match std::mem::replace(&mut reread.reading, Reading::Range) {
+        self.service.has_finer_starts |= selection.has_finer_starts;
+        let missing = match mem::replace(&mut reread.reading, Reading::Range) {
             Reading::Range => {
-                let last = last_start(page).filter(|_| !taken.is_unsorted);
+                let last = last_start(page).filter(|_| !selection.is_unsorted);
                 self.take_range(&mut reread, request, page, last, useful as u64)
             }
-            Reading::CatchUp(doubt) => self.resolve(&mut reread, &doubt, page),
-            Reading::Window(window) => self.take_first(&mut reread, window, request, page),
+            Reading::CatchUp(shown) if page.row_count() == 0 => {
+                // There is nothing behind the page, so it has shown all there is.
+                self.remove_all(&mut reread, &shown)
+            }
+            Reading::CatchUp(shown) => self.remove_part(&mut reread, &shown, false),
+            Reading::Window(window) => self.take_window(&mut reread, window, request, page),
         };
-        taken.steps.extend(self.miss(missing, page));
-        self.note(&taken, page);
-        self.go_on_rereading(reread);
-        taken
+        selection.updates.extend(self.miss(missing, page));
+        self.apply(&selection, page);
+        let state = if self.remaining() == 0 {
+            State::Done
+        } else if !reread.starts.is_empty() {
+            State::Rereading(reread)
+        } else if reread.is_final {
+            State::Done
+        } else {
+            self.open_pass(false)
+        };
+        (selection, state)
     }
 
-    /// Takes a page that begins with the first start. Returns the runs that are missing.
+    /// Takes a page of a range. Returns the runs that are missing.
     fn take_range(
         &self,
         reread: &mut Reread,
@@ -196,37 +201,29 @@ impl Walk {
         last: Option<DateTime<Utc>>,
         useful: u64,
     ) -> Vec<Id> {
-        let (is_full, rows) = (is_full(request, page), page.row_count());
-        let Some(range) = reread.ends(request.limit) else {
+        let Some(range) = reread.range(request.limit()) else {
             return Vec::new();
         };
-        let doubt = Doubt {
+        let shown = Shown {
             request,
             range,
-            seen: page.entries().map(|entry| entry.id.clone()).collect(),
+            ids: page.entries().map(|entry| entry.id.clone()).collect(),
             last,
             useful,
         };
-        if is_full {
-            return self.cover_part(reread, &doubt, true);
+        let rows = page.row_count();
+        if is_full(request, page) {
+            return self.remove_part(reread, &shown, true);
         }
-        if promises_more(request, page) && rows > 0 && doubt.seen.len() == rows {
-            reread.reading = Reading::CatchUp(doubt);
+        if promises_more(request, page) && rows > 0 && shown.ids.len() == rows {
+            reread.reading = Reading::CatchUp(shown);
             return Vec::new();
         }
-        self.cover_all(reread, &doubt)
+        self.remove_all(reread, &shown)
     }
 
-    /// Takes the page behind one that left a doubt: if there is nothing, that was the end.
-    fn resolve(&self, reread: &mut Reread, doubt: &Doubt, page: &Page) -> Vec<Id> {
-        match page.row_count() {
-            0 => self.cover_all(reread, doubt),
-            _ => self.cover_part(reread, doubt, false),
-        }
-    }
-
-    /// Takes a page of the first start alone.
-    fn take_first(
+    /// Takes a page of the first start alone. Returns the runs that are missing.
+    fn take_window(
         &self,
         reread: &mut Reread,
         mut window: Window,
@@ -242,17 +239,17 @@ impl Walk {
                 let Some(&start) = reread.starts.front() else {
                     return Vec::new();
                 };
-                let shown = Shown {
-                    direction: self.memory.direction,
+                let seen = Seen {
+                    direction: self.direction(),
                     from: start,
                     to: start,
                     is_inclusive: true,
-                    has_seen: &|id| window.has_seen(id),
+                    ids: window.seen(),
                 };
-                reread.cross_off(&shown);
-                self.missing(&shown)
+                reread.remove(&seen);
+                self.missing(&seen)
             }
-            // They are left for the next time.
+            // They are read with the next pass.
             Err(_) => {
                 reread.starts.pop_front();
                 Vec::new()
@@ -260,33 +257,33 @@ impl Walk {
         }
     }
 
-    /// A page shows all runs of its range.
-    fn cover_all(&self, reread: &mut Reread, doubt: &Doubt) -> Vec<Id> {
-        let shown = Shown {
-            direction: self.memory.direction,
-            from: doubt.range.0,
-            to: doubt.range.1,
+    /// A page has shown all runs of its range. Returns those that are missing.
+    fn remove_all(&self, reread: &mut Reread, shown: &Shown) -> Vec<Id> {
+        let seen = Seen {
+            direction: self.direction(),
+            from: shown.range.0,
+            to: shown.range.1,
             is_inclusive: true,
-            has_seen: &|id| doubt.seen.contains(id),
+            ids: &shown.ids,
         };
-        reread.cross_off(&shown);
-        self.missing(&shown)
+        reread.remove(&seen);
+        self.missing(&seen)
     }
 
-    /// A page shows all runs of its range that started before its last one.
-    fn cover_part(&self, reread: &mut Reread, doubt: &Doubt, is_full: bool) -> Vec<Id> {
-        let direction = self.memory.direction;
-        let shown = Shown {
-            direction,
-            from: doubt.range.0,
-            // Of rows without a start nobody knows where they lie.
-            to: doubt.last.unwrap_or(doubt.range.0),
+    /// A page has shown all runs of its range that started before its last one. Returns those that
+    /// are missing.
+    fn remove_part(&self, reread: &mut Reread, shown: &Shown, is_full: bool) -> Vec<Id> {
+        let seen = Seen {
+            direction: self.direction(),
+            from: shown.range.0,
+            // It is unknown where rows without a start lie.
+            to: shown.last.unwrap_or(shown.range.0),
             is_inclusive: false,
-            has_seen: &|id| doubt.seen.contains(id),
+            ids: &shown.ids,
         };
-        if reread.cross_off(&shown) {
-            reread.adapt(is_full, doubt.seen.len() as u64, doubt.useful);
-            return self.missing(&shown);
+        if reread.remove(&seen) {
+            reread.adapt_limit(is_full, shown.ids.len() as u64, shown.useful);
+            return self.missing(&seen);
         }
         if let Some(start) = reread.starts.front() {
             reread.reading = Reading::Window(Window::new(self.millisecond(*start)));
@@ -294,25 +291,10 @@ impl Walk {
         Vec::new()
     }
 
-    /// Reads the rest of the runs again, or goes on to what comes after that.
-    fn go_on_rereading(&mut self, reread: Reread) {
-        if self.remaining() == 0 {
-            self.state = State::Done;
-        } else if !reread.starts.is_empty() {
-            self.state = State::Rereading(reread);
-        } else if !reread.is_at_end {
-            self.begin_pass();
-        }
-    }
-
-    fn is_open(&self, id: &Id) -> bool {
-        matches!(self.cursor.known(id), SeenState::Open(_))
-    }
-
     /// The runs that would have been seen if they were still there.
-    fn missing(&self, shown: &Shown<'_>) -> Vec<Id> {
+    fn missing(&self, seen: &Seen<'_>) -> Vec<Id> {
         let open = self.cursor.open();
-        let missing = open.filter(|(id, start)| shown.covers(*start) && !(shown.has_seen)(id));
+        let missing = open.filter(|(id, start)| seen.covers(*start) && !seen.ids.contains(*id));
         missing.map(|(id, _)| id.clone()).collect()
     }
 }

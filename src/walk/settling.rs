@@ -5,21 +5,21 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::Walk;
 use crate::clocks::Clocks;
-use crate::emit::{Emit, SeenState};
+use crate::cursor::Cursor;
+use crate::emit::SeenState;
 use crate::page::Page;
 use crate::run::{Id, RunSummary};
 
 /// How long after its finish the cost of a run may still change.
 const SETTLING: Duration = Duration::from_secs(10);
-/// How long ago a finish has to be by every clock: as much as clocks may differ, and more.
+/// How long ago a finish has to be by every clock. Clocks differ by less than that.
 const SETTLED: TimeDelta = TimeDelta::seconds(60);
 
-/// What the walk has seen of runs that have finished, and of the service's time.
+/// When runs finished, and the times that the service has shown.
 #[derive(Debug, Default)]
 pub(super) struct Settling {
-    /// Runs that are to be read again: the finish that was seen first, and when that was.
+    /// Runs to be read again: the finish that was seen first, and when that was.
     seen: HashMap<Id, (DateTime<Utc>, Duration)>,
     /// The newest time on the list.
     newest: Option<DateTime<Utc>>,
@@ -47,38 +47,31 @@ impl Settling {
         let now = clocks.earliest(self.newest);
         now.is_some_and(|now| now - finished_at >= SETTLED)
     }
-}
 
-impl Walk {
-    /// Takes the times of a page over.
-    pub(super) fn see_times(&mut self, page: &Page) {
-        if self.rules.emit == Emit::Snapshot {
-            return;
-        }
-        let times = page
-            .rows
-            .iter()
-            .flat_map(|run| [run.started_at, run.finished_at]);
-        self.settling.newest = times.flatten().chain(self.settling.newest).max();
+    /// Notes the newest time of a page.
+    pub(super) fn note_times(&mut self, page: &Page) {
+        let runs = page.rows.iter();
+        let times = runs.flat_map(|run| [run.started_at, run.finished_at]);
+        self.newest = times.flatten().chain(self.newest).max();
     }
 
-    /// Notes which of the runs of a page that are to be read again have finished.
-    pub(super) fn see_finishes(&mut self, page: &Page) {
-        if self.cursor.unfinished() == 0 {
-            return self.settling.seen.clear();
+    /// Notes which of the runs to be read again have finished, by a page.
+    pub(super) fn note_finishes(&mut self, page: &Page, cursor: &Cursor) {
+        if cursor.unfinished() == 0 {
+            return self.seen.clear();
         }
         let Some(clocks) = page.clocks else { return };
         for run in &page.rows {
-            let is_open = || matches!(self.cursor.known(&run.id), SeenState::Open(_));
+            let is_open = || matches!(cursor.known(&run.id), SeenState::Open(_));
             match run.finished_at.filter(|_| run.is_finished()) {
                 Some(finished_at) if is_open() => {
-                    let seen = self.settling.seen.entry(run.id.clone());
+                    let seen = self.seen.entry(run.id.clone());
                     let seen = seen.or_insert((finished_at, clocks.elapsed));
                     if seen.0 != finished_at {
                         *seen = (finished_at, clocks.elapsed);
                     }
                 }
-                _ => drop(self.settling.seen.remove(&run.id)),
+                _ => drop(self.seen.remove(&run.id)),
             }
         }
     }

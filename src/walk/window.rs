@@ -1,33 +1,33 @@
-//! Reading the runs of a few milliseconds whole, where they do not fit on one page.
+//! Reading the runs of a few milliseconds on their own, if they do not fit on one page.
 //!
 //! The service may list runs of one millisecond in another order in each response, so no page
-//! says which of them come on the next one. The window is read from its beginning to its end
-//! again and again, until as many IDs have been seen as it has rows. If the order stands still,
-//! one pass is enough. If it is another one in each response, a window of `n` pages takes about
+//! says which of them the next page has. The window is read from its first row to its last again
+//! and again, until as many IDs have been seen as it has rows. If the order does not change, one
+//! pass is enough. If it is another one in each response, a window of `n` pages takes about
 //! `ln(rows) / -ln(1 - 1 / n)` passes.
 //!
-//! If runs are deleted meanwhile, the number of rows changes, and counting begins anew. Where the
-//! service's number is wrong, a pass without a new ID has to confirm the end. Only there, if runs
+//! If runs are deleted meanwhile, the number of rows changes and counting starts again. If the
+//! service's number is wrong, a pass without a new ID has to confirm the end. Only then, if runs
 //! change places and are deleted too, may one be missed.
 
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 
-use super::{
-    Broken, PageRequest, Selection, Side, State, Walk, is_full, is_out_of_bounds, promises_more,
-};
-use crate::direction::{Millisecond, is_finer};
+use super::position::Position;
+use super::response::{is_full, promises_more};
+use super::{PageRequest, Pass, Stage, State, Transition, Walk, WalkError};
+use crate::direction::{Millisecond, Side, is_finer};
 use crate::limits::MAX_PAGE_SIZE;
 use crate::page::Page;
 use crate::run::Id;
 
-/// How many passes a window may take. A run that stays is not seen in any of them with a
-/// probability of less than `e⁻¹⁰⁰`; more are needed only where runs come and go all the time.
+/// How many passes a window may take. The probability that none of them shows a run that stays is
+/// less than `e⁻¹⁰⁰`. More passes are needed only if runs are added and deleted all the time.
 const MAX_PASSES: u32 = 100;
 
-/// How many rows a pass may show beyond twice as many as there are IDs: a service that does not
-/// heed the offset shows the same ones for ever.
+/// How many rows a pass may show beyond twice the number of IDs: a service that ignores the offset
+/// returns the same rows for ever.
 const MAX_REPEATED_ROWS: usize = 2000;
 
 /// A window in time, and how far it has been read.
@@ -37,17 +37,17 @@ pub(super) struct Window {
     first: DateTime<Utc>,
     last: DateTime<Utc>,
     offset: u64,
-    /// How many rows this pass has shown, without those that came twice on one page.
+    /// How many rows this pass has shown, without those that were twice on one page.
     rows: usize,
-    /// What has been seen since the number of rows last changed.
+    /// The runs seen since the number of rows last changed.
     seen: HashSet<Id>,
     total: Option<u64>,
-    /// Whether this pass has shown an ID that was not known before.
+    /// Whether this pass has shown a new ID.
     has_new: bool,
     passes: u32,
 }
 
-/// What is known of a window after a page.
+/// How much of a window has been seen after a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Coverage {
     /// More pages are needed.
@@ -70,27 +70,28 @@ impl Window {
         }
     }
 
-    /// The next page: a full one, whatever the page size of the walk.
+    /// The next request. Its limit is the largest one, whatever the page size of the walk.
     pub(super) fn request(&self) -> PageRequest {
-        PageRequest {
-            anchor: Some(self.first),
-            until: Some(self.last),
-            ..PageRequest::rows(self.offset, u64::from(MAX_PAGE_SIZE))
-        }
+        let range = (self.first, self.last);
+        PageRequest::window(range, self.offset, u64::from(MAX_PAGE_SIZE))
     }
 
-    /// Whether a run has been seen.
-    pub(super) fn has_seen(&self, id: &Id) -> bool {
-        self.seen.contains(id)
+    /// The runs that have been seen.
+    pub(super) fn seen(&self) -> &HashSet<Id> {
+        &self.seen
     }
 
-    /// Takes the page that was asked for.
+    /// Takes the response to [`request`](Self::request).
     ///
     /// # Errors
     ///
-    /// [`Broken::Stalled`] if the same runs come on page after page, [`Broken::Unstable`] if runs
-    /// come and go all the time.
-    pub(super) fn take(&mut self, request: PageRequest, page: &Page) -> Result<Coverage, Broken> {
+    /// [`WalkError::Stalled`] if page after page has the same runs, [`WalkError::Unstable`] if runs
+    /// are added and deleted all the time.
+    pub(super) fn take(
+        &mut self,
+        request: PageRequest,
+        page: &Page,
+    ) -> Result<Coverage, WalkError> {
         let total = page.total;
         if self.total.is_some() && self.total != total {
             self.seen.clear();
@@ -102,11 +103,11 @@ impl Window {
             self.has_new |= self.seen.insert(id.clone());
         }
         if self.rows > 2 * self.seen.len() + MAX_REPEATED_ROWS {
-            let offset = request.offset;
-            return Err(Broken::Stalled { offset });
+            let offset = request.offset();
+            return Err(WalkError::Stalled { offset });
         }
         let rows = page.row_count() as u64;
-        self.offset = request.offset + rows;
+        self.offset = request.offset() + rows;
         let is_end = rows == 0 || !is_full(request, page) && !promises_more(request, page);
         if !is_end {
             return Ok(Coverage::Partial);
@@ -118,71 +119,79 @@ impl Window {
         match (is_whole, self.passes) {
             (true, _) => Ok(Coverage::Whole),
             (false, ..MAX_PASSES) => Ok(Coverage::Partial),
-            (false, _) => Err(Broken::Unstable),
+            (false, _) => Err(WalkError::Unstable),
         }
     }
 }
 
-impl Walk {
-    /// Takes a page of a millisecond that is read by itself.
-    pub(super) fn take_window(
-        &mut self,
-        request: PageRequest,
-        page: &Page,
-    ) -> Result<Selection, Broken> {
-        let direction = self.memory.direction;
-        let state = std::mem::replace(&mut self.state, State::Done);
-        let State::ReadingWindow {
-            mut window,
-            reached,
-            from,
-        } = state
-        else {
-            return Ok(Selection::default());
-        };
-        if is_out_of_bounds(request, page, direction) {
-            self.ignores_anchors = true;
-            self.state = State::Reading(from);
-            return Ok(Selection::default());
+/// The runs of one start, which fill a page.
+#[derive(Debug)]
+pub(super) struct TieWindow {
+    start: DateTime<Utc>,
+    window: Window,
+    /// Where the pass was when it met them.
+    position: Position,
+}
+
+impl TieWindow {
+    pub(super) fn new(start: DateTime<Utc>, millisecond: Millisecond, position: Position) -> Self {
+        Self {
+            start,
+            window: Window::new(millisecond),
+            position,
         }
-        let is_here = |start| direction.side(start, reached) == Side::Same;
-        let mut taken = self.select(page, 0, page.row_count(), |entry, is_beyond| {
-            // What started a millisecond later comes when its own is read.
-            let is_here = entry.start.is_some_and(is_here);
-            is_here
-                .then(|| self.what_is_known(entry, is_beyond))
-                .flatten()
-        });
-        self.has_finer_starts |= taken.has_finer_starts;
-        let coverage = window.take(request, page)?;
-        let behind = self.millisecond(reached).behind;
-        let behind = behind.filter(|behind| self.query.spans(Some(*behind)));
-        let is_last = coverage == Coverage::Whole && behind.is_none();
-        let seen = self.see(page, is_last);
-        taken.steps.extend(seen);
-        self.note(&taken, page);
-        self.position += taken.steps.len() as u64;
-        match (coverage, behind) {
-            _ if self.remaining() == 0 => self.end_pass(page.clocks),
-            (Coverage::Partial, _) => {
-                self.state = State::ReadingWindow {
-                    window,
-                    reached,
-                    from,
-                };
-            }
-            (Coverage::Whole, None) => self.end_pass(page.clocks),
-            (Coverage::Whole, Some(behind)) => {
-                self.measure_progress(Some(behind), None);
-                self.go_to(behind);
-            }
-        }
-        Ok(taken)
     }
 
-    /// Where the runs of one millisecond lie, and where the list goes on behind them.
+    pub(super) fn request(&self) -> PageRequest {
+        self.window.request()
+    }
+}
+
+impl Walk {
+    /// Takes a page of a millisecond that is read on its own.
+    pub(super) fn take_ties(
+        &mut self,
+        mut pass: Pass,
+        mut ties: TieWindow,
+        request: PageRequest,
+        page: &Page,
+    ) -> Transition {
+        let direction = self.direction();
+        if request.is_violated_by(page, direction) {
+            self.service.ignores_anchors = true;
+            return Ok(pass.skip_page(Stage::Reading(ties.position)));
+        }
+        let is_tie = |start| direction.side(start, ties.start) == Side::Same;
+        let mut selection = self.select(page, 0, page.row_count(), |entry, is_beyond| {
+            // A run that started a millisecond later is read with its own millisecond.
+            let is_tie = entry.start.is_some_and(is_tie);
+            is_tie.then(|| self.seen_state(entry, is_beyond)).flatten()
+        });
+        self.service.has_finer_starts |= selection.has_finer_starts;
+        let coverage = ties.window.take(request, page)?;
+        let behind = self.millisecond(ties.start).behind;
+        let behind = behind.filter(|behind| self.query.spans(Some(*behind)));
+        let is_last = coverage == Coverage::Whole && behind.is_none();
+        let missing = self.note_seen(&mut pass, page, is_last);
+        selection.updates.extend(missing);
+        self.apply(&selection, page);
+        self.estimated_offset += selection.updates.len() as u64;
+        let state = match (coverage, behind) {
+            _ if self.remaining() == 0 => State::Done,
+            (Coverage::Partial, _) => State::InPass(pass, Stage::ReadingTies(ties)),
+            (Coverage::Whole, None) => self.end_pass(&pass, page.clocks),
+            (Coverage::Whole, Some(behind)) => {
+                self.note_progress(Some(behind), None);
+                let stage = self.seek(behind);
+                State::InPass(pass, stage)
+            }
+        };
+        Ok((selection, state))
+    }
+
+    /// Where the runs of one millisecond lie, and where the list continues behind them.
     pub(super) fn millisecond(&self, start: DateTime<Utc>) -> Millisecond {
-        let direction = self.memory.direction;
-        direction.millisecond(start, self.has_finer_starts || is_finer(start))
+        let has_finer_starts = self.service.has_finer_starts || is_finer(start);
+        self.direction().millisecond(start, has_finer_starts)
     }
 }

@@ -272,20 +272,15 @@ fn print_client_from_env() {
     }
 }
 
-#[cfg(not(any(feature = "rustls", feature = "native-tls")))]
+#[cfg(not(feature = "rustls"))]
 #[test]
 fn https_without_tls_is_said_before_anything_is_sent() {
     let error = Client::new("t").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
-    assert!(
-        error
-            .to_string()
-            .contains("the feature rustls or native-tls"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("the feature rustls"), "{error}");
 }
 
-#[cfg(any(feature = "rustls", feature = "native-tls"))]
+#[cfg(feature = "rustls")]
 #[test]
 fn the_environment_gives_token_and_address() {
     let printed = from_env_in_a_process(&[("APIFY_TOKEN", " s3cret\n")]);

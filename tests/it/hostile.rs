@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use apify_runs::{Client, Error, ErrorKind, RetryPolicy, RunQuery, RunStatus};
 use futures::StreamExt;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::drain;
@@ -43,8 +43,8 @@ impl Server {
             loop {
                 let (connection, _) = listener.accept().await.unwrap();
                 let counter = Arc::clone(&counter);
-                // That the client closes the connection is how an answer without an end ends.
-                let _ = answer(connection, &first, then.as_ref(), &counter).await;
+                // That the client closes the connection is how a response without an end ends.
+                let _ = respond(connection, &first, then.as_ref(), &counter).await;
             }
         });
         Self {
@@ -93,12 +93,13 @@ impl Drop for Server {
     }
 }
 
-async fn answer(
-    mut connection: TcpStream,
+/// Reads a request, and returns it after the response was sent.
+async fn respond(
+    mut connection: impl AsyncRead + AsyncWrite + Unpin,
     first: &[u8],
     then: Option<&Repeated>,
     sent: &AtomicUsize,
-) -> std::io::Result<()> {
+) -> std::io::Result<Vec<u8>> {
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n") {
         request.push(connection.read_u8().await?);
@@ -111,7 +112,8 @@ async fn answer(
             tokio::time::sleep(*pause).await;
         }
     }
-    connection.shutdown().await
+    connection.shutdown().await?;
+    Ok(request)
 }
 
 fn page(items: &str) -> String {
@@ -579,61 +581,67 @@ async fn a_list_of_short_pages_that_say_nothing_comes_whole() {
     }
 }
 
-/// Where another program is needed that is not everywhere.
-#[cfg(all(target_os = "linux", any(feature = "rustls", feature = "native-tls")))]
+/// On Linux, a file says which certificates are trusted.
+#[cfg(all(target_os = "linux", feature = "rustls"))]
 mod tls {
-    use std::io::{BufRead, BufReader, Read};
-    use std::path::Path;
-    use std::process::{Child, ChildStdout, Command, Stdio};
+    use std::io;
+    use std::path::{Path, PathBuf};
+    use std::process::Command;
+
+    use rcgen::CertifiedKey;
+    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+    use tokio_rustls::TlsAcceptor;
+    use tokio_rustls::rustls::ServerConfig;
+    use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
     use super::*;
 
-    const CERTIFICATE: &str = "certificate.pem";
-
-    /// `openssl s_server` for `localhost`, with a certificate of its own making.
-    struct OpenSsl {
-        process: Child,
-        said: BufReader<ChildStdout>,
-        port: String,
+    /// An HTTPS server for `localhost`, with a certificate of its own making.
+    struct TlsServer {
+        port: u16,
+        /// The certificate as a file.
+        certificate: PathBuf,
+        /// What each connection has sent, or why it was given up.
+        requests: UnboundedReceiver<io::Result<Vec<u8>>>,
+        task: JoinHandle<()>,
+        _folder: tempfile::TempDir,
     }
 
-    impl OpenSsl {
-        /// Runs in this folder, where the certificate is then, with these arguments besides.
-        fn start(folder: &Path, arguments: &[&str]) -> Self {
-            let made = Command::new("openssl")
-                .args("req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost".split(' '))
-                .args(["-keyout", "key.pem", "-out", CERTIFICATE])
-                .args(["-addext", "subjectAltName=DNS:localhost"])
-                .args(["-addext", "basicConstraints=critical,CA:FALSE"])
-                .current_dir(folder)
-                .stderr(Stdio::null())
-                .status();
-            assert!(made.unwrap().success());
-            let mut process = Command::new("openssl")
-                .args("s_server -accept 127.0.0.1:0 -key key.pem -cert".split(' '))
-                .arg(CERTIFICATE)
-                .args(arguments)
-                .current_dir(folder)
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::null())
-                .spawn()
-                .unwrap();
-            let said = BufReader::new(process.stdout.take().unwrap());
-            let mut server = Self {
-                process,
-                said,
-                port: String::new(),
-            };
-            let mut line = String::new();
-            while !line.starts_with("ACCEPT ") {
-                line.clear();
-                let bytes = server.said.read_line(&mut line).unwrap();
-                assert!(bytes > 0, "it does not listen");
+    impl TlsServer {
+        async fn start(response: impl Into<Vec<u8>>) -> Self {
+            let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]);
+            let CertifiedKey { cert, signing_key } = certified.unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            let certificate = folder.path().join("certificate.pem");
+            std::fs::write(&certificate, cert.pem()).unwrap();
+            let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
+            let config = ServerConfig::builder().with_no_client_auth();
+            let config = config.with_single_cert(vec![cert.der().clone()], key);
+            let acceptor = TlsAcceptor::from(Arc::new(config.unwrap()));
+
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let (sender, requests) = unbounded_channel();
+            let response = response.into();
+            let task = tokio::spawn(async move {
+                loop {
+                    let (connection, _) = listener.accept().await.unwrap();
+                    let request = match acceptor.accept(connection).await {
+                        Ok(connection) => {
+                            respond(connection, &response, None, &AtomicUsize::new(0)).await
+                        }
+                        Err(error) => Err(error),
+                    };
+                    let _ = sender.send(request);
+                }
+            });
+            Self {
+                port,
+                certificate,
+                requests,
+                task,
+                _folder: folder,
             }
-            let (_, port) = line.trim().rsplit_once(':').unwrap();
-            server.port = port.into();
-            server
         }
 
         fn base_url(&self) -> String {
@@ -641,33 +649,15 @@ mod tls {
         }
     }
 
-    impl Drop for OpenSsl {
+    impl Drop for TlsServer {
         fn drop(&mut self) {
-            let _ = self.process.kill();
-            let _ = self.process.wait();
+            self.task.abort();
         }
-    }
-
-    /// Whether there is an `openssl`. If not, a test is skipped, unless none may be: with this
-    /// variable, `.ci/run` asks for that.
-    fn has_openssl() -> bool {
-        let has = Command::new("openssl").arg("version").output().is_ok();
-        let is_set = |value: std::ffi::OsString| !value.is_empty();
-        let may_skip = !std::env::var_os("APIFY_RUNS_TESTS_SKIP_NOTHING").is_some_and(is_set);
-        assert!(has || may_skip, "there is no openssl");
-        if !has {
-            println!("skipped: there is no openssl");
-        }
-        has
     }
 
     #[tokio::test]
     async fn a_certificate_that_nobody_vouches_for_ends_it_before_the_token_is_sent() {
-        if !has_openssl() {
-            return;
-        }
-        let folder = tempfile::tempdir().unwrap();
-        let mut server = OpenSsl::start(folder.path(), &[]);
+        let mut server = TlsServer::start("HTTP/1.1 200 OK\r\n\r\n").await;
         let client = Client::builder().token(TOKEN).retry(RetryPolicy::none());
         let client = client.base_url(server.base_url()).build().unwrap();
         let error = client.count("a").await.unwrap_err();
@@ -675,57 +665,46 @@ mod tls {
         let reason = format!("{error:?}").to_lowercase();
         assert!(reason.contains("certificate"), "{reason}");
 
-        server.process.kill().unwrap();
-        let mut rest = String::new();
-        server.said.read_to_string(&mut rest).unwrap();
-        assert!(!rest.contains(TOKEN), "{rest}");
+        let request = server.requests.recv().await.unwrap();
+        let refused = request.unwrap_err().to_string().to_lowercase();
+        assert!(refused.contains("alert"), "{refused}");
     }
 
     #[tokio::test]
     async fn a_redirect_from_https_to_http_is_not_followed() {
-        if !has_openssl() {
-            return;
-        }
         let plain = Server::with_body(page("")).await;
         let target = format!("http://localhost:{}", plain.address.port());
-        let folder = tempfile::tempdir().unwrap();
-        let names = folder.path().join("v2/acts/a");
-        std::fs::create_dir_all(&names).unwrap();
         let redirect = format!(
             "HTTP/1.1 307 Temporary Redirect\r\nLocation: {target}/v2/acts/a/runs\r\n\
              Content-Length: 0\r\n\r\n"
         );
-        std::fs::write(names.join("runs?offset=0&limit=1"), redirect).unwrap();
-        // Answers with the file that has the name of the request.
-        let server = OpenSsl::start(folder.path(), &["-HTTP"]);
-        let printed = printed_count(folder.path(), server.base_url()).await;
+        let mut server = TlsServer::start(redirect).await;
+        let printed = printed_count(&server.certificate, server.base_url()).await;
         let expected = format!("307 Temporary Redirect: a redirect to {target} is not followed");
         assert!(printed.contains(&expected), "{printed}");
+        let request = server.requests.recv().await.unwrap().unwrap();
+        assert!(String::from_utf8(request).unwrap().contains(TOKEN));
     }
 
     #[tokio::test]
     async fn a_certificate_for_another_host_is_none() {
-        if !has_openssl() {
-            return;
-        }
-        let folder = tempfile::tempdir().unwrap();
-        let server = OpenSsl::start(folder.path(), &["-www"]);
+        let server = TlsServer::start("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK").await;
         let by_address = format!("https://127.0.0.1:{}", server.port);
-        let printed = printed_count(folder.path(), by_address).await;
+        let printed = printed_count(&server.certificate, by_address).await;
         assert!(printed.contains("Transport"), "{printed}");
         assert!(printed.to_lowercase().contains("certificate"), "{printed}");
-        // By its name, it is trusted, and answers with a page about itself.
-        let printed = printed_count(folder.path(), server.base_url()).await;
+        // By its name, it is trusted, and its response is read.
+        let printed = printed_count(&server.certificate, server.base_url()).await;
         assert!(printed.contains("Decode"), "{printed}");
     }
 
-    /// What `print_count` prints in a process that trusts the certificate in this folder.
-    async fn printed_count(folder: &Path, base_url: String) -> String {
+    /// What `print_count` prints in a process that trusts this certificate.
+    async fn printed_count(certificate: &Path, base_url: String) -> String {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command
             .args(["hostile::tls::print_count", "--exact", "--ignored"])
             .arg("--nocapture")
-            .env("SSL_CERT_FILE", folder.join(CERTIFICATE))
+            .env("SSL_CERT_FILE", certificate)
             .env("APIFY_API_BASE_URL", base_url);
         let output = tokio::task::spawn_blocking(move || command.output());
         let output = output.await.unwrap().unwrap();

@@ -43,9 +43,7 @@ fn http() -> reqwest::ClientBuilder {
     let builder = reqwest::Client::builder().no_proxy();
     // To read the certificates of the system takes longer than a test.
     #[cfg(feature = "rustls")]
-    let builder = builder.tls_backend_rustls();
-    #[cfg(any(feature = "rustls", feature = "native-tls"))]
-    let builder = builder.tls_certs_only([]);
+    let builder = builder.tls_backend_rustls().tls_certs_only([]);
     builder
 }
 

@@ -84,7 +84,7 @@ fn odd_rows_are_read_like_any_other() {
     );
 
     assert_eq!(runs[2].status, RunStatus::Other("MIGRATING-SOON".into()));
-    assert_eq!(runs[2].meta.origin, Some(RunOrigin::Other("MCP".into())));
+    assert_eq!(runs[2].meta.origin, Some(RunOrigin::Mcp));
     assert_eq!(runs[3].status, RunStatus::Succeeded);
     assert_eq!(runs[3].meta.origin, Some(RunOrigin::Api));
 

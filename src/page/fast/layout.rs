@@ -1,6 +1,7 @@
 //! What stands between the values of a row.
 
 use super::reader::Reader;
+use crate::run::{Field, Kind, fields};
 
 /// The maximum number of keys that are told apart: several times as many as the service sends.
 const MAX_PLACES: usize = 64;
@@ -10,106 +11,97 @@ const MAX_GAPS: usize = 4;
 /// A text that JSON does not have between two values.
 const NEVER: &str = "\0";
 
-/// A field of a row, or of its `meta`, with a value of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Field {
-    Id,
-    ActId,
-    UserId,
-    ActorTaskId,
-    Status,
-    StartedAt,
-    FinishedAt,
-    BuildId,
-    BuildNumber,
-    BuildNumberInt,
-    /// `meta`, if it is no object.
-    Meta,
-    UsageTotalUsd,
-    DefaultKeyValueStoreId,
-    DefaultDatasetId,
-    DefaultRequestQueueId,
-    Origin,
-    ClientIp,
-    UserAgent,
-    ScheduleId,
-    ScheduledAt,
-    /// A field that this crate does not know.
-    Unknown,
-    UnknownOfMeta,
-    /// Any known field, if it is `null`: it has been read.
-    Null,
-    /// No field: the row begins.
-    Start,
-    /// No field: the row has ended.
-    End,
+macro_rules! define_slot {
+    (
+        row { $($(#[$_row_doc:meta])* $row:ident $_row:ident $_row_json:literal $_row_kind:ident,)+ }
+        meta { $($(#[$_meta_doc:meta])* $meta:ident $_meta:ident $_meta_json:literal $_meta_kind:ident,)+ }
+        details { $($(#[$_doc:meta])* $detail:ident $_detail:ident $_json:literal $_kind:ident,)+ }
+    ) => {
+        /// What is at a place of a row.
+        ///
+        /// The fields are variants of it, instead of one variant that has a field, for the sake of
+        /// speed: there is one jump to the code that reads a value.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum Slot {
+            $($row,)+
+            $($meta,)+
+            $($detail,)+
+            /// `null` as the value of a field: it has been read.
+            Null,
+            /// The value of a field that this crate does not know.
+            Unknown,
+            /// The value of a field of `meta` that this crate does not know.
+            UnknownInMeta,
+            /// The beginning of the row.
+            Start,
+            /// The end of the row: it has been read.
+            End,
+        }
+
+        impl From<Field> for Slot {
+            fn from(field: Field) -> Self {
+                match field {
+                    $(Field::$row => Self::$row,)+
+                    $(Field::$meta => Self::$meta,)+
+                    $(Field::$detail => Self::$detail,)+
+                }
+            }
+        }
+
+        impl Slot {
+            fn field(self) -> Option<Field> {
+                match self {
+                    $(Self::$row => Some(Field::$row),)+
+                    $(Self::$meta => Some(Field::$meta),)+
+                    $(Self::$detail => Some(Field::$detail),)+
+                    Self::Null | Self::Unknown | Self::UnknownInMeta | Self::Start | Self::End => None,
+                }
+            }
+        }
+    };
 }
 
-impl Field {
+fields!(define_slot);
+
+impl Slot {
     fn of_row(key: &str) -> Self {
-        match key {
-            "id" => Self::Id,
-            "actId" => Self::ActId,
-            "userId" => Self::UserId,
-            "actorTaskId" => Self::ActorTaskId,
-            "status" => Self::Status,
-            "startedAt" => Self::StartedAt,
-            "finishedAt" => Self::FinishedAt,
-            "buildId" => Self::BuildId,
-            "buildNumber" => Self::BuildNumber,
-            "buildNumberInt" => Self::BuildNumberInt,
-            "meta" => Self::Meta,
-            "usageTotalUsd" => Self::UsageTotalUsd,
-            "defaultKeyValueStoreId" => Self::DefaultKeyValueStoreId,
-            "defaultDatasetId" => Self::DefaultDatasetId,
-            "defaultRequestQueueId" => Self::DefaultRequestQueueId,
-            _ => Self::Unknown,
-        }
+        Field::of_row(key).map_or(Self::Unknown, Self::from)
     }
 
     fn of_meta(key: &str) -> Self {
-        match key {
-            "origin" => Self::Origin,
-            "clientIp" => Self::ClientIp,
-            "userAgent" => Self::UserAgent,
-            "scheduleId" => Self::ScheduleId,
-            "scheduledAt" => Self::ScheduledAt,
-            _ => Self::UnknownOfMeta,
-        }
+        Field::of_meta(key).map_or(Self::UnknownInMeta, Self::from)
     }
 
     fn is_in_meta(self) -> bool {
-        matches!(
-            self,
-            Self::Origin
-                | Self::ClientIp
-                | Self::UserAgent
-                | Self::ScheduleId
-                | Self::ScheduledAt
-                | Self::UnknownOfMeta
-        )
+        self == Self::UnknownInMeta || self.field().is_some_and(Field::is_in_meta)
     }
 
     /// A bit for a field that may come once only.
-    pub(super) fn bit(self) -> u32 {
-        match self {
-            Self::Unknown | Self::UnknownOfMeta | Self::Null | Self::Start | Self::End => 0,
-            known => 1 << known as u32,
-        }
+    fn bit(self) -> u32 {
+        self.field().map_or(0, bit)
     }
 
-    /// What a value of this field begins with, as far as that belongs to the text before it.
-    /// `None` if it is left to `serde_json`.
+    /// What the value begins with, as far as that belongs to the text before it. `None` if it is
+    /// left to `serde_json`.
     fn opening(self, reader: &Reader<'_>) -> Option<Opening> {
-        match self {
-            Self::Start | Self::End | Self::Unknown | Self::UnknownOfMeta => Some(Opening::None),
-            Self::Id => reader.starts_with("\"").then_some(Opening::Quote),
+        let Some(field) = self.field() else {
+            return Some(Opening::None);
+        };
+        let quote = || reader.starts_with("\"").then_some(Opening::Quote);
+        match field.kind() {
+            Kind::Id => quote(),
             _ if reader.starts_with("null") => Some(Opening::Null),
-            Self::BuildNumberInt | Self::UsageTotalUsd => Some(Opening::None),
-            Self::Meta => None,
-            _ => reader.starts_with("\"").then_some(Opening::Quote),
+            Kind::Text | Kind::Status | Kind::Origin | Kind::Time => quote(),
+            Kind::Integer | Kind::Number => Some(Opening::None),
+            // Its fields are read, not the object.
+            Kind::Meta => None,
         }
     }
+}
+
+/// The bit of a field among those of all fields.
+pub(super) const fn bit(field: Field) -> u32 {
+    1 << field as u32
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,7 +133,7 @@ pub(super) struct Layout<'a> {
 
 /// The texts that can follow the value of a key.
 struct Place<'a> {
-    field: Field,
+    slot: Slot,
     key: &'a str,
     opening: Opening,
     gaps: [Gap<'a>; MAX_GAPS],
@@ -159,7 +151,7 @@ struct Gap<'a> {
 /// What comes behind a text between two values.
 #[derive(Clone, Copy)]
 pub(super) struct Next {
-    pub(super) field: Field,
+    pub(super) slot: Slot,
     /// The place behind its value.
     pub(super) place: u8,
     /// The bits of the fields that begin in this text.
@@ -172,7 +164,7 @@ impl<'a> Layout<'a> {
 
     pub(super) fn new() -> Self {
         let mut places = Vec::with_capacity(MAX_PLACES);
-        places.push(Place::new(Field::Start, "", Opening::None));
+        places.push(Place::new(Slot::Start, "", Opening::None));
         Self { places }
     }
 
@@ -197,16 +189,15 @@ impl<'a> Layout<'a> {
         if place.opening == Opening::Quote {
             reader.expect("\"")?;
         }
-        let (field, key, fields) = next_field(place.field, reader)?;
-        let opening = field.opening(reader)?;
+        let (slot, key, fields) = next_slot(place.slot, reader)?;
+        let opening = slot.opening(reader)?;
         reader.expect(opening.text())?;
         let next = Next {
-            field: if opening == Opening::Null {
-                Field::Null
-            } else {
-                field
+            slot: match opening {
+                Opening::Null => Slot::Null,
+                Opening::None | Opening::Quote => slot,
             },
-            place: self.place(field, key, opening),
+            place: self.place(slot, key, opening),
             fields,
         };
         let gap = Gap {
@@ -218,14 +209,14 @@ impl<'a> Layout<'a> {
     }
 
     /// The place behind the value of this key.
-    fn place(&mut self, field: Field, key: &'a str, opening: Opening) -> u8 {
+    fn place(&mut self, slot: Slot, key: &'a str, opening: Opening) -> u8 {
         // All keys that are not known are one if there are too many of them.
         let is_full = self.places.len() >= MAX_PLACES;
         let is_same = |place: &Place<'_>| {
-            (place.field, place.opening) == (field, opening) && (is_full || place.key == key)
+            (place.slot, place.opening) == (slot, opening) && (is_full || place.key == key)
         };
         let place = self.places.iter().position(is_same).unwrap_or_else(|| {
-            self.places.push(Place::new(field, key, opening));
+            self.places.push(Place::new(slot, key, opening));
             self.places.len() - 1
         });
         place as u8
@@ -233,18 +224,18 @@ impl<'a> Layout<'a> {
 }
 
 impl<'a> Place<'a> {
-    fn new(field: Field, key: &'a str, opening: Opening) -> Self {
+    fn new(slot: Slot, key: &'a str, opening: Opening) -> Self {
         let none = Gap {
             text: NEVER,
             next: Next {
                 // Where nothing is read.
-                field: Field::Start,
+                slot: Slot::Start,
                 place: Layout::START,
                 fields: 0,
             },
         };
         Self {
-            field,
+            slot,
             key,
             opening,
             gaps: [none; MAX_GAPS],
@@ -258,12 +249,12 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Reads on from the end of a value, or the beginning of a row, to the next value: its field,
+/// Reads on from the end of a value, or the beginning of a row, to the next value: what it is,
 /// its key, and the bits of all fields that begin there.
-fn next_field<'a>(after: Field, reader: &mut Reader<'a>) -> Option<(Field, &'a str, u32)> {
+fn next_slot<'a>(after: Slot, reader: &mut Reader<'a>) -> Option<(Slot, &'a str, u32)> {
     let (mut is_in_meta, mut fields) = (after.is_in_meta(), 0);
     // Whether the object that is read has no field yet.
-    let mut is_first = after == Field::Start;
+    let mut is_first = after == Slot::Start;
     if is_first {
         reader.expect("{")?;
     }
@@ -271,7 +262,7 @@ fn next_field<'a>(after: Field, reader: &mut Reader<'a>) -> Option<(Field, &'a s
         reader.space();
         if reader.eat("}") {
             if !std::mem::take(&mut is_in_meta) {
-                return Some((Field::End, "", fields));
+                return Some((Slot::End, "", fields));
             }
             is_first = false;
             continue;
@@ -280,19 +271,19 @@ fn next_field<'a>(after: Field, reader: &mut Reader<'a>) -> Option<(Field, &'a s
             reader.expect_token(",")?;
         }
         let key = reader.key()?;
-        let field = if is_in_meta {
-            Field::of_meta(key)
+        let slot = if is_in_meta {
+            Slot::of_meta(key)
         } else {
-            Field::of_row(key)
+            Slot::of_row(key)
         };
-        if fields & field.bit() != 0 {
+        if fields & slot.bit() != 0 {
             return None;
         }
-        fields |= field.bit();
-        if field == Field::Meta && reader.token("{") {
+        fields |= slot.bit();
+        if slot == Slot::Meta && reader.token("{") {
             (is_in_meta, is_first) = (true, true);
             continue;
         }
-        return Some((field, key, fields));
+        return Some((slot, key, fields));
     }
 }

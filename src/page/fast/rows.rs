@@ -1,8 +1,9 @@
 //! The rows of a page, each built where it stays.
 
-use super::layout::{Field, Layout};
+use super::layout::{Layout, Slot, bit};
 use super::reader::Reader;
-use crate::run::{MAX_ROWS, RunSummary};
+use crate::limits::MAX_ROWS;
+use crate::run::{Field, RunSummary, fields};
 
 /// Reads the rows with the brackets around them. `note` gets where each row begins and ends.
 pub(super) fn read<'a>(
@@ -58,59 +59,73 @@ pub(super) fn read_row<'a>(
         }
         seen |= next.fields;
         place = next.place;
-        let text = match next.field {
-            Field::Null => continue,
-            Field::Id => {
-                row.id = reader.inside()?.into();
-                continue;
-            }
-            Field::ActId => &mut row.act_id,
-            Field::UserId => &mut row.user_id,
-            Field::ActorTaskId => &mut row.actor_task_id,
-            Field::Status => {
-                row.status = reader.inside()?.into();
-                continue;
-            }
-            Field::StartedAt => {
-                row.started_at = Some(reader.time()?);
-                continue;
-            }
-            Field::FinishedAt => {
-                row.finished_at = Some(reader.time()?);
-                continue;
-            }
-            Field::BuildId => &mut row.build_id,
-            Field::BuildNumber => &mut row.build_number,
-            Field::BuildNumberInt => {
-                row.build_number_int = Some(reader.integer()?);
-                continue;
-            }
-            Field::UsageTotalUsd => {
-                row.usage_total_usd = Some(reader.float()?);
-                continue;
-            }
-            Field::DefaultKeyValueStoreId => &mut row.default_key_value_store_id,
-            Field::DefaultDatasetId => &mut row.default_dataset_id,
-            Field::DefaultRequestQueueId => &mut row.default_request_queue_id,
-            Field::Origin => {
-                row.meta.origin = Some(reader.inside()?.into());
-                continue;
-            }
-            Field::ClientIp => &mut row.meta.details_mut().client_ip,
-            Field::UserAgent => &mut row.meta.details_mut().user_agent,
-            Field::ScheduleId => &mut row.meta.details_mut().schedule_id,
-            Field::ScheduledAt => {
-                row.meta.details_mut().scheduled_at = Some(reader.time()?);
-                continue;
-            }
-            Field::Unknown | Field::UnknownOfMeta => {
-                reader.skip_value()?;
-                continue;
-            }
-            Field::Meta | Field::Start => return None,
-            Field::End => break,
-        };
-        *text = Some(reader.inside()?.into());
+        match next.slot {
+            Slot::End => break,
+            slot => read_value(slot, row, reader)?,
+        }
     }
-    (seen & Field::Id.bit() != 0).then_some(())
+    (seen & bit(Field::Id) != 0).then_some(())
 }
+
+/// How a value is read to where it stays, by its kind. The place of a text is returned, so that
+/// there is only one piece of code that reads texts.
+macro_rules! read_value {
+    (Text, $value:expr, $reader:ident) => {
+        &mut $value
+    };
+    (Id, $value:expr, $reader:ident) => {{
+        $value = $reader.inside()?.into();
+        return Some(());
+    }};
+    (Status, $value:expr, $reader:ident) => {{
+        $value = $reader.inside()?.into();
+        return Some(());
+    }};
+    (Origin, $value:expr, $reader:ident) => {{
+        $value = Some($reader.inside()?.into());
+        return Some(());
+    }};
+    (Time, $value:expr, $reader:ident) => {{
+        $value = Some($reader.time()?);
+        return Some(());
+    }};
+    (Integer, $value:expr, $reader:ident) => {{
+        $value = Some($reader.integer()?);
+        return Some(());
+    }};
+    (Number, $value:expr, $reader:ident) => {{
+        $value = Some($reader.float()?);
+        return Some(());
+    }};
+    // Only its fields are read here.
+    (Meta, $value:expr, $reader:ident) => {
+        return None
+    };
+}
+
+macro_rules! define_read_value {
+    (
+        row { $($(#[$_row_doc:meta])* $row:ident $row_name:ident $_row_json:literal $row_kind:ident,)+ }
+        meta { $($(#[$_meta_doc:meta])* $meta:ident $meta_name:ident $_meta_json:literal $meta_kind:ident,)+ }
+        details { $($(#[$_doc:meta])* $detail:ident $detail_name:ident $_json:literal $kind:ident,)+ }
+    ) => {
+        /// Reads the value at a place. `None` if that is left to `serde_json`.
+        #[inline(always)]
+        fn read_value(slot: Slot, row: &mut RunSummary, reader: &mut Reader<'_>) -> Option<()> {
+            let text = match slot {
+                Slot::Null => return Some(()),
+                $(Slot::$row => read_value!($row_kind, row.$row_name, reader),)+
+                $(Slot::$meta => read_value!($meta_kind, row.meta.$meta_name, reader),)+
+                $(Slot::$detail => {
+                    read_value!($kind, row.meta.details_mut().$detail_name, reader)
+                })+
+                Slot::Unknown | Slot::UnknownInMeta => return reader.skip_value(),
+                Slot::Start | Slot::End => return None,
+            };
+            *text = Some(reader.inside()?.into());
+            Some(())
+        }
+    };
+}
+
+fields!(define_read_value);

@@ -12,9 +12,9 @@ fn read_deep(list: &List, deep_offset: u64) -> (Asked, Vec<String>, Walk) {
     let (mut asked, mut ids) = (Vec::new(), Vec::new());
     while let Next::Fetch(request) = walk.next() {
         assert!(asked.len() < 500, "the walk does not end");
-        let anchor = request.anchor.map(|anchor| anchor.timestamp_millis());
-        asked.push((anchor, request.offset, request.limit));
-        let page = list.answer(request);
+        let anchor = request.anchor().map(|anchor| anchor.timestamp_millis());
+        asked.push((anchor, request.offset(), request.limit()));
+        let page = list.respond(request);
         ids.extend(ids_of(&page, &walk.take(request, &page).unwrap()));
     }
     (asked, ids, walk)
@@ -58,21 +58,18 @@ fn the_total_is_counted_from_the_new_anchor_too() {
     walk.deep_offset = 15;
     for _ in 0..2 {
         let request = next_request(&walk);
-        walk.take(request, &list.answer(request)).unwrap();
+        walk.take(request, &list.respond(request)).unwrap();
     }
-    let State::Reading(position) = &walk.state else {
-        panic!("{:?}", walk.state);
-    };
-    assert_eq!((position.offset, position.end), (0, 2));
-    assert_eq!(position.total, Some(45 - 18));
+    let here = |rows| Offset::new(DateTime::from_timestamp_millis(18), rows);
+    let position = position_of(&walk);
+    assert_eq!((position.next, position.end()), (here(0), here(2)));
+    assert_eq!(position.list_end, Some(here(45 - 18)));
     // A page in flight counts from the old anchor, and so does its total.
     let request = PageRequest::rows(18, 12);
-    walk.take(request, &list.answer(request)).unwrap();
-    let State::Reading(position) = &walk.state else {
-        panic!("{:?}", walk.state);
-    };
-    assert_eq!((position.offset, position.end), (10, 12));
-    assert_eq!(position.total, Some(45 - 18));
+    walk.take(request, &list.respond(request)).unwrap();
+    let position = position_of(&walk);
+    assert_eq!((position.next, position.end()), (here(10), here(12)));
+    assert_eq!(position.list_end, Some(here(45 - 18)));
 }
 
 #[test]
@@ -91,10 +88,10 @@ fn no_anchor_is_taken_where_anchors_are_ignored() {
         ..List::starting(0..45)
     };
     let mut walk = walk(&query().page_size(10));
-    (walk.deep_offset, walk.ignores_anchors) = (15, true);
+    (walk.deep_offset, walk.service.ignores_anchors) = (15, true);
     while let Next::Fetch(request) = walk.next() {
-        assert_eq!(request.anchor, None);
-        walk.take(request, &list.answer(request)).unwrap();
+        assert_eq!(request.anchor(), None);
+        walk.take(request, &list.respond(request)).unwrap();
     }
     assert_eq!(walk.incidents(), Incidents::default());
 }

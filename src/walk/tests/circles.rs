@@ -1,4 +1,4 @@
-//! Services whose answers go on and on, and bring nothing.
+//! Services whose responses never end and have no new rows.
 
 use super::*;
 
@@ -15,24 +15,24 @@ fn page(rows: &[Row<'_>]) -> Page {
         total: Some(1 << 40),
         limit: None,
         rows: rows.iter().map(row).collect(),
-        ..List::of(0).answer(PageRequest::rows(0, 1))
+        ..List::of(0).respond(PageRequest::rows(0, 1))
     }
 }
 
-/// Walks until it is over, and says how, after how many requests, and what came.
-fn outcome(query: &RunQuery, answer: impl FnMut(usize) -> Page) -> Outcome {
-    outcome_of(walk(query), answer)
+/// Reads until the walk ends: the rows, the number of requests, and the end.
+fn outcome(query: &RunQuery, respond: impl FnMut(usize) -> Page) -> Outcome {
+    outcome_of(walk(query), respond)
 }
 
-fn outcome_of(mut walk: Walk, mut answer: impl FnMut(usize) -> Page) -> Outcome {
+fn outcome_of(mut walk: Walk, mut respond: impl FnMut(usize) -> Page) -> Outcome {
     let (mut ids, mut requests, mut end) = (Vec::new(), 0, Ok(()));
     while let (Next::Fetch(request), Ok(())) = (walk.next(), &end) {
-        let page = answer(requests);
+        let page = respond(requests);
         requests += 1;
         assert!(requests < 5000, "the walk does not end");
         match walk.take(request, &page) {
             Ok(taken) => ids.extend(ids_of(&page, &taken)),
-            Err(broken) => end = Err(broken),
+            Err(error) => end = Err(error),
         }
     }
     Outcome {
@@ -43,7 +43,7 @@ fn outcome_of(mut walk: Walk, mut answer: impl FnMut(usize) -> Page) -> Outcome 
     }
 }
 
-/// Answers in turn with rows from the anchor on, and with a page that does not follow.
+/// Responds in turn with rows from the anchor on, and with a page that does not continue the walk.
 fn that_moves<'a>(first: &'a [Row<'a>], again: &'a [Row<'a>]) -> impl FnMut(usize) -> Page + 'a {
     move |request| match request {
         0 => page(first),
@@ -52,7 +52,7 @@ fn that_moves<'a>(first: &'a [Row<'a>], again: &'a [Row<'a>]) -> impl FnMut(usiz
     }
 }
 
-/// The request has room for milliseconds only, and so begins before the last row each time.
+/// A request has whole milliseconds only, so the page begins before the last row each time.
 #[test]
 fn a_list_that_moves_behind_a_start_finer_than_a_millisecond_is_an_error() {
     let last = ("b", Some(9_000_500), "SUCCEEDED");
@@ -62,9 +62,9 @@ fn a_list_that_moves_behind_a_start_finer_than_a_millisecond_is_an_error() {
     assert!(outcome.requests < 250, "{} requests", outcome.requests);
 }
 
-/// They are of no interest, and so nobody remembers them.
+/// They do not pass the filter, so the cursor does not remember them.
 #[test]
-fn rows_that_a_filter_should_have_left_out_are_not_new_each_time_the_list_moves() {
+fn rows_that_a_filter_should_have_removed_are_not_new_after_each_drift() {
     let last = ("b", Some(9_000_000), "SUCCEEDED");
     let unwanted = ("c", Some(9_000_000), "FAILED");
     let query = query().status(crate::RunStatus::Succeeded);
@@ -73,7 +73,7 @@ fn rows_that_a_filter_should_have_left_out_are_not_new_each_time_the_list_moves(
     assert!(outcome.requests < 1100, "{} requests", outcome.requests);
 }
 
-/// Each page begins with the last row of the one before, and goes on with the other of two.
+/// Each page begins with the last row of the one before, and continues with the other of two.
 fn in_circles(start: Option<i64>, status: &'static str) -> impl FnMut(usize) -> Page {
     let ids = ["a", "c"];
     move |request| match request {
@@ -97,10 +97,10 @@ fn pages_that_follow_each_other_in_circles_are_an_error() {
 }
 
 #[test]
-fn rows_in_circles_that_nobody_wants_are_an_error() {
+fn rows_in_circles_that_do_not_pass_the_filter_are_an_error() {
     let query = query().status(crate::RunStatus::Succeeded);
     let outcome = outcome(&query, in_circles(Some(2_000_000), "FAILED"));
-    assert!(matches!(outcome.end, Err(Broken::Stalled { .. })));
+    assert!(matches!(outcome.end, Err(WalkError::Stalled { .. })));
     assert_eq!(outcome.ids, ["b"]);
 }
 
@@ -116,7 +116,7 @@ fn runs_without_a_start_in_circles_are_an_error() {
         ]),
     });
     assert!(
-        matches!(outcome.end, Err(Broken::Stalled { .. })),
+        matches!(outcome.end, Err(WalkError::Stalled { .. })),
         "{:?}",
         outcome.end
     );
@@ -139,14 +139,11 @@ fn a_long_way_to_the_place_is_no_circle() {
         let (mut items, mut requests) = (0, 0);
         while let Next::Fetch(request) = walk.next() {
             requests += 1;
-            items += walk.take(request, &list.answer(request)).unwrap().count();
+            items += walk.take(request, &list.respond(request)).unwrap().count();
         }
         assert_eq!(items, expected);
-        assert!(
-            requests > progress::MAX_STALLED_PAGES,
-            "{requests} requests"
-        );
+        assert!(requests > stall::MAX_STALLED_PAGES, "{requests} requests");
         list.rows.truncate(list.rows.len() - deleted);
-        walk.poll();
+        walk.begin_pass();
     }
 }

@@ -1,4 +1,4 @@
-//! Changes of a list that runs are easily lost to or repeated by, each by itself.
+//! Changes of a list that could easily lose or repeat runs, one at a time.
 
 use std::cell::RefCell;
 
@@ -15,13 +15,13 @@ const HOUR: i64 = 60 * MINUTE;
 /// How long after its finish the cost of a run may change.
 const SETTLING: i64 = 10 * SECOND;
 
-/// Someone who reads a list, in one walk after another.
+/// A consumer that reads a list, in one walk after another.
 struct Reader {
     query: RunQuery,
     emit: Emit,
     lookback: i64,
     concurrency: usize,
-    /// How often each walk looks for more after the end, and how long it waits before.
+    /// How many times each walk polls after the end, and how long it waits before.
     polls: usize,
     wait: i64,
     service: Service,
@@ -30,12 +30,12 @@ struct Reader {
     rows: Vec<Row>,
 }
 
-/// A row that came.
+/// A row that was handed out.
 #[derive(Debug)]
 struct Row {
     id: String,
     finished: Option<i64>,
-    answered_at: i64,
+    responded_at: i64,
 }
 
 impl Reader {
@@ -54,7 +54,7 @@ impl Reader {
         }
     }
 
-    /// Someone who wants runs that have finished.
+    /// A consumer of finished runs.
     fn of_finished(query: RunQuery, service: Service) -> Self {
         Self {
             emit: Emit::Finished,
@@ -68,7 +68,7 @@ impl Reader {
         self.walk_while(usize::MAX, |_, _| {}).unwrap()
     }
 
-    /// Goes on until so many rows have come.
+    /// Reads until so many rows have been handed out.
     fn walk_until(&mut self, stop_after: usize) -> usize {
         self.walk_while(stop_after, |_, _| {}).unwrap()
     }
@@ -79,7 +79,7 @@ impl Reader {
         &mut self,
         stop_after: usize,
         mut change: impl FnMut(usize, &mut Service),
-    ) -> Result<usize, Broken> {
+    ) -> Result<usize, WalkError> {
         let mut request = 0;
         self.walk_behind(stop_after, |_, service| {
             change(request, service);
@@ -93,7 +93,7 @@ impl Reader {
         &mut self,
         stop_after: usize,
         mut change: impl FnMut(&[Row], &mut Service),
-    ) -> Result<usize, Broken> {
+    ) -> Result<usize, WalkError> {
         let rules = Rules {
             emit: self.emit,
             lookback: TimeDelta::milliseconds(self.lookback),
@@ -102,7 +102,7 @@ impl Reader {
         };
         let wire = self.query.clone().widened();
         let cursor = self.cursor.bind(&(&self.query).into(), self.emit).unwrap();
-        let mut trail = CursorTracker::new(cursor.clone(), rules.memory(&self.query));
+        let mut trail = CursorTracker::new(cursor.clone(), rules.retention(&self.query));
         let mut walk = Walk::new(&self.query, rules, cursor);
         let mut ahead = ReadAhead::new(self.concurrency);
         let (mut requests, mut items, mut polls) = (0, 0, 0);
@@ -112,7 +112,7 @@ impl Reader {
                 Next::Wait if polls < self.polls => {
                     polls += 1;
                     self.service.now += self.wait;
-                    walk.poll();
+                    walk.begin_pass();
                     continue;
                 }
                 Next::Wait | Next::End => break,
@@ -121,18 +121,18 @@ impl Reader {
                 self.service.now += self.request_takes;
                 change(&self.rows, &mut self.service);
                 requests += 1;
-                (self.service.answer(request, &wire), self.service.now)
+                (self.service.respond(request, &wire), self.service.now)
             });
             assert!(requests < 50_000, "the walk does not end");
-            let (request, (page, answered_at)) = ahead.pop().unwrap();
+            let (request, (page, responded_at)) = ahead.pop().unwrap();
             let mut taken = walk.take(request, &page)?;
-            trail.extend(std::mem::take(&mut taken.steps));
+            trail.extend(std::mem::take(&mut taken.updates));
             let rows = page.rows.iter().enumerate();
             for (_, run) in rows.filter(|(index, _)| taken.includes(*index)) {
                 self.rows.push(Row {
                     id: run.id.to_string(),
                     finished: run.finished_at.map(|time| time.timestamp_millis()),
-                    answered_at,
+                    responded_at,
                 });
                 trail.hand_out();
                 items += 1;
@@ -150,18 +150,18 @@ impl Reader {
         self.rows.iter().map(|row| row.id.as_str()).collect()
     }
 
-    /// Every one of these came, and none twice.
+    /// Checks that each of these was handed out exactly once.
     fn assert_once<'a>(&self, expected: impl IntoIterator<Item = &'a String>, context: &str) {
         let came: HashSet<_> = self.ids().into_iter().collect();
         let expected = expected.into_iter();
         let lost: Vec<_> = expected.filter(|id| !came.contains(id.as_str())).collect();
         assert!(lost.is_empty(), "{context}: {} lost, {lost:?}", lost.len());
         let repeated = self.rows.len() - came.len();
-        assert_eq!(repeated, 0, "{context}: rows came twice");
+        assert_eq!(repeated, 0, "{context}: rows were repeated");
     }
 }
 
-/// Numbers that look random.
+/// Pseudorandom numbers.
 struct Dice(u64);
 
 impl Dice {
@@ -313,7 +313,7 @@ fn nothing_is_lost_where_a_run_leaves_in_front_of_two_that_change_places() {
 
 /// Reads as much as fits on a page again and again until all have been seen.
 #[test]
-fn more_runs_of_one_millisecond_than_a_page_holds_all_come() {
+fn more_runs_of_one_millisecond_than_a_page_holds_are_all_read() {
     for (count, bound) in [(1001, 100), (2500, 300)] {
         for seed in 0..3 {
             let starts = [0, 1].into_iter().chain(vec![2; count]).chain([3, 4]);
@@ -328,7 +328,7 @@ fn more_runs_of_one_millisecond_than_a_page_holds_all_come() {
 }
 
 #[test]
-fn many_finished_runs_of_one_millisecond_come_once_their_costs_have_settled() {
+fn many_finished_runs_of_one_millisecond_are_handed_out_when_their_costs_have_settled() {
     for seed in 0..3 {
         let mut list = shuffling(vec![0; 2500], seed);
         for run in &mut list.runs {
@@ -387,9 +387,9 @@ fn nothing_is_lost_where_the_row_that_pages_overlap_in_gets_its_start() {
     assert_eq!(outcome.ids, ["u1", "u2", "a", "b", "c"]);
 }
 
-/// A part of a list looks for such runs at the end of the whole list.
+/// A part of a split reads such runs from the end of the whole list.
 #[test]
-fn nothing_is_lost_where_the_row_that_a_look_for_runs_without_a_start_overlaps_in_gets_its_start() {
+fn nothing_is_lost_where_the_row_that_a_scan_for_undated_runs_overlaps_in_gets_its_start() {
     let mut list = List::of(3);
     let undated = ["u1", "u2", "u3"].map(|id| (id.to_owned(), None));
     list.rows.extend(undated);
@@ -405,11 +405,7 @@ fn nothing_is_lost_where_the_row_that_a_look_for_runs_without_a_start_overlaps_i
         }
         requests += 1;
         assert!(requests < 100, "the walk does not end");
-        let anchor = match request.whole {
-            Some(_) => None,
-            None => request.anchor.max(query.started_after),
-        };
-        let page = list.answer(PageRequest { anchor, ..request });
+        let page = list.respond(bounded(request, query.started_after));
         ids.extend(ids_of(&page, &walk.take(request, &page).unwrap()));
     }
     assert_eq!(ids, ["u3", "u2", "u1"]);
@@ -523,8 +519,12 @@ fn finish_one(request: usize, list: &mut Service) {
 
 fn assert_all_have_settled(reader: &Reader, context: &str) {
     for row in &reader.rows {
-        let age = row.answered_at - row.finished.unwrap();
-        assert!(age >= SETTLING, "{context}: {} came after {age} ms", row.id);
+        let age = row.responded_at - row.finished.unwrap();
+        assert!(
+            age >= SETTLING,
+            "{context}: {} was handed out after {age} ms",
+            row.id
+        );
     }
 }
 
@@ -598,7 +598,7 @@ fn old_unfinished(count: i64) -> Service {
 }
 
 #[test]
-fn unfinished_runs_that_one_walk_does_not_see_still_come_when_they_finish() {
+fn unfinished_runs_that_one_walk_does_not_see_are_still_handed_out_when_they_finish() {
     for polls in [0, 3] {
         for lookback in [MINUTE, 100 * HOUR] {
             let list = old_unfinished(50);
@@ -654,7 +654,7 @@ fn deleted_unfinished_runs_are_forgotten_though_the_total_is_a_little_too_large(
 
 // Requests.
 
-/// A list that stands still, on pages of 2 to 901 rows whatever is asked for.
+/// A list that does not change, on pages of 2 to 901 rows whatever the limit is.
 fn requests_for_pages_of_any_length(list: &List, concurrency: usize, seed: u64) -> usize {
     let (mut walk, mut ahead, mut dice) =
         (walk(&query()), ReadAhead::new(concurrency), Dice::new(seed));
@@ -662,13 +662,13 @@ fn requests_for_pages_of_any_length(list: &List, concurrency: usize, seed: u64) 
     loop {
         ahead.fill(&walk, |request| {
             requests += 1;
-            let rows = request.limit.min(2 + dice.below(900));
-            let page = list.answer(PageRequest {
+            let rows = request.limit().min(2 + dice.below(900));
+            let page = list.respond(PageRequest {
                 limit: rows,
                 ..request
             });
             Page {
-                limit: Some(request.limit),
+                limit: Some(request.limit()),
                 ..page
             }
         });
@@ -696,12 +696,14 @@ fn pages_of_any_length_do_not_multiply_the_requests_with_the_pages_in_flight() {
     );
 }
 
-/// Runs one second apart, as a service of so many answers.
+/// Runs one second apart, as a service with so many runs responds.
 fn page_of_quiet_list(rows: u64, request: PageRequest) -> Page {
-    let first = request.anchor.map_or(0, |anchor| anchor.timestamp() as u64);
-    let from = first + request.offset;
-    let to = rows.min(from + request.limit);
-    let empty = List::of(0).answer(request);
+    let first = request
+        .anchor()
+        .map_or(0, |anchor| anchor.timestamp() as u64);
+    let from = first + request.offset();
+    let to = rows.min(from + request.limit());
+    let empty = List::of(0).respond(request);
     let template = run(None, RunStatus::Succeeded, "").0;
     let run = |second: u64| crate::RunSummary {
         id: second.to_string().into(),
@@ -741,7 +743,7 @@ fn a_quiet_walk_of_a_million_runs_takes_hardly_more_requests_than_it_must() {
 
 // A list that never rests.
 
-/// Before each request, the last runs that came go, and one that came long ago.
+/// Before each request, the last runs handed out are deleted, and one from long before.
 #[test]
 fn a_list_that_is_deleted_right_behind_the_reader_is_read_to_its_end() {
     for page_size in [1, 2, 10, 100] {

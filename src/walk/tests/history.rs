@@ -15,8 +15,9 @@ use crate::cursor::CursorTracker;
 use crate::{RunStatus, RunSummary};
 
 use super::*;
+use crate::direction::Side;
 
-/// How long a request takes, and a wait between two looks at the list, in milliseconds.
+/// How long a request takes, and the wait between two polls, in milliseconds.
 pub(super) const REQUEST: i64 = 500;
 pub(super) const WAIT: i64 = 4000;
 /// How long after its finish the cost of a run may change, and how long ago a finish has to be by
@@ -45,20 +46,20 @@ impl fmt::Debug for Run {
 #[derive(Debug, Clone)]
 pub(super) struct Service {
     pub(super) runs: Vec<Run>,
-    /// Runs that come back at this time.
+    /// Runs that are visible again at this time.
     pub(super) hidden: Vec<(i64, Run)>,
     pub(super) now: i64,
     pub(super) made: usize,
     pub(super) cap: u64,
     pub(super) total: Option<Total>,
     pub(super) ignores_bounds: bool,
-    /// Runs of one millisecond come in another order in each response.
+    /// Runs of one millisecond are in another order in each response.
     pub(super) shuffles: bool,
     /// Starts have digits beyond the millisecond.
     pub(super) is_finer: bool,
     /// A page may be shorter than it could be.
     pub(super) varies_length: bool,
-    /// Runs without a start come first in an ascending list, not last.
+    /// Runs without a start are first in an ascending list, not last.
     pub(super) undated_first: bool,
     /// How far the service's clock is ahead, if it tells the time, and this machine's.
     pub(super) date_ahead: Option<i64>,
@@ -85,7 +86,7 @@ pub(super) enum Change {
     DeleteAt(usize),
     /// A run starts so long after the last one.
     Start(i64),
-    /// A run becomes visible that started with the one at this place.
+    /// A run becomes visible that started with the one at this index.
     AppearLate(usize, RunStatus),
     /// A run starts of which the service does not know when, yet.
     StartUndated,
@@ -107,20 +108,20 @@ pub(super) struct Story {
     pub(super) query: RunQuery,
     pub(super) emit: Emit,
     pub(super) lookback: i64,
-    /// How often each walk looks for new runs after the end, and how long it waits before.
+    /// How many times each walk polls after the end, and how long it waits before.
     pub(super) polls: usize,
     pub(super) wait: i64,
     /// Each walk after the first resumes from the one before. It is stopped after so many
-    /// items, if it gets that far.
+    /// items, if there are that many.
     pub(super) walks: Vec<usize>,
     pub(super) deep_offset: u64,
-    /// How many pages are in flight, and what decides which of them is answered next.
+    /// How many pages are in flight, and the seed that decides which response is next.
     pub(super) concurrency: usize,
     pub(super) order: u64,
 }
 
-/// The answer to a request in flight, and when it was given.
-type Answer = Option<(Page, i64)>;
+/// The response to a request in flight, and its time.
+type Response = Option<(Page, i64)>;
 
 /// A check of the walk that is put out of action, to see that these tests notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,7 +129,7 @@ pub(super) enum Without {
     Nothing,
     /// Pages follow each other whatever they begin with.
     OverlapCheck,
-    /// Nobody remembers which runs at the watermark were handed out.
+    /// The cursor forgets which runs at the watermark were handed out.
     TieSet,
     /// A filter by status is sent as it is.
     WidenedFilter,
@@ -210,7 +211,7 @@ impl Service {
         self.place(run);
     }
 
-    /// Those without a start come last.
+    /// Those without a start are last.
     fn place(&mut self, run: Run) {
         let start = run.0.started_at;
         let is_before = |other: &Run| {
@@ -221,7 +222,7 @@ impl Service {
         self.runs.insert(place, run);
     }
 
-    /// By the clocks at hand, the earliest time; without the service's, nobody knows.
+    /// The earliest time by the available clocks, or `None` without the service's.
     fn earliest_clock(&self) -> Option<i64> {
         let date = (self.now + self.date_ahead?) / 1000 * 1000;
         Some(date.min(self.now + self.local_ahead))
@@ -305,10 +306,10 @@ impl Service {
         }
     }
 
-    pub(super) fn answer(&mut self, request: PageRequest, wire: &RunQuery) -> Page {
+    pub(super) fn respond(&mut self, request: PageRequest, wire: &RunQuery) -> Page {
         self.responses += 1;
         let bound = |time: Option<_>| time.filter(|_| !self.ignores_bounds);
-        let (from, to) = match (bound(request.anchor), bound(request.until)) {
+        let (from, to) = match (bound(request.anchor()), bound(request.until())) {
             (anchor, until) if wire.descending => (until, anchor),
             bounds => bounds,
         };
@@ -317,7 +318,7 @@ impl Service {
             Some(start) => from.is_none_or(|from| from <= start) && to.is_none_or(|to| start <= to),
         };
         let mut runs: Vec<_> = self.runs.iter().filter(is_within).collect();
-        runs.retain(|run| request.until.is_some() || wire.wants(&run.0.status));
+        runs.retain(|run| request.until().is_some() || wire.wants(&run.0.status));
         if self.undated_first {
             runs.sort_by_key(|run| run.start().is_some());
         }
@@ -339,20 +340,20 @@ impl Service {
         if wire.descending {
             runs.reverse();
         }
-        let mut limit = request.limit.min(self.cap);
-        let told = limit;
+        let mut limit = request.limit().min(self.cap);
+        let reported = limit;
         if self.varies_length {
             limit = 1 + self.dice(0) % limit;
         }
         let total = runs.len() as u64;
-        let end = request.offset as usize + limit as usize;
+        let end = request.offset() as usize + limit as usize;
         let ends_in_tie = end > 0
             && end < runs.len()
             && runs[end].start().is_some()
             && runs[end - 1].start() == runs[end].start();
         let rows = runs
             .into_iter()
-            .skip(request.offset as usize)
+            .skip(request.offset() as usize)
             .take(limit as usize);
         let rows = rows.map(|run| run.0.clone()).collect();
         self.ties_cut += usize::from(ends_in_tie);
@@ -363,8 +364,8 @@ impl Service {
                 Some(Total::TooLargeBy(more)) => Some(total + more),
                 Some(Total::Unknown) => None,
             },
-            offset: Some(request.offset),
-            limit: Some(told),
+            offset: Some(request.offset()),
+            limit: Some(reported),
             desc: Some(wire.descending),
             rows,
             unreadable: Vec::new(),
@@ -384,14 +385,14 @@ impl Service {
 /// What the reader has to be given by the end of a pass.
 #[derive(Debug, Default)]
 struct Duties {
-    /// Runs that were there when the pass began, where the walk looks for them, and are still
+    /// Runs that were there when the pass began, in the part that the walk reads, and are still
     /// there.
     runs: HashMap<Id, Duty>,
     /// Runs that were to be given before: the walk has to keep an eye on them.
     kept: HashSet<Id>,
     /// Runs that were resurrected since the last pass.
     resurrected: HashSet<Id>,
-    /// Of those, the ones that nobody looks for any more.
+    /// Of those, the ones that are no longer expected.
     forgotten: HashSet<Id>,
     /// The watermark when the pass began.
     watermark: Option<i64>,
@@ -408,7 +409,7 @@ struct Duty {
 impl Duties {
     /// A pass begins.
     fn begin(&mut self, story: &Story, service: &Service, cursor: &Cursor) {
-        let memory = story.rules().memory(&story.query);
+        let memory = story.rules().retention(&story.query);
         let floor = cursor.floor(&memory);
         self.watermark = millis(cursor.watermark());
         let is_ahead = |run: &Run| {
@@ -442,7 +443,7 @@ impl Duties {
                 self.runs.insert(id.clone(), duty);
             }
         }
-        // Those that are hidden are looked at when they are there again.
+        // Hidden runs are checked when they are visible again.
         let is_there = |id: &Id| service.runs.iter().any(|run| run.0.id == *id);
         self.resurrected.retain(|id| !is_there(id));
     }
@@ -484,9 +485,9 @@ impl Duties {
         Ok(())
     }
 
-    /// The walk is stopped in the middle of a pass, and goes on from this cursor later.
+    /// The walk is stopped in the middle of a pass, and resumes from this cursor later.
     fn stop(&mut self, story: &Story, cursor: &Cursor) {
-        let memory = story.rules().memory(&story.query);
+        let memory = story.rules().retention(&story.query);
         let Some(floor) = cursor.floor(&memory) else {
             return;
         };
@@ -502,7 +503,7 @@ impl Duties {
 #[derive(Debug, Default)]
 struct Given {
     rows: HashMap<Id, Vec<Row>>,
-    /// How far the current pass has come.
+    /// How far the current pass has read.
     furthest: Option<i64>,
     cases: Cases,
 }
@@ -518,7 +519,7 @@ struct Row {
 struct Cases {
     incidents: Incidents,
     rows: usize,
-    /// Requests, and those that have been answered.
+    /// Requests, and those that have a response.
     asked: usize,
     requests: usize,
     passes: usize,
@@ -545,11 +546,11 @@ impl Given {
         story: &Story,
         duties: &Duties,
         run: &RunSummary,
-        answered_at: i64,
+        responded_at: i64,
     ) -> Result<(), TestCaseError> {
         self.cases.rows += 1;
         let finished = millis(run.finished_at);
-        let is_final = finished.is_some_and(|finished| has_settled(finished, answered_at));
+        let is_final = finished.is_some_and(|finished| has_settled(finished, responded_at));
         prop_assert!(
             story.query.wants(&run.status),
             "{} has {}",
@@ -566,7 +567,7 @@ impl Given {
         let is_repeat = match story.emit {
             Emit::Snapshot => !before.is_empty(),
             Emit::Finished => before.iter().any(|row| row.finished == finished),
-            // What has settled may have come before, when the clocks did not show it yet.
+            // A settled run may have been handed out before, when the clocks did not show it yet.
             Emit::Changes if is_final => before.iter().skip(1).any(|row| row.finished == finished),
             Emit::Changes => !before.is_empty(),
         };
@@ -591,7 +592,7 @@ impl Given {
                 one > other
             }
         };
-        // What is read again comes when it has finished.
+        // Runs that are read again are handed out when they have finished.
         let comes_at_once = story.emit == Emit::Snapshot && !story.query.has_filter();
         let is_in_order = comes_at_once
             && is_first
@@ -623,7 +624,7 @@ impl Story {
         }
     }
 
-    /// Reads the list while its history goes on, and checks what comes.
+    /// Reads the list while it changes, and checks what is handed out.
     fn play(&self, without: Without) -> Result<Cases, TestCaseError> {
         let mut service = self.service.clone();
         let (mut duties, mut given) = (Duties::default(), Given::default());
@@ -666,9 +667,9 @@ impl Story {
         let search = if self.service.ignores_bounds { 14 } else { 8 };
         // A total that is wrong is doubted at each end.
         let doubts = self.service.total.map_or(0, |_| 6 + 2 * self.changes.len());
-        // What is in flight when the list turns out to have moved, or ended, is in vain.
-        let in_vain = (self.concurrency - 1) * (1 + doubts);
-        let most = (cases.passes + cases.drifts as usize) * (2 * pages + search + doubts + in_vain);
+        // Pages in flight when the list turns out to have changed or ended are wasted.
+        let wasted = (self.concurrency - 1) * (1 + doubts);
+        let most = (cases.passes + cases.drifts as usize) * (2 * pages + search + doubts + wasted);
         let requests = cases.asked;
         prop_assert!(requests <= most, "{} requests, at most {}", requests, most);
         Ok(())
@@ -687,7 +688,7 @@ impl Story {
             Without::WidenedFilter => self.query.clone(),
             _ => self.query.clone().widened(),
         };
-        let mut trail = CursorTracker::new(cursor.clone(), self.rules().memory(&self.query));
+        let mut trail = CursorTracker::new(cursor.clone(), self.rules().retention(&self.query));
         let mut walk = Walk::new(&self.query, self.rules(), cursor);
         walk.deep_offset = self.deep_offset;
         let mut ahead = ReadAhead::new(self.concurrency);
@@ -705,7 +706,7 @@ impl Story {
                     service.show_hidden();
                     duties.begin(self, service, &walk.cursor);
                     given.furthest = None;
-                    walk.poll();
+                    walk.begin_pass();
                     continue;
                 }
                 Next::Wait | Next::End => {
@@ -727,8 +728,8 @@ impl Story {
             // Page by page of a row each, it takes long.
             let most = if self.service.cap < 6 { 20_000 } else { 4000 };
             prop_assert!(given.cases.asked < most, "the walk does not end");
-            self.answer_first(&mut ahead, service, duties, given, &wire);
-            let Some((request, Some((page, answered_at)))) = ahead.pop() else {
+            self.respond_first(&mut ahead, service, duties, given, &wire);
+            let Some((request, Some((page, responded_at)))) = ahead.pop() else {
                 return Err(TestCaseError::fail("no page is in flight"));
             };
             let page = put_out_of_action(without, &mut walk, page);
@@ -737,25 +738,25 @@ impl Story {
             given.cases.drifts += walk.incidents().drifts - drifts;
             let mut taken = match taken {
                 Ok(taken) => taken,
-                Err(broken) => {
-                    let may_break = match broken {
-                        // Row by row, nobody gets past runs without a start.
-                        Broken::Stalled { .. } => self.service.cap == 1,
-                        Broken::Unstable | Broken::Unsorted { .. } => false,
+                Err(error) => {
+                    let may_break = match error {
+                        // Pages of one row cannot continue behind runs without a start.
+                        WalkError::Stalled { .. } => self.service.cap == 1,
+                        WalkError::Unstable | WalkError::Unsorted { .. } => false,
                     };
-                    prop_assert!(may_break, "{}", broken);
+                    prop_assert!(may_break, "{}", error);
                     duties.stop(self, trail.cursor());
                     return Ok(trail.cursor().clone());
                 }
             };
-            trail.extend(std::mem::take(&mut taken.steps));
+            trail.extend(std::mem::take(&mut taken.updates));
             for (_, row) in page
                 .rows
                 .iter()
                 .enumerate()
                 .filter(|(index, _)| taken.includes(*index))
             {
-                given.take(self, duties, row, answered_at)?;
+                given.take(self, duties, row, responded_at)?;
                 trail.hand_out();
                 items += 1;
                 if items == stop_after {
@@ -773,17 +774,17 @@ impl Story {
         }
     }
 
-    /// Lets the service answer requests in flight, in any order, until it has answered the
+    /// Lets the service respond to requests in flight, in any order, until it has responded to the
     /// first.
-    fn answer_first(
+    fn respond_first(
         &self,
-        ahead: &mut ReadAhead<Answer>,
+        ahead: &mut ReadAhead<Response>,
         service: &mut Service,
         duties: &mut Duties,
         given: &mut Given,
         wire: &RunQuery,
     ) {
-        let is_open = |page: &&mut (PageRequest, Answer)| page.1.is_none();
+        let is_open = |page: &&mut (PageRequest, Response)| page.1.is_none();
         while ahead
             .iter_mut()
             .next()
@@ -796,7 +797,7 @@ impl Story {
             let dice = self.order.wrapping_mul(given.cases.requests as u64 * 2 + 1) >> 32;
             let next = dice as usize % open.max(1);
             if let Some((request, answer)) = ahead.iter_mut().filter(is_open).nth(next) {
-                *answer = Some((service.answer(*request, wire), service.now));
+                *answer = Some((service.respond(*request, wire), service.now));
             }
         }
     }
@@ -840,8 +841,8 @@ impl Story {
 
 fn put_out_of_action(without: Without, walk: &mut Walk, mut page: Page) -> Page {
     match (without, &walk.state) {
-        (Without::OverlapCheck, State::Reading(position))
-            if position.anchor.is_none() && !walk.query.descending =>
+        (Without::OverlapCheck, State::InPass(_, Stage::Reading(position)))
+            if position.next.anchor().is_none() && !walk.query.descending =>
         {
             if let Some(row) = page.rows.first_mut() {
                 row.started_at = time(-1);
@@ -908,10 +909,10 @@ fn habits() -> impl Strategy<Value = Service> {
     let cap = prop_oneof![1 => 1_u64..6, 4 => 6_u64..40, 2 => Just(1000)];
     (cap, total, date, ahead(), flags).prop_map(|(cap, total, date_ahead, local_ahead, flags)| {
         let (ignores_bounds, shuffles, is_finer, varies_length, undated_first) = flags;
-        // Without a total, or with one that is too small, a short page looks like the end.
+        // Without a total, or with one that is too small, a short page is taken for the end.
         let is_short = matches!(total, Some(Total::Always(0) | Total::Unknown));
         Service {
-            // Where bounds are ignored, nobody can read a millisecond by itself.
+            // If bounds are ignored, a millisecond cannot be read on its own.
             cap: match ignores_bounds {
                 true => 1000,
                 // To read a millisecond row by row until all have been seen takes for ever.
@@ -1023,7 +1024,7 @@ fn stories(cases: u32) -> u32 {
 }
 
 #[test]
-fn whatever_happens_nothing_is_lost_and_nothing_comes_twice() {
+fn whatever_happens_nothing_is_lost_and_nothing_is_repeated() {
     let played = RefCell::new((0, Cases::default()));
     let mut runner = TestRunner::new(config(stories(10_000)));
     let result = runner.run(&story(), |story| {
@@ -1123,7 +1124,7 @@ fn everything_happens_in_the_stories() {
     assert!(all.iter().all(|count| *count > 20), "{met:?}");
 }
 
-/// Runs that finished just now, so that a walk has to come back to them, a millisecond apart.
+/// Runs a millisecond apart that finished just now, so that a walk has to read them again.
 pub(super) fn settling(starts: impl IntoIterator<Item = i64>) -> Service {
     let mut service = Service::empty();
     for start in starts {
@@ -1132,7 +1133,7 @@ pub(super) fn settling(starts: impl IntoIterator<Item = i64>) -> Service {
     service
 }
 
-/// A walk that hands runs out when they have finished, and looks five times for more.
+/// A walk that hands out finished runs, and polls five times.
 pub(super) fn followed(service: Service, changes: &[(usize, Change)]) -> Story {
     Story {
         service,
@@ -1165,7 +1166,7 @@ fn unfinished_runs_of_one_start_may_move_while_they_are_read_again() {
     }
 }
 
-/// Those without a start come first, and do not show that the bound is ignored.
+/// Those without a start are first, and do not show that the bound is ignored.
 #[test]
 fn runs_without_a_start_do_not_hide_that_bounds_are_ignored() {
     let service = Service {
@@ -1185,9 +1186,9 @@ fn runs_without_a_start_do_not_hide_that_bounds_are_ignored() {
     }
 }
 
-/// It passes the filter, does not, and does again, all within the lookback.
+/// It passes the filter, then does not, then does again, all within the lookback.
 #[test]
-fn a_run_that_is_gone_and_comes_back_is_not_taken_for_known() {
+fn a_run_that_is_gone_and_visible_again_is_not_taken_for_known() {
     let mut service = settling([]);
     service.insert(0, RunStatus::Ready, service.now);
     for resurrected in 3..8 {
@@ -1207,7 +1208,7 @@ fn a_run_that_is_gone_and_comes_back_is_not_taken_for_known() {
 }
 
 #[test]
-fn a_run_that_finished_before_it_had_a_start_comes_once() {
+fn a_run_that_finished_before_it_had_a_start_is_handed_out_once() {
     let service = Service {
         ignores_bounds: true,
         ..settling(0..4)
@@ -1227,7 +1228,7 @@ fn a_run_that_finished_before_it_had_a_start_comes_once() {
             };
             let rows = story.play(Without::Nothing).unwrap().rows;
             let expected = if emit == Emit::Changes { 10 } else { 5 };
-            // Without a start it cannot be looked for, and is not handed out as finished then.
+            // Without a start it cannot be read again, and is not handed out as finished then.
             assert!(
                 (expected - 1..=expected).contains(&rows),
                 "{emit:?}: {rows} rows"

@@ -8,7 +8,7 @@ type InFlight = ReadAhead<PageRequest>;
 fn fill(ahead: &mut InFlight, walk: &Walk) -> Vec<(u64, u64)> {
     let mut asked = Vec::new();
     ahead.fill(walk, |request| {
-        asked.push((request.offset, request.limit));
+        asked.push((request.offset(), request.limit()));
         request
     });
     asked
@@ -16,7 +16,7 @@ fn fill(ahead: &mut InFlight, walk: &Walk) -> Vec<(u64, u64)> {
 
 fn take(ahead: &mut InFlight, walk: &mut Walk, list: &List) -> usize {
     let (request, _) = ahead.pop().unwrap();
-    walk.take(request, &list.answer(request)).unwrap().count()
+    walk.take(request, &list.respond(request)).unwrap().count()
 }
 
 /// A walk that has taken its first page, and what it asks for then.
@@ -33,13 +33,13 @@ fn as_many_pages_are_in_flight_as_may_be() {
     let query = query().page_size(10);
     let asked = second(&query, &List::of(1000), |_| {});
     assert_eq!(asked, [(8, 12), (18, 12), (28, 12), (38, 12)]);
-    // A guess that more runs started together is no reason to ask again.
-    let asked = second(&query, &List::of(1000), |walk| walk.overlap_guess = 5);
+    // A larger overlap is no reason to request a page again.
+    let asked = second(&query, &List::of(1000), |walk| walk.service.overlap = 5);
     assert_eq!(asked, [(8, 12), (15, 15), (25, 15), (35, 15)]);
 }
 
 #[test]
-fn nothing_is_asked_for_behind_the_end_or_beyond_the_limit() {
+fn nothing_is_requested_behind_the_end_or_beyond_the_limit() {
     let query = query().page_size(10);
     for (rows, pages) in [(19, 1), (20, 2), (29, 2), (30, 3)] {
         let asked = second(&query, &List::of(rows), |_| {});
@@ -55,9 +55,11 @@ fn nothing_is_asked_for_behind_the_end_or_beyond_the_limit() {
 fn one_page_is_in_flight_where_there_is_nothing_to_go_by() {
     let query = query().page_size(10);
     let list = List::of(1000);
-    let asked = second(&query, &list, |walk| walk.overlap_guess = 250);
+    let asked = second(&query, &list, |walk| walk.service.overlap = 250);
     assert_eq!(asked, [(8, 12)]);
-    let asked = second(&query, &list, |walk| walk.probe = Probe::FoundNothing);
+    let asked = second(&query, &list, |walk| {
+        pass_of(walk).probe = Probe::FoundNothing
+    });
     assert_eq!(asked, [(8, 12)]);
 }
 
@@ -80,7 +82,7 @@ fn after_a_wrong_guess_pages_double_again() {
     assert_eq!(fill(&mut ahead, &walk).len(), 8);
     list.rows.drain(..3);
     assert_eq!(take(&mut ahead, &mut walk, &list), 0);
-    // What was in flight is dropped, and the place is looked for.
+    // Pages in flight are dropped, and the walk finds its position again.
     assert_eq!(fill(&mut ahead, &walk), [(0, 11)]);
     let mut in_flight = Vec::new();
     for _ in 0..5 {
@@ -97,7 +99,7 @@ fn a_guess_that_was_too_careful_is_no_reason_to_ask_again() {
     let (mut walk, mut ahead) = (walk(&query().page_size(10)), ReadAhead::new(4));
     fill(&mut ahead, &walk);
     take(&mut ahead, &mut walk, &list);
-    walk.overlap_guess = 5;
+    walk.service.overlap = 5;
     fill(&mut ahead, &walk);
     for _ in 0..3 {
         take(&mut ahead, &mut walk, &list);

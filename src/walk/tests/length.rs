@@ -13,7 +13,7 @@ fn read_saying(list: &List, limit: Option<u64>, total: Option<u64>) -> (Vec<Stri
         let page = Page {
             limit,
             total,
-            ..list.answer(request)
+            ..list.respond(request)
         };
         ids.extend(ids_of(&page, &walk.take(request, &page).unwrap()));
     }
@@ -58,7 +58,7 @@ fn a_limit_or_a_total_alone_says_where_the_list_ends() {
 }
 
 #[test]
-fn more_rows_than_asked_for_are_not_handed_out() {
+fn more_rows_than_requested_are_not_handed_out() {
     let rules = |emit| Rules {
         emit,
         ..walk(&query()).rules
@@ -70,7 +70,7 @@ fn more_rows_than_asked_for_are_not_handed_out() {
     ] {
         let mut walk = Walk::new(&query.limit(3), rules(emit), Cursor::default());
         let request = next_request(&walk);
-        let mut page = List::of(10).answer(PageRequest {
+        let mut page = List::of(10).respond(PageRequest {
             limit: 10,
             ..request
         });
@@ -82,13 +82,13 @@ fn more_rows_than_asked_for_are_not_handed_out() {
 
 /// Who knows how many rows it takes to find those that are wanted.
 #[test]
-fn whole_pages_are_asked_for_where_rows_are_left_out() {
+fn whole_pages_are_requested_where_rows_are_skipped() {
     let limit = |query: &RunQuery, emit| {
         let rules = Rules {
             emit,
             ..walk(query).rules
         };
-        next_request(&Walk::new(query, rules, Cursor::default())).limit
+        next_request(&Walk::new(query, rules, Cursor::default())).limit()
     };
     let query = query().page_size(50).limit(1);
     assert_eq!(limit(&query, Emit::Snapshot), 1);
@@ -119,7 +119,7 @@ fn a_run_outside_of_the_times_is_passed_over() {
     let query = query().started_before(DateTime::from_timestamp_millis(1000).unwrap());
     let mut walk = walk(&query);
     let request = next_request(&walk);
-    let page = List::of(5).answer(request);
+    let page = List::of(5).respond(request);
     assert_eq!(walk.take(request, &page).unwrap().count(), 2);
     let watermark = DateTime::from_timestamp_millis(4000);
     assert_eq!(walk.cursor.watermark(), watermark);

@@ -18,9 +18,11 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 use serde_json::json;
 
+use super::request::Part;
 use super::*;
+use crate::clocks::Clocks;
 
-/// A list on a server that answers by the rules of the API, or bends them.
+/// A list on a server that follows the rules of the API, or breaks them.
 #[derive(Debug, Clone)]
 struct List {
     /// IDs and starts, in milliseconds, in ascending order of the start.
@@ -73,11 +75,11 @@ impl List {
         ids
     }
 
-    fn answer(&self, request: PageRequest) -> Page {
+    fn respond(&self, request: PageRequest) -> Page {
         let direction = Direction::new(self.descending);
-        let descending = request.whole.unwrap_or(direction) == Direction::Descending;
-        let anchor = request.anchor.filter(|_| !self.ignores_bounds);
-        let until = request.until.filter(|_| !self.ignores_bounds);
+        let descending = request.whole_list().unwrap_or(direction) == Direction::Descending;
+        let anchor = request.anchor().filter(|_| !self.ignores_bounds);
+        let until = request.until().filter(|_| !self.ignores_bounds);
         let (from, to) = if descending {
             (until, anchor)
         } else {
@@ -98,16 +100,16 @@ impl List {
         if descending {
             rows.reverse();
         }
-        let limit = request.limit.min(self.cap);
-        let told = if self.report_cap {
+        let limit = request.limit().min(self.cap);
+        let reported = if self.report_cap {
             limit
         } else {
-            request.limit
+            request.limit()
         };
         let total = rows.len() as u64;
         let rows = rows
             .into_iter()
-            .skip(request.offset as usize)
+            .skip(request.offset() as usize)
             .take(limit as usize);
         let json = |(id, start): &(String, Option<i64>)| {
             let start = start.and_then(DateTime::from_timestamp_millis);
@@ -116,8 +118,8 @@ impl List {
         };
         Page {
             total: Some(self.total.unwrap_or(total)),
-            offset: Some(request.offset),
-            limit: Some(told),
+            offset: Some(request.offset()),
+            limit: Some(reported),
             desc: Some(descending),
             rows: rows.map(json).collect(),
             unreadable: Vec::new(),
@@ -133,13 +135,13 @@ fn ids_of(page: &Page, taken: &Selection) -> Vec<String> {
     rows.map(|index| page.rows[index].id.to_string()).collect()
 }
 
-/// What came of a walk.
+/// The outcome of a walk.
 #[derive(Debug)]
 struct Outcome {
     ids: Vec<String>,
     requests: usize,
     incidents: Incidents,
-    end: Result<(), Broken>,
+    end: Result<(), WalkError>,
 }
 
 /// Walks a list that `change` changes before each request but the first.
@@ -153,11 +155,11 @@ fn read(query: &RunQuery, list: &mut List, mut change: impl FnMut(usize, &mut Li
         }
         requests += 1;
         assert!(requests < 5000, "the walk does not end");
-        let page = list.answer(request);
+        let page = list.respond(request);
         match walk.take(request, &page) {
             Ok(taken) => ids.extend(ids_of(&page, &taken)),
-            Err(broken) => {
-                end = Err(broken);
+            Err(error) => {
+                end = Err(error);
                 break;
             }
         }
@@ -199,6 +201,41 @@ fn walk_undated_first(query: &RunQuery) -> Walk {
     Walk::new(query, rules, Cursor::default())
 }
 
+/// The request as a service understands it that adds this bound to the query's list.
+fn bounded(request: PageRequest, bound: Option<DateTime<Utc>>) -> PageRequest {
+    match request.part {
+        Part::List(offset) => {
+            let anchor = offset.anchor().max(bound);
+            PageRequest::list(Offset::new(anchor, offset.rows()), request.limit())
+        }
+        Part::Window {
+            first,
+            last,
+            offset,
+        } => {
+            let first = bound.map_or(first, |bound| first.max(bound));
+            PageRequest::window((first, last), offset, request.limit())
+        }
+        Part::Whole { .. } => request,
+    }
+}
+
+/// The pass that a walk is in.
+fn pass_of(walk: &mut Walk) -> &mut Pass {
+    match &mut walk.state {
+        State::InPass(pass, _) => pass,
+        other => panic!("no pass, but {other:?}"),
+    }
+}
+
+/// Where the next page of a walk begins.
+fn position_of(walk: &Walk) -> &Position {
+    match &walk.state {
+        State::InPass(_, Stage::Reading(position)) => position,
+        other => panic!("no position, but {other:?}"),
+    }
+}
+
 fn next_request(walk: &Walk) -> PageRequest {
     match walk.next() {
         Next::Fetch(request) => request,
@@ -212,7 +249,7 @@ fn a_long_list_takes_one_request_for_999_rows() {
     let outcome = read_still(&query(), &list);
     assert_eq!(outcome.ids, list.ids());
     assert_eq!(outcome.requests, 101);
-    // No request, and no row that comes twice: a new anchor costs nothing.
+    // No further request and no duplicate: a new anchor costs nothing.
     let expected = Incidents {
         reanchors: 4,
         ..Incidents::default()
@@ -237,18 +274,18 @@ fn a_limit_asks_for_no_more_than_it_needs() {
 
     let mut walk = walk(&query().limit(1001));
     let first = next_request(&walk);
-    walk.take(first, &list.answer(first)).unwrap();
+    walk.take(first, &list.respond(first)).unwrap();
     let second = next_request(&walk);
-    assert_eq!((second.offset, second.limit), (998, 3));
+    assert_eq!((second.offset(), second.limit()), (998, 3));
 }
 
 #[test]
-fn after_a_deletion_the_walk_goes_on_from_its_watermark() {
+fn after_a_deletion_the_walk_continues_at_its_watermark() {
     let mut list = List::of(50);
     let expected = list.ids();
     let mut walk = walk(&query().page_size(10));
     let first = next_request(&walk);
-    let page = list.answer(first);
+    let page = list.respond(first);
     assert_eq!(
         ids_of(&page, &walk.take(first, &page).unwrap()),
         expected[..10]
@@ -256,12 +293,12 @@ fn after_a_deletion_the_walk_goes_on_from_its_watermark() {
     list.rows.drain(..3);
 
     let second = next_request(&walk);
-    let taken = walk.take(second, &list.answer(second)).unwrap();
+    let taken = walk.take(second, &list.respond(second)).unwrap();
     assert_eq!(taken.count(), 0, "the page does not follow the first");
     let third = next_request(&walk);
     let watermark = DateTime::from_timestamp_millis(9000);
-    assert_eq!((third.anchor, third.offset), (watermark, 0));
-    let page = list.answer(third);
+    assert_eq!((third.anchor(), third.offset()), (watermark, 0));
+    let page = list.respond(third);
     let taken = walk.take(third, &page).unwrap();
     assert_eq!(ids_of(&page, &taken), expected[10..20]);
     let expected = Incidents {
@@ -286,7 +323,7 @@ fn the_watermark_itself_may_be_deleted() {
 }
 
 #[test]
-fn new_runs_push_a_descending_list_down_and_nothing_comes_twice() {
+fn new_runs_push_a_descending_list_down_and_nothing_is_repeated() {
     let mut list = List::of(50);
     list.descending = true;
     let expected = list.ids();
@@ -406,7 +443,7 @@ fn a_total_that_is_too_large_does_not_turn_a_drift_at_the_end_into_an_error() {
 }
 
 #[test]
-fn a_run_that_gets_its_start_later_does_not_come_twice() {
+fn a_run_that_gets_its_start_later_is_not_repeated() {
     let mut list = List::of(25);
     list.rows.insert(0, ("undated".into(), None));
     let expected = list.ids();
@@ -434,7 +471,7 @@ fn without_a_watermark_a_list_that_moved_is_read_from_its_beginning() {
 }
 
 #[test]
-fn more_ties_than_a_page_holds_may_even_change_places_with_every_answer() {
+fn more_ties_than_a_page_holds_may_even_change_places_with_every_response() {
     let mut list = List::starting([[0; 40], [1; 40]].concat());
     let expected: HashSet<_> = list.ids().into_iter().collect();
     let outcome = read(&query().page_size(5), &mut list, |_, list| {
@@ -446,29 +483,25 @@ fn more_ties_than_a_page_holds_may_even_change_places_with_every_answer() {
 }
 
 #[test]
-fn a_service_that_never_answers_alike_is_no_loop() {
+fn a_service_whose_responses_never_agree_is_no_loop() {
     let mut list = List::of(5);
     list.total = Some(50);
     let mut walk = walk(&query().page_size(5));
     let mut other = List::of(0);
     other.rows = vec![("stranger".into(), Some(1_000_000))];
     other.total = Some(50);
-    let mut answers = 0;
+    let mut responses = 0;
     while let Next::Fetch(request) = walk.next() {
-        // CatchUp the anchor, the rows handed out; anywhere else, a row that does not follow.
-        let page = match request.offset {
-            0 => list.answer(PageRequest {
+        // At the anchor, the rows handed out; anywhere else, a row that does not follow.
+        let page = match request.offset() {
+            0 => list.respond(PageRequest {
                 limit: 5,
                 ..request
             }),
-            _ => other.answer(PageRequest {
-                anchor: None,
-                offset: 0,
-                ..request
-            }),
+            _ => other.respond(PageRequest::rows(0, request.limit())),
         };
-        answers += 1;
-        assert!(answers < 250, "the walk does not end");
+        responses += 1;
+        assert!(responses < 250, "the walk does not end");
         if walk.take(request, &page).is_err() {
             break;
         }
@@ -505,24 +538,24 @@ fn a_server_that_ignores_bounds_and_caps_pages_at_one_row_is_an_error_not_a_loop
             ..List::of(3)
         };
         let outcome = read_still(&query(), &list);
-        assert!(matches!(outcome.end, Err(Broken::Stalled { .. })));
+        assert!(matches!(outcome.end, Err(WalkError::Stalled { .. })));
         assert_eq!(outcome.ids, ["run0"]);
     }
 }
 
 #[test]
-fn answers_that_differ_in_their_limit_are_an_end_not_a_loop() {
+fn responses_that_differ_in_their_limit_are_an_end_not_a_loop() {
     let list = List::of(1);
     let mut walk = walk(&query());
-    for answers in 0..100 {
+    for responses in 0..100 {
         let Next::Fetch(request) = walk.next() else {
-            assert!(answers < 10);
+            assert!(responses < 10);
             return;
         };
         let page = Page {
-            limit: Some(if answers % 2 == 0 { 1 } else { 1000 }),
+            limit: Some(if responses % 2 == 0 { 1 } else { 1000 }),
             total: Some(50),
-            ..list.answer(request)
+            ..list.respond(request)
         };
         walk.take(request, &page).unwrap();
     }
@@ -534,7 +567,7 @@ proptest! {
 
     /// Whatever the server says of its total or of its page size, the rows decide.
     #[test]
-    fn a_list_that_stands_still_comes_whole_and_in_order(
+    fn a_list_that_does_not_change_is_read_whole_and_in_order(
         rows in 0_usize..400,
         page_size in 1_u32..=50,
         cap in 3_u64..60,

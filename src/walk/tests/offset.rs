@@ -8,15 +8,15 @@ fn requests(query: &RunQuery, list: &List) -> Vec<(u64, u64)> {
     let mut requests = Vec::new();
     loop {
         let request = next_request(&walk);
-        requests.push((request.offset, request.limit));
-        let taken = walk.take(request, &list.answer(request)).unwrap();
+        requests.push((request.offset(), request.limit()));
+        let taken = walk.take(request, &list.respond(request)).unwrap();
         if taken.count() > 0 {
             return requests;
         }
     }
 }
 
-/// A walk that goes on from where `walk` is.
+/// A walk that resumes where `walk` is.
 fn resumed(walk: Walk, query: &RunQuery) -> Walk {
     Walk::new(query, walk.rules, walk.cursor)
 }
@@ -24,7 +24,7 @@ fn resumed(walk: Walk, query: &RunQuery) -> Walk {
 fn rest(mut walk: Walk, list: &List) -> Vec<String> {
     let mut ids = Vec::new();
     while let Next::Fetch(request) = walk.next() {
-        let page = list.answer(request);
+        let page = list.respond(request);
         ids.extend(ids_of(&page, &walk.take(request, &page).unwrap()));
     }
     ids
@@ -58,7 +58,7 @@ fn more_rows_are_shown_where_they_started_together() {
 }
 
 #[test]
-fn rows_that_are_left_out_stay_left_out_when_the_walk_resumes() {
+fn skipped_rows_stay_skipped_when_the_walk_resumes() {
     for (starts, descending) in [
         ((0..60).map(|n| n / 40).collect::<Vec<_>>(), false),
         ((0..60).map(|n| n / 40).collect(), true),
@@ -74,7 +74,7 @@ fn rows_that_are_left_out_stay_left_out_when_the_walk_resumes() {
         let mut ids = Vec::new();
         while ids.is_empty() {
             let request = next_request(&first);
-            let page = list.answer(request);
+            let page = list.respond(request);
             ids.extend(ids_of(&page, &first.take(request, &page).unwrap()));
         }
         ids.extend(rest(resumed(first, &query), &list));
@@ -84,13 +84,13 @@ fn rows_that_are_left_out_stay_left_out_when_the_walk_resumes() {
 }
 
 #[test]
-fn a_row_that_is_left_out_is_known_only_if_it_started_with_the_first() {
+fn a_skipped_row_is_known_only_if_it_started_with_the_first() {
     let list = List::starting([0, 1, 2, 2, 2, 3]);
     let query = query().offset(3);
     let mut walk = walk(&query);
     while walk.cursor.rows() == 0 {
         let request = next_request(&walk);
-        walk.take(request, &list.answer(request)).unwrap();
+        walk.take(request, &list.respond(request)).unwrap();
     }
     let known = |run: &str| walk.cursor.known(&run.into()) != crate::emit::SeenState::New;
     let known = ["run0", "run1", "run2", "run3"].map(known);

@@ -1,24 +1,12 @@
-//! In how many rows pages overlap that are asked for ahead.
+//! In how many rows pages requested ahead overlap.
 
 use super::*;
-
-/// A place where the next page begins so many rows before the end of the last one.
-fn position(overlap: u64) -> Position {
-    Position {
-        anchor: None,
-        offset: 1000 - overlap,
-        end: 1000,
-        total: None,
-        reached: None,
-        undated: None,
-        is_stuck: false,
-    }
-}
+use crate::walk::offset::Rebase;
 
 #[test]
 fn the_overlap_grows_at_once_and_fades_slowly() {
     let mut walk = walk(&query());
-    assert_eq!(walk.overlap_guess, 2);
+    assert_eq!(walk.service.overlap, 2);
     for (needed, expected) in [
         (2, 2),
         (100, 100),
@@ -31,37 +19,27 @@ fn the_overlap_grows_at_once_and_fades_slowly() {
         (400, 250),
         (0, 219),
     ] {
-        walk.learn_overlap(&position(needed));
-        assert_eq!(walk.overlap_guess, expected, "needed {needed}");
+        walk.service.learn_overlap(needed);
+        assert_eq!(walk.service.overlap, expected, "needed {needed}");
     }
     for _ in 0..100 {
-        walk.learn_overlap(&position(1));
+        walk.service.learn_overlap(1);
     }
-    assert_eq!(walk.overlap_guess, 2);
+    assert_eq!(walk.service.overlap, 2);
 }
 
 #[test]
 fn pages_in_flight_are_counted_from_the_new_anchor() {
-    let mut walk = walk(&query());
+    let to = DateTime::from_timestamp_millis(5);
+    let rebase = Rebase::new(Offset::new(None, 100), Offset::new(to, 0));
+    let counted = |request: PageRequest| Some(request.list_offset()?.rebased(Some(rebase)));
+    let here = |rows| Offset::new(to, rows);
     let request = PageRequest::rows(150, 10);
-    assert_eq!(walk.counted_from_here(request), request);
-    let to = DateTime::from_timestamp_millis(5).unwrap();
-    walk.nearer = Some(Rebase {
-        from: None,
-        to,
-        by: 100,
-    });
-    let here = |offset| PageRequest {
-        anchor: Some(to),
-        ..PageRequest::rows(offset, 10)
-    };
-    assert_eq!(walk.counted_from_here(request), here(50));
-    let earlier = PageRequest::rows(50, 10);
-    assert_eq!(walk.counted_from_here(earlier), here(0));
-    assert_eq!(walk.counted_from_here(here(7)), here(7));
-    let again = PageRequest {
-        until: Some(to),
-        ..request
-    };
-    assert_eq!(walk.counted_from_here(again), again);
+    let offset = request.list_offset().unwrap();
+    assert_eq!(offset.rebased(None), offset);
+    assert_eq!(counted(request), Some(here(50)));
+    assert_eq!(counted(PageRequest::rows(50, 10)), Some(here(0)));
+    assert_eq!(counted(PageRequest::list(here(7), 10)), Some(here(7)));
+    let again = PageRequest::window((to.unwrap(), to.unwrap()), 150, 10);
+    assert_eq!(counted(again), None);
 }

@@ -1,26 +1,26 @@
-//! How long a walk goes on trying where nothing new comes.
+//! How long a walk continues without new rows.
 
 use super::*;
 
 #[test]
-fn what_is_behind_the_last_row_and_does_not_come_is_asked_for_twenty_times() {
+fn a_row_behind_the_last_one_that_no_page_has_is_requested_twenty_times() {
     let list = List {
         total: Some(50),
         ..List::of(5)
     };
     let mut walk = walk(&query());
-    walk.ignores_anchors = true;
+    walk.service.ignores_anchors = true;
     let mut probes = 0;
     while let Next::Fetch(request) = walk.next() {
-        let mut page = list.answer(request);
-        if request.limit == 1 {
+        let mut page = list.respond(request);
+        if request.limit() == 1 {
             probes += 1;
-            page = List::of(1).answer(PageRequest::rows(0, 1));
+            page = List::of(1).respond(PageRequest::rows(0, 1));
         }
         assert!(probes < 100, "the walk does not end");
-        if let Err(broken) = walk.take(request, &page) {
-            assert_eq!(broken, Broken::Stalled { offset: 3 });
-            return assert_eq!(probes, MAX_STALLED_PROBES);
+        if let Err(error) = walk.take(request, &page) {
+            assert_eq!(error, WalkError::Stalled { offset: 3 });
+            return assert_eq!(probes, listing::MAX_STALLED_PROBES);
         }
     }
     panic!("the list has ended");
@@ -35,8 +35,8 @@ fn a_total_that_is_too_large_is_doubted_once() {
     let mut walk = walk(&query());
     let mut asked = Vec::new();
     while let Next::Fetch(request) = walk.next() {
-        asked.push((request.offset, request.limit));
-        walk.take(request, &list.answer(request)).unwrap();
+        asked.push((request.offset(), request.limit()));
+        walk.take(request, &list.respond(request)).unwrap();
     }
     assert_eq!(asked, [(0, 1000), (3, 1000), (5, 1), (3, 1000)]);
 }
@@ -50,24 +50,24 @@ fn the_fifth_page_out_of_order_is_an_error() {
     let query = query().page_size(10);
     let mut walk = walk(&query);
     for _ in 0..2 {
-        for _ in 1..progress::MAX_UNSORTED_PAGES {
+        for _ in 1..stall::MAX_UNSORTED_PAGES {
             let request = next_request(&walk);
-            let taken = walk.take(request, &unsorted.answer(request)).unwrap();
+            let taken = walk.take(request, &unsorted.respond(request)).unwrap();
             assert_eq!((taken.count(), next_request(&walk)), (0, request));
         }
         let request = next_request(&walk);
-        let taken = walk.take(request, &list.answer(request)).unwrap();
+        let taken = walk.take(request, &list.respond(request)).unwrap();
         assert_eq!(taken.count(), 10);
         unsorted.rows = list.rows.clone();
         unsorted.rows.swap(9, 12);
     }
     unsorted.rows.swap(19, 22);
-    for count in 1..=progress::MAX_UNSORTED_PAGES {
+    for count in 1..=stall::MAX_UNSORTED_PAGES {
         let request = next_request(&walk);
-        let end = walk.take(request, &unsorted.answer(request)).map(drop);
-        let offset = request.offset;
+        let end = walk.take(request, &unsorted.respond(request)).map(drop);
+        let offset = request.offset();
         let expected = match count {
-            progress::MAX_UNSORTED_PAGES => Err(Broken::Unsorted { offset }),
+            stall::MAX_UNSORTED_PAGES => Err(WalkError::Unsorted { offset }),
             _ => Ok(()),
         };
         assert_eq!(end, expected, "page {count}");
@@ -75,7 +75,7 @@ fn the_fifth_page_out_of_order_is_an_error() {
 }
 
 #[test]
-fn a_list_may_move_a_hundred_times_before_one_new_run_comes() {
+fn a_list_may_change_a_hundred_times_before_a_new_run_is_read() {
     let mut list = List::of(0);
     list.rows = (0..30).map(|n| (format!("run{n}"), None)).collect();
     list.cap = 10;
@@ -83,7 +83,7 @@ fn a_list_may_move_a_hundred_times_before_one_new_run_comes() {
     let outcome = read(&query().page_size(10), &mut list, |_, list| {
         list.rows.rotate_left(15);
     });
-    assert_eq!(outcome.end, Err(Broken::Unstable));
+    assert_eq!(outcome.end, Err(WalkError::Unstable));
     assert_eq!(outcome.ids.len(), 10);
     assert_eq!((outcome.incidents.drifts, outcome.requests), (100, 202));
 }
@@ -101,12 +101,12 @@ fn a_thousand_pages_may_bring_nothing() {
             total: Some(1 << 40),
             limit: None,
             rows: vec![row(&before), row(next)],
-            ..List::of(0).answer(request)
+            ..List::of(0).respond(request)
         };
         before = next.into();
-        if let Err(broken) = walk.take(request, &page) {
-            assert!(matches!(broken, Broken::Stalled { .. }));
-            let most = progress::MAX_STALLED_PAGES;
+        if let Err(error) = walk.take(request, &page) {
+            assert!(matches!(error, WalkError::Stalled { .. }));
+            let most = stall::MAX_STALLED_PAGES;
             assert!((most..most + 10).contains(&count), "{count} pages");
             return;
         }
@@ -114,7 +114,7 @@ fn a_thousand_pages_may_bring_nothing() {
     }
 }
 
-/// The place is looked for half a page before where it would be, and then twice as far each time.
+/// The first step goes half a page back, and each further one twice as far.
 #[test]
 fn steps_back_double() {
     let mut list = List::of(100);
@@ -122,14 +122,18 @@ fn steps_back_double() {
     let mut walk = walk(&query().page_size(10));
     for _ in 0..4 {
         let request = next_request(&walk);
-        walk.take(request, &list.answer(request)).unwrap();
+        walk.take(request, &list.respond(request)).unwrap();
     }
     list.rows.drain(..35);
     let mut asked = Vec::new();
     loop {
         let request = next_request(&walk);
-        asked.push((request.anchor.is_some(), request.offset, request.limit));
-        let page = list.answer(request);
+        asked.push((
+            request.anchor().is_some(),
+            request.offset(),
+            request.limit(),
+        ));
+        let page = list.respond(request);
         let taken = walk.take(request, &page).unwrap();
         if taken.count() > 0 {
             assert_eq!(ids_of(&page, &taken)[0], "run40");
@@ -150,40 +154,40 @@ fn steps_back_double() {
 
 /// Before each page that begins somewhere behind the anchor, two runs are gone from there.
 #[test]
-fn a_list_may_move_for_ever_if_new_runs_come_meanwhile() {
+fn a_list_may_change_for_ever_if_new_runs_are_read_meanwhile() {
     let mut list = List::of(2500);
     let expected = list.ids();
     let mut walk = walk(&query().page_size(10));
     let mut ids = Vec::new();
     while let Next::Fetch(request) = walk.next() {
-        if request.offset > 4 {
-            let anchor = request.anchor.map(|anchor| anchor.timestamp_millis());
+        if request.offset() > 4 {
+            let anchor = request.anchor().map(|anchor| anchor.timestamp_millis());
             let first = list.rows.partition_point(|(_, start)| *start < anchor);
             list.rows.drain(first..first + 2);
         }
-        let page = list.answer(request);
+        let page = list.respond(request);
         ids.extend(ids_of(&page, &walk.take(request, &page).unwrap()));
     }
     assert_eq!(ids, expected);
     let drifts = walk.incidents().drifts;
-    assert!(drifts > u64::from(progress::MAX_STALLED_DRIFTS), "{drifts}");
+    assert!(drifts > u64::from(stall::MAX_STALLED_DRIFTS), "{drifts}");
 }
 
 #[test]
 fn why_a_walk_cannot_go_on_is_said_with_numbers() {
-    for (broken, expected) in [
-        (Broken::Stalled { offset: 7 }, "at offset 7"),
-        (Broken::Unstable, "moved 100 times"),
-        (Broken::Unsorted { offset: 7 }, "5 responses in a row"),
+    for (error, expected) in [
+        (WalkError::Stalled { offset: 7 }, "at offset 7"),
+        (WalkError::Unstable, "moved 100 times"),
+        (WalkError::Unsorted { offset: 7 }, "5 responses in a row"),
     ] {
-        let message = broken.to_string();
+        let message = error.to_string();
         assert!(message.contains(expected), "{message}");
     }
 }
 
-/// It is looked for from the start that the walk has reached, not a lookback before.
+/// It continues at the start that it has reached, not a lookback before.
 #[test]
-fn the_place_is_looked_for_no_further_back_than_the_walk_has_come() {
+fn a_walk_steps_back_no_further_than_the_start_it_has_reached() {
     let mut list = List::of(100);
     list.ignores_bounds = true;
     let query = query().page_size(10);
@@ -194,30 +198,33 @@ fn the_place_is_looked_for_no_further_back_than_the_walk_has_come() {
     let mut walk = Walk::new(&query, rules, Cursor::default());
     for _ in 0..4 {
         let request = next_request(&walk);
-        walk.take(request, &list.answer(request)).unwrap();
+        walk.take(request, &list.respond(request)).unwrap();
     }
     list.rows.drain(..12);
     let mut offsets = Vec::new();
     let mut taken = 0;
     while taken == 0 {
         let request = next_request(&walk);
-        offsets.push(request.offset);
-        taken = walk.take(request, &list.answer(request)).unwrap().count();
+        offsets.push(request.offset());
+        taken = walk.take(request, &list.respond(request)).unwrap().count();
     }
     assert_eq!(offsets, [38, 0, 35, 25]);
 }
 
-/// The next time that rows are promised and do not come, the walk looks behind them again.
+/// The next time that promised rows are missing, another probe is sent.
 #[test]
-fn a_doubt_is_over_when_new_rows_come() {
+fn new_rows_reset_the_probe() {
     let list = List::of(100);
     for probe in [Probe::FoundNothing, Probe::FoundMore { times: 3 }] {
         let mut walk = walk(&query().page_size(10));
         for set in [Probe::NotSent, probe] {
-            walk.probe = set;
+            pass_of(&mut walk).probe = set;
             let request = next_request(&walk);
-            let taken = walk.take(request, &list.answer(request)).unwrap();
-            assert_eq!((taken.count(), walk.probe), (10, Probe::NotSent));
+            let taken = walk.take(request, &list.respond(request)).unwrap();
+            assert_eq!(
+                (taken.count(), pass_of(&mut walk).probe),
+                (10, Probe::NotSent)
+            );
         }
     }
 }

@@ -1,8 +1,8 @@
-//! What is asked for ahead of the pages that have been taken.
+//! Which pages are requested ahead of those that have been taken.
 
 use super::*;
 
-/// What was asked of a list, and what came of it.
+/// The requests of a walk, and the rows it has read.
 struct Reading {
     ids: Vec<String>,
     asked: Vec<PageRequest>,
@@ -22,7 +22,7 @@ fn read(
     loop {
         ahead.fill(&walk, |request| {
             asked.push(request);
-            list.answer(request)
+            list.respond(request)
         });
         let Some((request, page)) = ahead.pop() else {
             break;
@@ -65,25 +65,25 @@ fn a_new_anchor_costs_nothing_of_what_is_in_flight() {
         assert_eq!(reading.ids, list.ids());
         assert_eq!(reading.asked.len(), 101);
         assert!((1..=4).contains(&reading.reanchors), "{concurrency}");
-        let deepest = reading.asked.iter().map(|request| request.offset).max();
+        let deepest = reading.asked.iter().map(|request| request.offset()).max();
         let most = DEEP_OFFSET + 2 * 1000 * concurrency as u64;
         assert!(deepest.unwrap() <= most, "{deepest:?}");
     }
 }
 
 #[test]
-fn the_first_page_comes_alone() {
+fn the_first_page_is_requested_alone() {
     let (list, walk) = (List::of(100), walk(&query().page_size(10)));
     let mut asked = 0;
     ReadAhead::new(8).fill(&walk, |request| {
         asked += 1;
-        list.answer(request)
+        list.respond(request)
     });
     assert_eq!(asked, 1);
 }
 
 #[test]
-fn pages_smaller_than_asked_for_are_read_ahead_too() {
+fn pages_shorter_than_the_limit_are_read_ahead_too() {
     for report_cap in [true, false] {
         let mut list = List::of(1000);
         (list.cap, list.report_cap) = (50, report_cap);
@@ -95,7 +95,7 @@ fn pages_smaller_than_asked_for_are_read_ahead_too() {
 }
 
 #[test]
-fn what_no_longer_follows_is_asked_for_again() {
+fn pages_that_no_longer_continue_the_walk_are_requested_again() {
     let mut list = List::of(500);
     let expected = list.ids();
     let query = query().page_size(10);
@@ -105,7 +105,7 @@ fn what_no_longer_follows_is_asked_for_again() {
         }
     });
     assert_eq!(reading.ids, expected);
-    // Pages of ten new rows; one that has moved, and those behind it, are in vain.
-    let in_vain = reading.asked.len() - 50;
-    assert!((1..=9).contains(&in_vain), "{in_vain} in vain");
+    // Pages of ten new rows. The one after the drift, and those behind it, are wasted.
+    let wasted = reading.asked.len() - 50;
+    assert!((1..=9).contains(&wasted), "{wasted} wasted");
 }

@@ -7,16 +7,16 @@ use crate::RunStatus;
 /// Late enough for every run to have settled.
 const NOW: i64 = 10_000_000;
 
-/// What a reader gets who takes everything, and what it takes.
+/// The rows and requests of a walk that is read to its end.
 struct Read {
     ids: Vec<String>,
     requests: usize,
     vanished: u64,
-    end: Result<(), Broken>,
+    end: Result<(), WalkError>,
 }
 
 /// Reads a list that `change` changes before each request: it gets the number of the request
-/// in its look at the list, and that of the look, both from 0.
+/// in its poll, and that of the poll, both from 0.
 fn read(story: &Story, mut change: impl FnMut(usize, usize, &mut Service)) -> Read {
     let mut service = story.service.clone();
     let wire = story.query.clone().widened();
@@ -37,7 +37,7 @@ fn read(story: &Story, mut change: impl FnMut(usize, usize, &mut Service)) -> Re
             Next::Wait if look < story.polls => {
                 (look, in_look) = (look + 1, 0);
                 service.now += WAIT;
-                walk.poll();
+                walk.begin_pass();
                 continue;
             }
             Next::Wait | Next::End => break,
@@ -46,11 +46,11 @@ fn read(story: &Story, mut change: impl FnMut(usize, usize, &mut Service)) -> Re
         service.now += REQUEST;
         change(in_look, look, &mut service);
         (read.requests, in_look) = (read.requests + 1, in_look + 1);
-        let page = service.answer(request, &wire);
+        let page = service.respond(request, &wire);
         match walk.take(request, &page) {
             Ok(taken) => read.ids.extend(ids_of(&page, &taken)),
-            Err(broken) => {
-                read.end = Err(broken);
+            Err(error) => {
+                read.end = Err(error);
                 break;
             }
         }
@@ -70,7 +70,7 @@ fn service(runs: usize, running: &[usize]) -> Service {
 }
 
 #[test]
-fn a_list_that_moves_a_little_on_each_look_can_be_followed_for_ever() {
+fn a_list_that_changes_a_little_on_each_poll_can_be_followed_for_ever() {
     let story = Story {
         emit: Emit::Snapshot,
         lookback: 60_000,
@@ -85,7 +85,7 @@ fn a_list_that_moves_a_little_on_each_look_can_be_followed_for_ever() {
     assert_eq!((read.end, read.ids.len()), (Ok(()), 3000));
 }
 
-/// Where bounds are ignored, unfinished runs are looked for by reading on from the oldest one:
+/// If bounds are ignored, unfinished runs are read again by reading on from the oldest one:
 /// that has to come to an end on a list that moves.
 #[test]
 fn unfinished_runs_are_found_on_a_busy_list_where_bounds_are_ignored() {
@@ -122,9 +122,9 @@ fn unfinished_runs_are_found_on_a_busy_list_where_bounds_are_ignored() {
     }
 }
 
-/// One answer in which runs are missing may be an old one.
+/// A response in which runs are missing may be out of date.
 #[test]
-fn one_answer_without_them_does_not_lose_unfinished_runs() {
+fn one_response_without_them_does_not_lose_unfinished_runs() {
     let mut before = service(11, &[0, 10]);
     before
         .runs
@@ -162,7 +162,7 @@ fn one_answer_without_them_does_not_lose_unfinished_runs() {
 
 /// A filter hides it for a while: it is read again without.
 #[test]
-fn a_status_nobody_knows_does_not_end_the_watch_over_a_run() {
+fn a_run_with_an_unknown_status_is_still_read_again() {
     for lookback in [0, 1_000_000] {
         let mut before = service(2, &[0]);
         before
@@ -186,7 +186,7 @@ fn a_status_nobody_knows_does_not_end_the_watch_over_a_run() {
 }
 
 #[test]
-fn a_run_whose_start_is_lost_for_a_while_comes_once() {
+fn a_run_whose_start_is_lost_for_a_while_is_handed_out_once() {
     let story = Story {
         emit: Emit::Snapshot,
         lookback: 60_000,
@@ -216,7 +216,7 @@ fn page(rows: &[String], total: usize, limit: u64) -> Page {
 
 /// They have a place in the list like others, so the cursor need not know them for ever.
 #[test]
-fn rows_that_cannot_be_read_come_once_however_many_there_are() {
+fn rows_that_cannot_be_read_are_handed_out_once_however_many_there_are() {
     let query = RunQuery::actor("a");
     let rules = Rules {
         emit: Emit::Snapshot,
@@ -235,26 +235,26 @@ fn rows_that_cannot_be_read_come_once_however_many_there_are() {
         let mut items = 0;
         while let Next::Fetch(request) = walk.next() {
             let first = request
-                .anchor
+                .anchor()
                 .map_or(0, |anchor| anchor.timestamp_millis() as usize);
             let rows = &rows[first..];
             let on_page = rows
                 .iter()
-                .skip(request.offset as usize)
-                .take(request.limit as usize);
+                .skip(request.offset() as usize)
+                .take(request.limit() as usize);
             let on_page: Vec<_> = on_page.cloned().collect();
-            let page = page(&on_page, rows.len(), request.limit);
+            let page = page(&on_page, rows.len(), request.limit());
             items += walk.take(request, &page).unwrap().count();
         }
         assert_eq!(items, expected);
         let bytes = walk.cursor.to_string().len();
         assert!(bytes < 100_000, "{bytes} bytes");
-        walk.poll();
+        walk.begin_pass();
     }
 }
 
 #[test]
-fn a_row_that_cannot_be_read_any_more_does_not_come_again() {
+fn a_row_that_cannot_be_read_any_more_is_not_repeated() {
     let query = RunQuery::actor("a");
     let rules = Rules {
         emit: Emit::Snapshot,
@@ -269,13 +269,13 @@ fn a_row_that_cannot_be_read_any_more_does_not_come_again() {
         let request = next_request(&walk);
         let taken = walk.take(request, &page(&[row], 1, 1000)).unwrap();
         assert_eq!(taken.count(), expected);
-        walk.poll();
+        walk.begin_pass();
     }
 }
 
-/// Nobody can say where in the list they are: the cursor knows the last of them.
+/// It is unknown where in the list they are. The cursor remembers the last of them.
 #[test]
-fn rows_whose_start_cannot_be_read_come_once_though_there_are_many() {
+fn rows_whose_start_cannot_be_read_are_handed_out_once_though_there_are_many() {
     let query = RunQuery::actor("a");
     let rules = Rules {
         emit: Emit::Snapshot,
@@ -292,14 +292,14 @@ fn rows_whose_start_cannot_be_read_come_once_though_there_are_many() {
         let mut items = 0;
         while let Next::Fetch(request) = walk.next() {
             // For the service they have starts, and these are in the lookback.
-            let rows = &rows[request.anchor.map_or(0, |_| 11_500)..];
-            let on_page = rows.iter().skip(request.offset as usize);
-            let on_page: Vec<_> = on_page.take(request.limit as usize).cloned().collect();
-            let page = page(&on_page, rows.len(), request.limit);
+            let rows = &rows[request.anchor().map_or(0, |_| 11_500)..];
+            let on_page = rows.iter().skip(request.offset() as usize);
+            let on_page: Vec<_> = on_page.take(request.limit() as usize).cloned().collect();
+            let page = page(&on_page, rows.len(), request.limit());
             items += walk.take(request, &page).unwrap().count();
         }
         assert_eq!(items, expected);
-        walk.poll();
+        walk.begin_pass();
     }
 }
 
@@ -323,7 +323,7 @@ fn what_a_walk_of_the_first_or_the_last_second_there_is_writes_can_be_read() {
 }
 
 #[test]
-fn rows_that_cannot_be_read_and_look_alike_are_an_error_each() {
+fn equal_rows_that_cannot_be_read_are_an_error_each() {
     let mut walk = walk(&query());
     let row = r#"{"id":"a","status":5}"#.to_owned();
     let page = page(&[row.clone(), row], 2, 1000);

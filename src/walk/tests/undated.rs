@@ -1,4 +1,4 @@
-//! Runs without a start, where the walk looks for them first.
+//! Runs without a start, which a part of a split reads first.
 
 use super::*;
 
@@ -20,14 +20,10 @@ fn list(undated: usize, is_at_end: bool) -> List {
 }
 
 impl List {
-    /// Answers as a service does that knows the bound of the part, which the walk leaves to the
+    /// Responds as a service does that knows the bound of the part, which the walk leaves to the
     /// query.
-    fn answer_part(&self, query: &RunQuery, request: PageRequest) -> Page {
-        let anchor = match request.whole {
-            Some(_) => None,
-            None => request.anchor.max(query.started_after),
-        };
-        self.answer(PageRequest { anchor, ..request })
+    fn respond_part(&self, query: &RunQuery, request: PageRequest) -> Page {
+        self.respond(bounded(request, query.started_after))
     }
 }
 
@@ -44,14 +40,14 @@ fn read_part(
         change(requests, list);
         requests += 1;
         assert!(requests < 100, "the walk does not end");
-        let page = list.answer_part(&query, request);
+        let page = list.respond_part(&query, request);
         ids.extend(ids_of(&page, &walk.take(request, &page).unwrap()));
     }
     (ids, requests, walk.incidents())
 }
 
 #[test]
-fn they_come_first_wherever_they_are_listed() {
+fn they_are_read_first_wherever_they_are_listed() {
     for is_at_end in [true, false] {
         for undated in [0, 1, 4, 5, 6, 12, 30] {
             let (ids, _, incidents) = read_part(&mut list(undated, is_at_end), 15, |_, _| {});
@@ -65,13 +61,13 @@ fn they_come_first_wherever_they_are_listed() {
 }
 
 #[test]
-fn where_there_is_none_the_look_takes_two_requests() {
+fn without_undated_runs_the_scan_takes_two_requests() {
     let (_, requests, _) = read_part(&mut list(0, true), 18, |_, _| {});
     assert_eq!(requests, 3);
 }
 
 #[test]
-fn one_that_gets_its_start_does_not_come_again() {
+fn one_that_gets_its_start_is_not_repeated() {
     let start = |list: &mut List| {
         let place = list.rows.iter().position(|(_, start)| start.is_none());
         let (id, _) = list.rows.remove(place.unwrap());
@@ -107,37 +103,37 @@ fn a_list_that_never_rests_is_an_error_and_not_a_loop() {
     let query = part(15);
     let mut walk = walk_undated_first(&query);
     for _ in 0..400 {
-        let page = list.answer_part(&query, next_request(&walk));
+        let page = list.respond_part(&query, next_request(&walk));
         match walk.take(next_request(&walk), &page) {
             Ok(_) => list.rows[20..].rotate_right(1),
-            Err(broken) => return assert_eq!(broken, Broken::Unstable),
+            Err(error) => return assert_eq!(error, WalkError::Unstable),
         }
     }
     panic!("the walk goes on and on");
 }
 
 #[test]
-fn a_walk_that_resumes_looks_again_and_repeats_nothing() {
+fn a_walk_that_resumes_scans_again_and_repeats_nothing() {
     let (mut list, query) = (list(3, true), part(15));
     let mut walk = walk_undated_first(&query);
     let first = next_request(&walk);
-    let page = list.answer_part(&query, first);
+    let page = list.respond_part(&query, first);
     assert_eq!(walk.take(first, &page).unwrap().count(), 3);
 
     list.rows.push(("undated_new".into(), None));
     let mut walk = Walk::new(&query, walk.rules, walk.cursor);
     let mut ids = Vec::new();
     while let Next::Fetch(request) = walk.next() {
-        let page = list.answer_part(&query, request);
+        let page = list.respond_part(&query, request);
         ids.extend(ids_of(&page, &walk.take(request, &page).unwrap()));
     }
     let expected = ["undated_new", "run15", "run16", "run17", "run18", "run19"];
     assert_eq!(ids, expected);
 }
 
-/// While the service looked its list through, it got its start.
+/// It got its start while the service read its list.
 #[test]
-fn one_that_is_on_a_page_with_and_without_a_start_comes_once() {
+fn one_that_is_on_a_page_with_and_without_a_start_is_handed_out_once() {
     for emit in [Emit::Snapshot, Emit::Changes] {
         let rules = Rules {
             emit,
@@ -155,7 +151,7 @@ fn one_that_is_on_a_page_with_and_without_a_start_comes_once() {
         let request = next_request(&walk);
         let page = Page {
             rows: rows.map(|(id, start)| row(id, start)).into(),
-            ..List::of(0).answer(request)
+            ..List::of(0).respond(request)
         };
         let taken = walk.take(request, &page).unwrap();
         assert_eq!(ids_of(&page, &taken), ["x", "y"]);
@@ -172,15 +168,15 @@ fn each_page_begins_with_the_last_row_of_the_one_before() {
     let mut asked = Vec::new();
     while asked.len() < 3 {
         let request = next_request(&walk);
-        asked.push((request.offset, request.limit));
-        walk.take(request, &list.answer_part(&query, request))
+        asked.push((request.offset(), request.limit()));
+        walk.take(request, &list.respond_part(&query, request))
             .unwrap();
     }
     assert_eq!(asked, [(0, 5), (4, 6), (9, 6)]);
 }
 
 #[test]
-fn pages_of_one_row_end_the_look() {
+fn pages_of_one_row_end_the_scan() {
     let mut list = list(3, true);
     list.cap = 1;
     let (ids, _, _) = read_part(&mut list, 18, |_, _| {});
@@ -192,7 +188,7 @@ fn a_limit_may_be_reached_before_the_first_run_with_a_start() {
     let (list, query) = (list(12, true), part(15).limit(2));
     let mut walk = walk_undated_first(&query);
     let request = next_request(&walk);
-    let page = list.answer_part(&query, request);
+    let page = list.respond_part(&query, request);
     assert_eq!(walk.take(request, &page).unwrap().count(), 2);
     assert_eq!(walk.next(), Next::End);
 }
@@ -204,7 +200,7 @@ fn row(start: Option<i64>) -> Page {
     Page {
         total: Some(1),
         rows: vec![serde_json::from_value(row).unwrap()],
-        ..List::of(0).answer(PageRequest::rows(0, 1000))
+        ..List::of(0).respond(PageRequest::rows(0, 1000))
     }
 }
 
@@ -216,7 +212,7 @@ fn an_unfinished_one_waits_for_its_start() {
     };
     let mut walk = Walk::new(&query(), rules, Cursor::default());
     let taken = walk.take(next_request(&walk), &row(None)).unwrap();
-    assert!(taken.steps.is_empty());
+    assert!(taken.updates.is_empty());
     assert!(!walk.cursor.knows_undated(&"x".into()));
 }
 
@@ -233,13 +229,13 @@ fn one_that_got_its_start_is_remembered_by_it() {
         assert_eq!(taken.count(), expected);
         let knows_undated = walk.cursor.knows_undated(&"x".into());
         assert_eq!(knows_undated, start.is_none());
-        walk.poll();
+        walk.begin_pass();
     }
 }
 
-/// Where such runs come last, a page may end with them.
+/// If such runs are last in the list, a page may end with them.
 #[test]
-fn those_that_fill_the_ends_of_pages_all_come() {
+fn those_that_fill_the_ends_of_pages_are_all_read() {
     let mut list = List::starting([0, 0]);
     list.rows
         .extend((0..7).map(|n| (format!("undated{n}"), None)));

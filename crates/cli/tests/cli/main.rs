@@ -39,6 +39,8 @@ mod syscalls;
 mod terminal;
 
 use std::collections::HashSet;
+#[cfg(unix)]
+use std::io::Write;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -245,15 +247,16 @@ fn shell(command: &str) -> std::process::Command {
     shell
 }
 
-/// Leaves out a test, or a part of one, for want of something; but not where nothing may be
-/// missing: with this variable, `.ci/run` asks for that.
+/// Says that a test, or a part of one, is skipped because something is missing. Fails where nothing
+/// may be missing: `.ci/run` sets this variable.
 #[cfg(unix)]
 #[track_caller]
 fn skip(missing: &str) {
     let is_set = |value: std::ffi::OsString| !value.is_empty();
     let may_skip = !std::env::var_os("APIFY_RUNS_TESTS_SKIP_NOTHING").is_some_and(is_set);
     assert!(may_skip, "{missing}, and no test may be skipped");
-    println!("skipped: {missing}");
+    // Not by `println!`, which a test that passes does not show.
+    let _ = writeln!(std::io::stderr(), "skipped: {missing}");
 }
 
 /// Where the checkpoint of a file is.

@@ -1,21 +1,21 @@
-//! Why a walk cannot go on.
+//! Why a walk ends before the list does.
 
 use std::fmt;
 
-use super::progress::{MAX_STALLED_DRIFTS, MAX_UNSORTED_PAGES};
+use super::stall::{MAX_STALLED_DRIFTS, MAX_UNSORTED_PAGES};
 
-/// Why a walk cannot go on.
+/// Why a walk ends before the list does.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Broken {
-    /// Page after page brought nothing new, though there is more.
+pub(crate) enum WalkError {
+    /// Page after page had no new row, though there are more rows.
     Stalled { offset: u64 },
-    /// The list moved again and again before a single new run could be read.
+    /// The list changed too often before one new run could be read.
     Unstable,
-    /// The rows of a page are not sorted by their start, again and again.
+    /// Page after page was not sorted by start.
     Unsorted { offset: u64 },
 }
 
-impl fmt::Display for Broken {
+impl fmt::Display for WalkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stalled { offset } => write!(

@@ -88,7 +88,8 @@ impl Export {
         self
     }
 
-    /// Starts again, and forgets what is in the output. Default `false`.
+    /// Starts again, and forgets what is in the output, also if that is damaged or belongs to
+    /// another export. Default `false`.
     pub fn restart(mut self, restart: bool) -> Self {
         self.restart = restart;
         self

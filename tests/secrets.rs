@@ -184,7 +184,7 @@ fn faults() -> Vec<Fault> {
     ];
     faults.extend(statuses.map(Fault::status));
     for body in telltale_bodies() {
-        let answer = |status| Fault::Answer {
+        let answer = |status| Fault::Response {
             status,
             body: body.clone(),
         };

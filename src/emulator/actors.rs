@@ -6,13 +6,13 @@ use super::generated;
 use super::store::Store;
 use crate::timestamp;
 
-/// Whose Actor it is, and what it is called, where no name was given.
+/// The owner and the name of an Actor for which none were given.
 const NAME: (&str, &str) = ("janedoe", "my-actor");
 /// When every Actor was made: a day before the first generated run.
 const CREATED_AT: &str = "2024-12-31T00:00:00.000Z";
 const MODIFIED_AT: &str = "2024-12-31T12:00:00.000Z";
 
-/// The Actors that can be asked for.
+/// The Actors that exist.
 pub(super) struct Actors {
     /// The one that is listed.
     listed: Actor,
@@ -28,10 +28,10 @@ pub(super) struct Actor {
     name: String,
 }
 
-/// An Actor as it is sent when it was asked for.
+/// An Actor as its own endpoint sends it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Detail<'a> {
+struct ActorDetail<'a> {
     id: &'a str,
     user_id: &'a str,
     name: &'a str,
@@ -40,25 +40,25 @@ struct Detail<'a> {
     is_public: bool,
     created_at: &'a str,
     modified_at: &'a str,
-    stats: Stats,
+    stats: ActorStats,
 }
 
-/// An Actor as it is listed.
+/// An Actor as the list sends it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Item<'a> {
+struct ActorItem<'a> {
     id: &'a str,
     created_at: &'a str,
     modified_at: &'a str,
     name: &'a str,
     username: &'a str,
     title: String,
-    stats: Stats,
+    stats: ActorStats,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Stats {
+struct ActorStats {
     total_runs: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_run_started_at: Option<String>,
@@ -76,7 +76,7 @@ impl Actors {
         };
         Self {
             listed: match only {
-                Some(only) => unnamed.asked_for_as(only),
+                Some(only) => unnamed.named(only),
                 None => unnamed,
             },
             has_others: only.is_none(),
@@ -88,46 +88,46 @@ impl Actors {
     }
 
     /// Whether there is an Actor with this ID or `username~name`.
-    pub(super) fn has(&self, asked: &str) -> bool {
-        let is_other = self.has_others && !asked.is_empty();
-        is_other || self.listed.is(asked)
+    pub(super) fn has(&self, requested: &str) -> bool {
+        let is_other = self.has_others && !requested.is_empty();
+        is_other || self.listed.is(requested)
     }
 
     /// The Actor with this ID or `username~name`, if there is one.
-    pub(super) fn find(&self, asked: &str) -> Option<Actor> {
-        let actor = || match self.listed.is(asked) {
+    pub(super) fn find(&self, requested: &str) -> Option<Actor> {
+        let actor = || match self.listed.is(requested) {
             true => self.listed.clone(),
-            false => self.listed.asked_for_as(asked),
+            false => self.listed.named(requested),
         };
-        self.has(asked).then(actor)
+        self.has(requested).then(actor)
     }
 }
 
 impl Actor {
     /// This Actor under another ID or name.
-    fn asked_for_as(&self, asked: &str) -> Self {
+    fn named(&self, requested: &str) -> Self {
         let other = self.clone();
-        match asked.split_once('~') {
+        match requested.split_once('~') {
             Some((username, name)) => Self {
                 username: username.into(),
                 name: name.into(),
                 ..other
             },
             None => Self {
-                id: asked.into(),
+                id: requested.into(),
                 ..other
             },
         }
     }
 
-    fn is(&self, asked: &str) -> bool {
-        let name = asked.split_once('~');
-        asked == self.id || name == Some((&*self.username, &*self.name))
+    fn is(&self, requested: &str) -> bool {
+        let name = requested.split_once('~');
+        requested == self.id || name == Some((&*self.username, &*self.name))
     }
 
-    /// The JSON of this Actor when it was asked for.
+    /// This Actor as its own endpoint sends it.
     pub(super) fn detail(&self, store: &Store) -> String {
-        to_json(&Detail {
+        to_json(&ActorDetail {
             id: &self.id,
             user_id: &self.user_id,
             name: &self.name,
@@ -136,20 +136,20 @@ impl Actor {
             is_public: false,
             created_at: CREATED_AT,
             modified_at: MODIFIED_AT,
-            stats: Stats::of(store),
+            stats: ActorStats::of(store),
         })
     }
 
-    /// The JSON of this Actor on a list.
+    /// This Actor as the list sends it.
     pub(super) fn item(&self, store: &Store) -> String {
-        to_json(&Item {
+        to_json(&ActorItem {
             id: &self.id,
             created_at: CREATED_AT,
             modified_at: MODIFIED_AT,
             name: &self.name,
             username: &self.username,
             title: self.title(),
-            stats: Stats::of(store),
+            stats: ActorStats::of(store),
         })
     }
 
@@ -165,7 +165,7 @@ impl Actor {
     }
 }
 
-impl Stats {
+impl ActorStats {
     fn of(store: &Store) -> Self {
         // Rows without a start come last.
         let last = store.first_at(|_| false).checked_sub(1);
@@ -193,8 +193,8 @@ mod tests {
             ("anId", "anId", "janedoe~my-actor"),
         ] {
             let actors = Actors::new(Some(only), 3);
-            for asked in [id, name] {
-                assert_eq!(actors.find(asked).as_ref(), Some(actors.listed()));
+            for requested in [id, name] {
+                assert_eq!(actors.find(requested).as_ref(), Some(actors.listed()));
             }
             for other in ["joe~other", "other~two-words", "joe", "otherId", ""] {
                 assert_eq!(actors.find(other), None, "{only}: {other}");

@@ -1,12 +1,6 @@
-//! Ways for an answer to go wrong, and the body that can do so.
+//! Ways for a response to go wrong.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
-use bytes::Bytes;
-use hyper::body::{Body, Frame, SizeHint};
-
-/// What goes wrong with an answer.
+/// What goes wrong with a response.
 ///
 /// ```
 /// use apify_runs::ErrorKind;
@@ -23,20 +17,20 @@ use hyper::body::{Body, Frame, SizeHint};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// This status, with the error object Apify sends with it, and a `Retry-After`.
+    /// This status, with the error object that Apify sends with it, and a `Retry-After`.
     Status {
         /// The HTTP status.
         status: u16,
         /// The value of `Retry-After`: seconds or an HTTP date.
         retry_after: Option<String>,
     },
-    /// No answer, ever. The connection stays open.
+    /// No response, ever. The connection stays open.
     Hang,
-    /// The connection is reset before the answer begins.
+    /// The connection is reset before the response begins.
     Reset,
-    /// The answer breaks off half way: the connection closes.
+    /// Half of the response, after which the connection is closed.
     Truncate,
-    /// The answer stops half way: the connection stays open.
+    /// Half of the response, after which the connection stays open.
     Stall,
     /// This status with a page of HTML, as proxies send it.
     Html {
@@ -49,12 +43,12 @@ pub enum Fault {
     Empty,
     /// 200 with an error object in place of data.
     ErrorInOk,
-    /// A good answer, but with this `total`.
+    /// A good response, but with this `total`.
     Total(u64),
     /// A redirect to this address.
     Redirect(String),
     /// This status with this body.
-    Answer {
+    Response {
         /// The HTTP status.
         status: u16,
         /// The body.
@@ -73,7 +67,7 @@ impl Fault {
 
     /// 200 with this body.
     pub fn body(body: impl Into<String>) -> Self {
-        Self::Answer {
+        Self::Response {
             status: 200,
             body: body.into(),
         }
@@ -84,73 +78,6 @@ impl Fault {
         Self::Status {
             status,
             retry_after: Some(retry_after.to_string()),
-        }
-    }
-}
-
-/// The body of an answer, and what comes after its data.
-pub(super) struct AnswerBody<G> {
-    data: Option<Bytes>,
-    then: Then,
-    /// Dropped with the body: marks the end of the answer.
-    _guard: G,
-}
-
-#[derive(Clone, Copy)]
-pub(super) enum Then {
-    /// Nothing: the answer is complete.
-    End,
-    /// The connection closes, but only after the data has been sent.
-    Flush,
-    /// The connection closes.
-    Break,
-    /// The connection stays open, and nothing comes.
-    Stall,
-}
-
-impl<G> AnswerBody<G> {
-    pub(super) fn new(data: Bytes, then: Then, guard: G) -> Self {
-        Self {
-            data: Some(data),
-            then,
-            _guard: guard,
-        }
-    }
-}
-
-impl<G: Unpin> Body for AnswerBody<G> {
-    type Data = Bytes;
-    type Error = std::io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        if let Some(data) = self.data.take() {
-            return Poll::Ready(Some(Ok(Frame::data(data))));
-        }
-        match self.then {
-            Then::End => Poll::Ready(None),
-            Then::Flush => {
-                // What was sent so far leaves when the body has nothing to add.
-                self.then = Then::Break;
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
-            Then::Break => Poll::Ready(Some(Err(std::io::Error::other("told to break off")))),
-            Then::Stall => Poll::Pending,
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.data.is_none() && matches!(self.then, Then::End)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match (&self.data, self.then) {
-            (Some(data), Then::End) => SizeHint::with_exact(data.len() as u64),
-            (None, Then::End) => SizeHint::with_exact(0),
-            (_, Then::Flush | Then::Break | Then::Stall) => SizeHint::default(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How a generated run is made: all of it from its number, whenever it is asked for.
+//! Generated runs, each made from its number when it is read.
 
 use std::fmt::Write;
 
@@ -15,7 +15,7 @@ const STEP_MILLIS: i64 = 7_000;
 /// How many of the last generated runs are not finished.
 const UNFINISHED: u64 = 5;
 
-/// A list of generated runs, in ascending order of their start. No two start at once.
+/// A list of generated runs, in ascending order of their start. No two start at the same time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct GeneratedRuns {
     pub(super) length: u64,
@@ -53,22 +53,22 @@ impl GeneratedRuns {
         let started_at = self.started_at(number);
         let duration = TimeDelta::milliseconds((noise(self.seed, number, 4) % 600_000) as i64);
         let is_finished = !matches!(status, "READY" | "RUNNING");
-        let row = Row {
+        let row = GeneratedRun {
             seed: self.seed,
             number,
             id: None,
             status,
             started_at,
             finished_at: is_finished.then(|| started_at + duration),
-            fields: Fields::new(shape, self.seed, number),
+            fields: OptionalFields::new(shape, self.seed, number),
         };
         row.render(json);
     }
 }
 
-/// A run that has just started, as JSON: what is not given is made from seed and number.
+/// A run that has just started, as JSON. Fields that are not given are made from seed and number.
 ///
-/// It has a usage in any shape, so that the usage can settle when the run has finished.
+/// It has a usage in any shape, which settles when the run has finished.
 pub(super) fn running(
     seed: u64,
     number: u64,
@@ -77,16 +77,16 @@ pub(super) fn running(
     started_at: DateTime<Utc>,
 ) -> String {
     let mut json = String::new();
-    let row = Row {
+    let row = GeneratedRun {
         seed,
         number,
         id: Some(id),
         status: "RUNNING",
         started_at,
         finished_at: None,
-        fields: Fields {
+        fields: OptionalFields {
             usage: true,
-            ..Fields::new(shape, seed, number)
+            ..OptionalFields::new(shape, seed, number)
         },
     };
     row.render(&mut json);
@@ -104,16 +104,17 @@ pub(super) fn user_id(seed: u64) -> String {
 }
 
 /// Which fields generated rows have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Shape {
-    /// Some rows lack fields, some have more than the reference knows.
+    /// Some rows lack fields, and some have fields that the reference does not list.
+    #[default]
     Untidy,
-    /// All rows have those that the reference requires, and no others.
+    /// All rows have the fields that the reference requires, and no others.
     Complete,
 }
 
 /// A generated run.
-struct Row<'a> {
+struct GeneratedRun<'a> {
     seed: u64,
     number: u64,
     /// Its ID, if that is not made from seed and number.
@@ -121,16 +122,16 @@ struct Row<'a> {
     status: &'static str,
     started_at: DateTime<Utc>,
     finished_at: Option<DateTime<Utc>>,
-    fields: Fields,
+    fields: OptionalFields,
 }
 
 /// Which fields one row has, of those that not every row has.
-struct Fields {
+struct OptionalFields {
     user_id: bool,
     build_number: bool,
     usage: bool,
     origin: &'static str,
-    /// Those of `meta` that go with the origin.
+    /// The fields of `meta` that go with the origin.
     details: bool,
     // The reference does not list these for rows.
     options: bool,
@@ -138,7 +139,7 @@ struct Fields {
     general_access: bool,
 }
 
-impl Fields {
+impl OptionalFields {
     fn new(shape: Shape, seed: u64, number: u64) -> Self {
         match shape {
             Shape::Untidy => Self::untidy(seed, number),
@@ -207,7 +208,7 @@ enum Scalar<'a> {
     Json(String),
 }
 
-impl Row<'_> {
+impl GeneratedRun<'_> {
     fn render(&self, json: &mut String) {
         json.push('{');
         for &field in Field::ROW {
@@ -357,7 +358,7 @@ impl Row<'_> {
     }
 }
 
-/// A number that looks random but is always the same for the same three (SplitMix64).
+/// A pseudorandom number, always the same for the same arguments (SplitMix64).
 pub(super) fn noise(seed: u64, index: u64, purpose: u64) -> u64 {
     let mut bits = seed
         .wrapping_add(index.wrapping_mul(0x9e37_79b9_7f4a_7c15))

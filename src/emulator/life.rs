@@ -1,4 +1,4 @@
-//! What happens to a run on the list: it starts, finishes, and is resurrected.
+//! The life of a run: it starts, finishes, and is resurrected.
 
 use std::time::Duration;
 
@@ -14,11 +14,9 @@ const SETTLING: Duration = Duration::from_secs(10);
 
 impl Store {
     /// Starts a run with this ID: RUNNING since [`now`](Self::now), and otherwise like the
-    /// generated runs. It always has a `usageTotalUsd`, so that [`finish`](Self::finish) can
-    /// settle it.
+    /// generated runs. It always has a `usageTotalUsd`, which [`finish`](Self::finish) settles.
     ///
-    /// It takes its place by its start: the last, unless runs on the list start later than
-    /// the clock shows.
+    /// It is the last of the list, unless runs on the list start later than the clock shows.
     pub fn start_run(&mut self, id: &str) {
         // Listed by the same milliseconds that its JSON shows.
         let now = self.now().trunc_subsecs(3);
@@ -63,7 +61,7 @@ impl Store {
         if let Some(usd) = unsettled.or_else(|| run.get("usageTotalUsd")?.as_f64()) {
             run.insert("usageTotalUsd".into(), (usd / 2.0).into());
             let settle = move |store: &mut Self| store.settle(number);
-            let due = self.schedule.add(SETTLING, Box::new(settle));
+            let due = self.schedule.add(SETTLING, settle);
             self.unsettled.insert(number, (due, usd));
         }
         self.replace(place, &Value::Object(run));
@@ -82,7 +80,7 @@ impl Store {
         true
     }
 
-    /// Shows all of a run's usage, unless the run has ended again since.
+    /// Sets the usage of a run to its final value, unless the run has ended again since.
     fn settle(&mut self, number: u64) {
         let Some((due, usd)) = self.unsettled.get(&number).copied() else {
             return;

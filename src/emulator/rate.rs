@@ -17,7 +17,7 @@ impl LastSecond {
     /// were in the second before it.
     ///
     /// `now` is a time since any start, and not before that of an earlier call.
-    pub(super) fn lets_through(&mut self, now: Duration, limit: u64) -> bool {
+    pub(super) fn admit(&mut self, now: Duration, limit: u64) -> bool {
         let is_over = |arrival: &Duration| now.saturating_sub(*arrival) >= SECOND;
         while self.arrivals.front().is_some_and(is_over) {
             self.arrivals.pop_front();
@@ -39,7 +39,7 @@ mod tests {
         let mut last_second = LastSecond::default();
         let mut has_room = |millis: &u64| {
             let now = Duration::from_millis(*millis);
-            last_second.lets_through(now, limit)
+            last_second.admit(now, limit)
         };
         arrivals.iter().copied().filter(&mut has_room).collect()
     }
@@ -66,7 +66,7 @@ mod tests {
     fn no_more_than_a_second_is_remembered() {
         let mut last_second = LastSecond::default();
         for half_seconds in 0..100 {
-            assert!(last_second.lets_through(half_seconds * SECOND / 2, u64::MAX));
+            assert!(last_second.admit(half_seconds * SECOND / 2, u64::MAX));
         }
         assert_eq!(last_second.arrivals.len(), 2);
     }

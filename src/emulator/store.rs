@@ -1,4 +1,4 @@
-//! The runs an emulator has, in their order, and all that can be done to them.
+//! The list of runs, and how it changes.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,26 +8,26 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::clock::{Clock, Schedule};
+use super::clock::Clock;
 use super::generated::{GeneratedRuns, Shape, noise};
+use super::schedule::Schedule;
 use crate::timestamp;
 
-/// The runs of an [`Emulator`](super::Emulator), in ascending order of their start, and all
-/// that can happen to them:
+/// The runs of an [`Emulator`](super::Emulator), in ascending order of their start.
 ///
-/// * rows come and go: [`insert`](Self::insert), [`delete`](Self::delete),
-///   [`delete_run`](Self::delete_run);
-/// * a run lives: [`start_run`](Self::start_run), [`finish`](Self::finish),
-///   [`resurrect`](Self::resurrect), [`update`](Self::update);
-/// * the order changes: [`shuffle_ties`](Self::shuffle_ties);
-/// * any of it [`after`](Self::after) a while.
-///
-/// To be had from [`Emulator::change`](super::Emulator::change),
+/// [`Emulator::change`](super::Emulator::change),
 /// [`EmulatorBuilder::before_each`](super::EmulatorBuilder::before_each) and
-/// [`EmulatorBuilder::during_each`](super::EmulatorBuilder::during_each).
+/// [`EmulatorBuilder::during_each`](super::EmulatorBuilder::during_each) give access to it.
 ///
-/// A run's place is its position on the list, from 0. It changes when rows come or go before
-/// it; [`place_of`](Self::place_of) finds it again.
+/// * [`insert`](Self::insert), [`delete`](Self::delete) and [`delete_run`](Self::delete_run) add
+///   and remove rows.
+/// * [`start_run`](Self::start_run), [`finish`](Self::finish), [`resurrect`](Self::resurrect) and
+///   [`update`](Self::update) change a run as the service does.
+/// * [`shuffle_ties`](Self::shuffle_ties) changes the order.
+/// * [`after`](Self::after) applies any change later.
+///
+/// A run's place is its index on the list, from 0. It changes when rows before it are added or
+/// removed; [`place_of`](Self::place_of) finds it again.
 ///
 /// # Example: a run is visible only 30 seconds after its start
 ///
@@ -57,24 +57,24 @@ use crate::timestamp;
 /// # }
 /// ```
 pub struct Store {
-    source: Source,
+    initial: InitialRows,
     /// Which fields generated rows have.
     pub(super) shape: Shape,
     /// Rows that were added or changed and are on the list, by their numbers, as they are now.
     stored: HashMap<u64, StoredRow>,
-    /// The number of the next row that is added, behind those of the source's rows. None is
-    /// ever used again.
+    /// The number of the next row that is added, after those of the initial rows. No number is
+    /// reused.
     pub(super) next_number: u64,
-    /// The numbers of the rows on the list, in its order. As long as nothing has moved,
-    /// these are all of the source's, and take no memory.
+    /// The numbers of the rows on the list, in its order. `None` as long as these are all
+    /// initial rows in their order, which takes no memory.
     listed: Option<Vec<u64>>,
     /// Runs whose usage is not added up, by their numbers: when it will be, and to what.
     pub(super) unsettled: HashMap<u64, (DateTime<Utc>, f64)>,
-    pub(super) schedule: Schedule,
+    pub(super) schedule: Schedule<Self>,
 }
 
-/// What the first rows are made from.
-enum Source {
+/// The rows that a list begins with.
+enum InitialRows {
     /// Runs that are made from their number when asked for.
     Generated(GeneratedRuns),
     /// Rows that were given.
@@ -90,7 +90,7 @@ pub(super) struct StoredRow {
 }
 
 /// Where a row comes from.
-enum Origin<'a> {
+enum RowSource<'a> {
     /// A generated run, with its number.
     Generated(GeneratedRuns, u64),
     /// A row that was given, added or changed.
@@ -99,19 +99,19 @@ enum Origin<'a> {
 
 impl Store {
     pub(super) fn generated(runs: GeneratedRuns, clock: Clock) -> Self {
-        Self::new(Source::Generated(runs), clock)
+        Self::new(InitialRows::Generated(runs), clock)
     }
 
     pub(super) fn given(rows: &[Value], clock: Clock) -> Self {
         let mut rows: Vec<_> = rows.iter().map(StoredRow::new).collect();
         rows.sort_by_key(|row| row.started_at.unwrap_or(DateTime::<Utc>::MAX_UTC));
-        Self::new(Source::Given(rows), clock)
+        Self::new(InitialRows::Given(rows), clock)
     }
 
-    fn new(source: Source, clock: Clock) -> Self {
+    fn new(initial: InitialRows, clock: Clock) -> Self {
         Self {
-            next_number: source.len(),
-            source,
+            next_number: initial.len(),
+            initial,
             shape: Shape::Untidy,
             stored: HashMap::new(),
             listed: None,
@@ -120,27 +120,27 @@ impl Store {
         }
     }
 
-    /// What the service's clock shows:
+    /// The time of the service's clock:
     /// [`EmulatorBuilder::clock`](super::EmulatorBuilder::clock).
     ///
-    /// To a change that was put off with [`after`](Self::after), the time it became due.
+    /// In a change that was scheduled by [`after`](Self::after), the time it became due.
     pub fn now(&self) -> DateTime<Utc> {
         self.schedule.now()
     }
 
-    /// Puts a change off until this much time has passed on the service's clock.
+    /// Schedules a change for when this much time has passed on the service's clock.
     ///
-    /// It is applied before anything looks at the list then: a request, or one of the
-    /// emulator's methods. Several are applied in the order in which they become due, and
-    /// each finds the clock as it was at that time, whenever that is found out. A change may
-    /// put off the next one, but not for ever by no time at all.
+    /// It is applied before the list is read the next time, by a request or a method of the
+    /// emulator. Several changes are applied in the order in which they become due, and
+    /// [`now`](Self::now) is that time for each. A change may schedule another one, but not
+    /// without end and without a delay.
     ///
     /// The type's own documentation has an example.
     pub fn after(&mut self, delay: Duration, change: impl FnOnce(&mut Self) + Send + 'static) {
-        self.schedule.add(delay, Box::new(change));
+        self.schedule.add(delay, change);
     }
 
-    /// Applies the changes that are due, and tells whether there were any.
+    /// Applies the changes that are due, and returns whether there were any.
     pub(super) fn catch_up(&mut self) -> bool {
         let mut has_changed = false;
         while let Some(change) = self.schedule.next_due() {
@@ -154,7 +154,7 @@ impl Store {
     pub fn len(&self) -> u64 {
         match &self.listed {
             Some(listed) => listed.len() as u64,
-            None => self.source.len(),
+            None => self.initial.len(),
         }
     }
 
@@ -174,8 +174,8 @@ impl Store {
         serde_json::from_str(&json).ok()
     }
 
-    /// The place of the run with this ID; the first one, if several have it. Looks at every
-    /// row up to there, though not at its JSON.
+    /// The place of the run with this ID; the first one, if several have it. Compares the ID of
+    /// every row up to there.
     ///
     /// ```
     /// # use apify_runs::emulator::Emulator;
@@ -192,14 +192,14 @@ impl Store {
     /// # }
     /// ```
     pub fn place_of(&self, id: &str) -> Option<u64> {
-        (0..self.len()).find(|place| match self.origin(*place) {
-            Origin::Generated(runs, number) => runs.has_id(number, id),
-            Origin::Stored(row) => row.id == id,
+        (0..self.len()).find(|place| match self.source(*place) {
+            RowSource::Generated(runs, number) => runs.has_id(number, id),
+            RowSource::Stored(row) => row.id == id,
         })
     }
 
-    /// Takes the runs at these places off the list: `..137` are the 137 oldest. Places past
-    /// the end are passed over.
+    /// Removes the runs at these places: `..137` are the 137 oldest. Places past the end are
+    /// ignored.
     pub fn delete(&mut self, places: impl RangeBounds<u64>) {
         let length = self.len();
         let from = match places.start_bound() {
@@ -223,7 +223,7 @@ impl Store {
         self.listed = Some(listed);
     }
 
-    /// Takes the run with this ID off the list. `false` if there is none.
+    /// Removes the run with this ID. `false` if there is none.
     pub fn delete_run(&mut self, id: &str) -> bool {
         let place = self.place_of(id);
         if let Some(place) = place {
@@ -232,8 +232,8 @@ impl Store {
         place.is_some()
     }
 
-    /// Puts a row on the list, behind those that started at the same time or before; one
-    /// without a `startedAt` comes last.
+    /// Adds a row, after those that started at the same time or before. A row without a
+    /// `startedAt` comes last.
     pub fn insert(&mut self, row: &Value) {
         self.add(StoredRow::new(row));
     }
@@ -242,14 +242,14 @@ impl Store {
         let (number, started_at) = (self.next_number, row.started_at);
         self.next_number += 1;
         self.stored.insert(number, row);
-        self.list(number, started_at);
+        self.insert_number(number, started_at);
     }
 
     /// Changes the row at this place. `false` if there is none.
     ///
-    /// With another `startedAt` it moves to another place, behind those that started at the
-    /// same time or before; without one it comes last. Takes memory only for the row, as
-    /// long as it stays where it is.
+    /// With another `startedAt`, the row moves after those that started at the same time or
+    /// before; without one, it comes last. Memory is needed for this row only, as long as it
+    /// stays in its place.
     ///
     /// ```
     /// # use apify_runs::emulator::Emulator;
@@ -270,7 +270,7 @@ impl Store {
         true
     }
 
-    /// Puts this row in place of the one that is there.
+    /// Replaces the row at this place.
     pub(super) fn replace(&mut self, place: u64, row: &Value) {
         let row = StoredRow::new(row);
         let (number, started_at) = (self.number_at(place), row.started_at);
@@ -281,11 +281,11 @@ impl Store {
         }
         // Off the list first: where it was, it is out of order now.
         self.listed_mut().remove(place as usize);
-        self.list(number, started_at);
+        self.insert_number(number, started_at);
     }
 
-    /// Lets rows that started at the same time change places among themselves, and those
-    /// without a `startedAt` too. The same seed brings the same rows into the same order.
+    /// Shuffles rows that started at the same time among themselves, and those without a
+    /// `startedAt` too. The same seed brings the same rows into the same order.
     ///
     /// No two generated runs start at the same time.
     pub fn shuffle_ties(&mut self, seed: u64) {
@@ -304,8 +304,8 @@ impl Store {
         }
     }
 
-    /// Puts a row that is not on the list at its place.
-    fn list(&mut self, number: u64, started_at: Option<DateTime<Utc>>) {
+    /// Adds a row that is not on the list at its place.
+    fn insert_number(&mut self, number: u64, started_at: Option<DateTime<Utc>>) {
         let place = match started_at {
             Some(start) => self.first_at(|other| other > start),
             None => self.len(),
@@ -314,15 +314,15 @@ impl Store {
     }
 
     fn listed_mut(&mut self) -> &mut Vec<u64> {
-        let all = 0..self.source.len();
+        let all = 0..self.initial.len();
         self.listed.get_or_insert_with(|| all.collect())
     }
 
-    /// What generated parts of rows are made from.
+    /// The seed of generated rows.
     pub(super) fn seed(&self) -> u64 {
-        match &self.source {
-            Source::Generated(runs) => runs.seed,
-            Source::Given(_) => 0,
+        match &self.initial {
+            InitialRows::Generated(runs) => runs.seed,
+            InitialRows::Given(_) => 0,
         }
     }
 
@@ -341,18 +341,18 @@ impl Store {
                 let place = listed.iter().position(|other| *other == number);
                 place.map(|place| place as u64)
             }
-            None => (number < self.source.len()).then_some(number),
+            None => (number < self.initial.len()).then_some(number),
         }
     }
 
-    fn origin(&self, place: u64) -> Origin<'_> {
+    fn source(&self, place: u64) -> RowSource<'_> {
         let number = self.number_at(place);
         if let Some(row) = self.stored.get(&number) {
-            return Origin::Stored(row);
+            return RowSource::Stored(row);
         }
-        match &self.source {
-            Source::Given(rows) => Origin::Stored(&rows[number as usize]),
-            Source::Generated(runs) => Origin::Generated(*runs, number),
+        match &self.initial {
+            InitialRows::Given(rows) => RowSource::Stored(&rows[number as usize]),
+            InitialRows::Generated(runs) => RowSource::Generated(*runs, number),
         }
     }
 
@@ -372,24 +372,24 @@ impl Store {
     }
 
     pub(super) fn started_at(&self, place: u64) -> Option<DateTime<Utc>> {
-        match self.origin(place) {
-            Origin::Generated(runs, number) => Some(runs.started_at(number)),
-            Origin::Stored(row) => row.started_at,
+        match self.source(place) {
+            RowSource::Generated(runs, number) => Some(runs.started_at(number)),
+            RowSource::Stored(row) => row.started_at,
         }
     }
 
     pub(super) fn has_status(&self, place: u64, statuses: &[String]) -> bool {
-        let status = match self.origin(place) {
-            Origin::Generated(runs, number) => runs.status(number),
-            Origin::Stored(row) => &row.status,
+        let status = match self.source(place) {
+            RowSource::Generated(runs, number) => runs.status(number),
+            RowSource::Stored(row) => &row.status,
         };
         statuses.iter().any(|wanted| wanted == status)
     }
 
     pub(super) fn render(&self, place: u64, json: &mut String) {
-        match self.origin(place) {
-            Origin::Generated(runs, number) => runs.render(number, self.shape, json),
-            Origin::Stored(row) => json.push_str(&row.json),
+        match self.source(place) {
+            RowSource::Generated(runs, number) => runs.render(number, self.shape, json),
+            RowSource::Stored(row) => json.push_str(&row.json),
         }
     }
 }
@@ -402,7 +402,7 @@ impl fmt::Debug for Store {
     }
 }
 
-impl Source {
+impl InitialRows {
     fn len(&self) -> u64 {
         match self {
             Self::Generated(runs) => runs.length,
@@ -428,9 +428,12 @@ mod tests {
     use std::collections::HashSet;
 
     use serde_json::json;
+    use tokio::time::sleep;
 
     use super::*;
     use crate::RunSummary;
+
+    const SECOND: Duration = Duration::from_secs(1);
 
     fn clock() -> Clock {
         Clock::showing(timestamp::parse("2025-03-01T00:00:00Z").unwrap())
@@ -569,5 +572,36 @@ mod tests {
         let mut generated = generated(1_000, 1);
         generated.shuffle_ties(1);
         assert!(generated.listed.is_none(), "generated runs have no ties");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn changes_are_applied_in_order_once_they_are_due() {
+        let mut store = Store::given(&[], clock());
+        let start = store.now();
+        store.after(20 * SECOND, |store| store.insert(&json!({"id": "second"})));
+        store.after(10 * SECOND, |store| {
+            let now = timestamp::to_query(store.now());
+            store.insert(&json!({"id": now}));
+            store.after(5 * SECOND, |store| store.delete(..));
+        });
+        assert!(!store.catch_up());
+        sleep(10 * SECOND).await;
+        assert!(store.catch_up());
+        assert_eq!(ids(&store), ["2025-03-01T00:00:10.000Z"]);
+        assert!(!store.catch_up());
+        sleep(30 * SECOND).await;
+        assert!(store.catch_up());
+        assert_eq!(ids(&store), ["second"]);
+        assert_eq!(store.now(), start + 40 * SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_has_the_time_at_which_it_became_due() {
+        let mut store = Store::given(&[], clock());
+        let due = store.now() + 10 * SECOND;
+        store.after(10 * SECOND, |store| store.start_run("run"));
+        sleep(60 * SECOND).await;
+        store.catch_up();
+        assert_eq!(store.started_at(0), Some(due));
     }
 }

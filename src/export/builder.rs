@@ -82,13 +82,14 @@ impl Export {
     /// A note in the checkpoint. An export that goes on must have the same.
     ///
     /// It is for what decides about the query, but is not in it: a time that is relative to the
-    /// first start, say, which [`Checkpoint::query`] then has as a date.
+    /// first start, say, which [`Checkpoint::query`](super::Checkpoint::query) then has as a date.
     pub fn label(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
         self.labels.insert(name.into(), text.into());
         self
     }
 
-    /// Starts again, and forgets what is in the output. Default `false`.
+    /// Starts again, and forgets what is in the output, also if that is damaged or belongs to
+    /// another export. Default `false`.
     pub fn restart(mut self, restart: bool) -> Self {
         self.restart = restart;
         self
@@ -115,7 +116,7 @@ impl Export {
     }
 
     /// Calls a function for each row that cannot be read: with an error of kind
-    /// [`Item`](ErrorKind::Item), which [has it](Error::row). JSON lines hold it all the same.
+    /// [`Item`](crate::ErrorKind::Item), which [has it](crate::Error::row). JSON lines hold it all the same.
     pub fn on_unreadable(mut self, call: impl Fn(&Error) + Send + Sync + 'static) -> Self {
         self.on_unreadable = Some(Box::new(call));
         self

@@ -150,7 +150,7 @@ fn telltale(token: &str) -> Vec<Fault> {
         Fault::status_retry_after(429, token),
     ];
     for status in [200, 401, 404, 502] {
-        let answer = |body: &String| Fault::Answer {
+        let answer = |body: &String| Fault::Response {
             status,
             body: body.clone(),
         };

@@ -1,4 +1,4 @@
-//! Compression of answers, with what the client accepts.
+//! Compression of responses.
 
 use std::io::{self, Write};
 
@@ -7,18 +7,18 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use hyper::header::{ACCEPT_ENCODING, HeaderMap};
 
-/// A way to compress an answer. The first one is preferred.
+/// A content coding of a response. The first one is preferred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Encoding {
+pub(super) enum ContentEncoding {
     Zstd,
     Brotli,
     Gzip,
 }
 
-impl Encoding {
+impl ContentEncoding {
     const ALL: [Self; 3] = [Self::Zstd, Self::Brotli, Self::Gzip];
 
-    /// Its name in `Accept-Encoding` and `Content-Encoding`.
+    /// Its name in `Accept-ContentEncoding` and `Content-ContentEncoding`.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Zstd => "zstd",
@@ -29,10 +29,10 @@ impl Encoding {
 
     fn named(name: &str) -> Option<Self> {
         let mut all = Self::ALL.into_iter();
-        all.find(|encoding| encoding.name().eq_ignore_ascii_case(name))
+        all.find(|coding| coding.name().eq_ignore_ascii_case(name))
     }
 
-    /// The preferred one of those a request lists, whatever weights it gives them.
+    /// The preferred one of those that a request accepts. Their weights are ignored.
     pub(super) fn accepted(headers: &HeaderMap) -> Option<Self> {
         let values = headers.get_all(ACCEPT_ENCODING).iter();
         let listed = values
@@ -42,7 +42,7 @@ impl Encoding {
         listed.filter_map(|name| Self::named(name.trim())).min()
     }
 
-    /// Compresses as much as web servers usually do.
+    /// Compresses at the level that web servers commonly use.
     pub(super) fn encode(self, data: &[u8]) -> io::Result<Vec<u8>> {
         match self {
             Self::Zstd => zstd::bulk::compress(data, 3),
@@ -75,11 +75,11 @@ mod tests {
     fn accepted(lines: &[&'static str]) -> Option<&'static str> {
         let line = |line: &&'static str| (ACCEPT_ENCODING, line.parse().unwrap());
         let headers: HeaderMap = lines.iter().map(line).collect();
-        Encoding::accepted(&headers).map(Encoding::name)
+        ContentEncoding::accepted(&headers).map(ContentEncoding::name)
     }
 
     #[test]
-    fn the_preferred_of_the_listed_encodings_is_taken() {
+    fn the_preferred_of_the_accepted_encodings_is_used() {
         assert_eq!(accepted(&["gzip, br, zstd"]), Some("zstd"));
         assert_eq!(accepted(&["gzip,br"]), Some("br"));
         assert_eq!(accepted(&["deflate, gzip"]), Some("gzip"));

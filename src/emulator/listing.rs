@@ -1,4 +1,4 @@
-//! Which rows of the list a request gets, on a list that stands still and on one that moves.
+//! The page that a request gets, also while the list changes.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -7,92 +7,92 @@ use chrono::{DateTime, Utc};
 
 use super::store::Store;
 
-/// Which rows of the list, in which order: the parameters of a request.
+/// The rows that a request asks for, and their order.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Selection {
+pub(super) struct ListQuery {
     pub(super) offset: u64,
     pub(super) limit: u64,
-    /// What the answer says the limit was.
-    pub(super) told_limit: u64,
+    /// The limit that the response states.
+    pub(super) sent_limit: u64,
     pub(super) descending: bool,
     pub(super) statuses: Vec<String>,
     pub(super) started_after: Option<DateTime<Utc>>,
     pub(super) started_before: Option<DateTime<Utc>>,
-    /// Whether no row matches, whatever else is asked for.
+    /// Whether no row matches, whatever the other fields are.
     pub(super) is_empty: bool,
 }
 
-/// Rows of one page, comma-separated, and how many there are on it and in all.
-pub(super) struct Selected {
+/// The rows of one page, comma-separated, and how many there are on it and in all.
+pub(super) struct Listing {
     pub(super) total: u64,
     pub(super) count: u64,
     pub(super) items: String,
 }
 
-/// How far a page had got when the list changed.
+/// How far a page had been read when the list changed.
 #[derive(Default)]
-struct Passed {
+struct PagePosition {
     /// The number and the start of the last row that was picked or skipped, if there was one.
     last: Option<(u64, Option<DateTime<Utc>>)>,
-    /// Rows that must not come any more, by their numbers: those on the page, and those that
-    /// started with the last one and come before it.
+    /// Rows that are not read again, by their numbers: those on the page, and those that started
+    /// with the last one and stand before it.
     numbers: HashSet<u64>,
 }
 
 impl Store {
-    pub(super) fn select(&self, selection: &Selection) -> Selected {
-        let mut page = Selected::none_of(self.count(selection));
-        self.render_page(&self.pick_page(selection), &mut page);
+    pub(super) fn list(&self, query: &ListQuery) -> Listing {
+        let mut page = Listing::empty(self.count(query));
+        self.render_page(&self.pick_page(query), &mut page);
         page
     }
 
-    /// A page during which the list changes: when half of its rows are picked.
+    /// A page during which the list changes, after half of its rows were read.
     ///
-    /// The rest is read on from there, as a database does that goes along an index and keeps
-    /// no snapshot.
-    pub(super) fn select_during(
+    /// Reading continues from there, as in a database that reads along an index without a
+    /// snapshot.
+    pub(super) fn list_during(
         &mut self,
-        selection: &Selection,
+        query: &ListQuery,
         change: impl FnOnce(&mut Self),
-    ) -> Selected {
-        let mut page = Selected::none_of(self.count(selection));
-        let mut half = self.pick_page(selection);
+    ) -> Listing {
+        let mut page = Listing::empty(self.count(query));
+        let mut half = self.pick_page(query);
         half.truncate(half.len() / 2);
         self.render_page(&half, &mut page);
-        let passed = self.passed(selection, &half, page.total);
+        let position = self.position(query, &half, page.total);
 
         change(self);
 
-        let limit = selection.limit - page.count;
-        self.render_page(&self.pick_rest(selection, &passed, limit), &mut page);
+        let limit = query.limit - page.count;
+        self.render_page(&self.pick_rest(query, &position, limit), &mut page);
         page
     }
 
-    fn count(&self, selection: &Selection) -> u64 {
-        let in_time = self.places_in_time(selection);
-        if selection.statuses.is_empty() {
+    fn count(&self, query: &ListQuery) -> u64 {
+        let in_time = self.places_in_time(query);
+        if query.statuses.is_empty() {
             return in_time.end - in_time.start;
         }
-        // A filter by status has no index: count by looking at every row, as it comes.
-        let matching = in_time.filter(|place| self.has_status(*place, &selection.statuses));
+        // There is no index of statuses.
+        let matching = in_time.filter(|place| self.has_status(*place, &query.statuses));
         matching.count() as u64
     }
 
-    fn pick_page(&self, selection: &Selection) -> Vec<u64> {
-        let in_time = self.places_in_time(selection);
-        self.pick(selection, in_time, selection.offset, selection.limit)
+    fn pick_page(&self, query: &ListQuery) -> Vec<u64> {
+        let in_time = self.places_in_time(query);
+        self.pick(query, in_time, query.offset, query.limit)
     }
 
-    /// The places of rows with the selection's statuses, among these and in its order.
-    fn pick(&self, selection: &Selection, among: Range<u64>, offset: u64, limit: u64) -> Vec<u64> {
-        if selection.statuses.is_empty() {
-            return slice(among, selection.descending, offset, limit);
+    /// The places of rows with the query's statuses, among these and in its order.
+    fn pick(&self, query: &ListQuery, among: Range<u64>, offset: u64, limit: u64) -> Vec<u64> {
+        if query.statuses.is_empty() {
+            return slice(among, query.descending, offset, limit);
         }
-        let matching = among.filter(|place| self.has_status(*place, &selection.statuses));
-        slice(matching, selection.descending, offset, limit)
+        let matching = among.filter(|place| self.has_status(*place, &query.statuses));
+        slice(matching, query.descending, offset, limit)
     }
 
-    fn render_page(&self, places: &[u64], page: &mut Selected) {
+    fn render_page(&self, places: &[u64], page: &mut Listing) {
         page.items.reserve(places.len() * 480);
         for place in places {
             if page.count > 0 {
@@ -103,12 +103,12 @@ impl Store {
         }
     }
 
-    /// Rows between the selection's times. Without times, rows that have none count too.
-    fn places_in_time(&self, selection: &Selection) -> Range<u64> {
-        if selection.is_empty {
+    /// Rows between the query's times. Without times, rows that have none count too.
+    fn places_in_time(&self, query: &ListQuery) -> Range<u64> {
+        if query.is_empty {
             return 0..0;
         }
-        let (after, before) = (selection.started_after, selection.started_before);
+        let (after, before) = (query.started_after, query.started_before);
         let from = after.map_or(0, |time| self.first_at(|started| started >= time));
         let to = match (before, after) {
             (Some(time), _) => self.first_at(|started| started > time),
@@ -128,50 +128,50 @@ impl Store {
         }
     }
 
-    /// What is behind a page that has these rows, out of `total` that match.
-    fn passed(&self, selection: &Selection, picked: &[u64], total: u64) -> Passed {
-        let count = selection.offset.saturating_add(picked.len() as u64);
+    /// The position after these rows of a page, out of `total` that match.
+    fn position(&self, query: &ListQuery, picked: &[u64], total: u64) -> PagePosition {
+        let count = query.offset.saturating_add(picked.len() as u64);
         let Some(last) = count.min(total).checked_sub(1) else {
-            return Passed::default();
+            return PagePosition::default();
         };
-        let in_time = self.places_in_time(selection);
-        let Some(&last) = self.pick(selection, in_time, last, 1).first() else {
-            return Passed::default();
+        let in_time = self.places_in_time(query);
+        let Some(&last) = self.pick(query, in_time, last, 1).first() else {
+            return PagePosition::default();
         };
         let start = self.started_at(last);
         let same_start = self.places_of_start(start);
-        let before_last = if selection.descending {
+        let before_last = if query.descending {
             last..same_start.end
         } else {
             same_start.start..last + 1
         };
         let places = picked.iter().copied().chain(before_last);
-        Passed {
+        PagePosition {
             last: Some((self.number_at(last), start)),
             numbers: places.map(|place| self.number_at(place)).collect(),
         }
     }
 
-    fn pick_rest(&self, selection: &Selection, passed: &Passed, limit: u64) -> Vec<u64> {
-        let among = self.places_behind(selection, passed);
-        let with_passed = limit.saturating_add(passed.numbers.len() as u64);
-        let mut places = self.pick(selection, among, 0, with_passed);
-        places.retain(|place| !passed.numbers.contains(&self.number_at(*place)));
+    fn pick_rest(&self, query: &ListQuery, position: &PagePosition, limit: u64) -> Vec<u64> {
+        let among = self.places_behind(query, position);
+        let with_numbers = limit.saturating_add(position.numbers.len() as u64);
+        let mut places = self.pick(query, among, 0, with_numbers);
+        places.retain(|place| !position.numbers.contains(&self.number_at(*place)));
         places.truncate(as_length(limit));
         places
     }
 
-    /// Rows between the selection's times that come after the last one passed.
-    fn places_behind(&self, selection: &Selection, passed: &Passed) -> Range<u64> {
-        let in_time = self.places_in_time(selection);
-        let Some((number, start)) = passed.last else {
+    /// Rows between the query's times that stand after this position.
+    fn places_behind(&self, query: &ListQuery, position: &PagePosition) -> Range<u64> {
+        let in_time = self.places_in_time(query);
+        let Some((number, start)) = position.last else {
             return in_time;
         };
         let same_start = self.places_of_start(start);
-        // A row that has got another start is no longer where the page had got to.
+        // A row that has another start now is no longer where reading stopped.
         let place = self.place_of_number(number);
         let place = place.filter(|place| same_start.contains(place));
-        if selection.descending {
+        if query.descending {
             in_time.start..in_time.end.min(place.unwrap_or(same_start.end))
         } else {
             let behind = place.map_or(same_start.start, |place| place + 1);
@@ -180,8 +180,9 @@ impl Store {
     }
 }
 
-impl Selected {
-    fn none_of(total: u64) -> Self {
+impl Listing {
+    /// A page without rows.
+    pub(super) fn empty(total: u64) -> Self {
         Self {
             total,
             count: 0,
@@ -235,18 +236,18 @@ mod tests {
         store(&rows)
     }
 
-    fn ids(page: &Selected) -> Vec<String> {
+    fn ids(page: &Listing) -> Vec<String> {
         let rows: Vec<RunSummary> = serde_json::from_str(&format!("[{}]", page.items)).unwrap();
         assert_eq!(rows.len() as u64, page.count);
         rows.into_iter().map(|row| row.id.to_string()).collect()
     }
 
-    fn page(offset: u64, limit: u64, descending: bool) -> Selection {
-        Selection {
+    fn page(offset: u64, limit: u64, descending: bool) -> ListQuery {
+        ListQuery {
             offset,
             limit,
             descending,
-            ..Selection::default()
+            ..ListQuery::default()
         }
     }
 
@@ -259,25 +260,25 @@ mod tests {
             row("b", 2, "RUNNING"),
         ]);
         let time = crate::timestamp::parse(&at(2));
-        let select = |selection| ids(&store.select(&selection));
+        let select = |query| ids(&store.list(&query));
 
         assert_eq!(select(page(0, 100, false)), ["a", "b", "c", "new"]);
         assert_eq!(select(page(1, 2, true)), ["c", "b"]);
-        let after = Selection {
+        let after = ListQuery {
             started_after: time,
             ..page(0, 100, false)
         };
         assert_eq!(select(after), ["b", "c"]);
-        let before = Selection {
+        let before = ListQuery {
             started_before: time,
             ..page(0, 100, false)
         };
         assert_eq!(select(before), ["a", "b"]);
-        let failed = Selection {
+        let failed = ListQuery {
             statuses: vec!["FAILED".into()],
             ..page(1, 100, false)
         };
-        assert_eq!(store.select(&failed).total, 2);
+        assert_eq!(store.list(&failed).total, 2);
         assert_eq!(select(failed), ["c"]);
     }
 
@@ -286,24 +287,24 @@ mod tests {
         let runs = GeneratedRuns { length: 9, seed: 1 };
         let mut store = Store::generated(runs, Clock::showing(Utc::now()));
         store.update(2, |run| run["status"] = "TIMING-OUT".into());
-        let timing_out = Selection {
+        let timing_out = ListQuery {
             statuses: vec!["TIMING-OUT".into()],
             ..page(0, 100, false)
         };
-        let selected = store.select(&timing_out);
+        let selected = store.list(&timing_out);
         assert_eq!((selected.total, selected.count), (1, 1));
         assert_eq!(ids(&selected)[0], store.run(2).unwrap()["id"]);
     }
 
     /// What a page of four has, with two rows picked before `change`.
-    fn during(selection: &Selection, change: impl FnOnce(&mut Store)) -> String {
-        let page = ten().select_during(selection, change);
+    fn during(query: &ListQuery, change: impl FnOnce(&mut Store)) -> String {
+        let page = ten().list_during(query, change);
         assert_eq!(page.total, 10, "counted before the change");
         ids(&page).join(" ")
     }
 
     #[test]
-    fn a_page_is_read_on_from_the_last_row_picked() {
+    fn reading_continues_after_the_last_row_of_the_page() {
         let ascending = page(2, 4, false);
         let descending = page(2, 4, true);
         assert_eq!(during(&ascending, |_| {}), "2 3 4 5");
@@ -342,7 +343,7 @@ mod tests {
             .collect();
         for (descending, expected) in [(false, "b c d e"), (true, "e d c b")] {
             let gone = expected.split(' ').nth(1).unwrap();
-            let page = store(&rows).select_during(&page(1, 4, descending), |store| {
+            let page = store(&rows).list_during(&page(1, 4, descending), |store| {
                 assert!(store.delete_run(gone));
             });
             assert_eq!(ids(&page).join(" "), expected);
@@ -350,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_no_or_one_row_is_read_on_from_where_it_stands() {
+    fn reading_continues_on_a_page_of_no_or_one_row() {
         let add = |store: &mut Store| {
             store.delete(..5);
             store.insert(&row("new", 30, "READY"));
@@ -364,12 +365,12 @@ mod tests {
 
     #[test]
     fn filters_hold_for_the_rest_of_a_page() {
-        let ready = Selection {
+        let ready = ListQuery {
             statuses: vec!["READY".into()],
             started_before: crate::timestamp::parse(&at(8)),
             ..page(0, 100, false)
         };
-        let page = ten().select_during(&ready, |store| {
+        let page = ten().list_during(&ready, |store| {
             store.update(1, |run| run["status"] = "RUNNING".into());
             store.update(6, |run| run["status"] = "RUNNING".into());
         });

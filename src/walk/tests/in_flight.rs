@@ -120,3 +120,22 @@ fn pages_of_runs_without_a_start_begin_with_the_last_of_them() {
     take(&mut ahead, &mut walk, &list);
     assert_eq!(fill(&mut ahead, &walk), [(49, 11)]);
 }
+
+/// The page that is in doubt was requested before the walk took another anchor.
+#[test]
+fn a_probe_is_sent_once_where_pages_are_counted_from_the_old_anchor() {
+    let list = List {
+        total: Some(1000),
+        ..List::of(30)
+    };
+    let (mut walk, mut ahead) = (walk(&query().page_size(10)), ReadAhead::new(4));
+    walk.deep_offset = 15;
+    fill(&mut ahead, &walk);
+    while !matches!(walk.state, State::InPass(_, Stage::Probing { .. })) {
+        take(&mut ahead, &mut walk, &list);
+        fill(&mut ahead, &walk);
+    }
+    assert_eq!(walk.incidents().reanchors, 1);
+    assert_eq!(ahead.iter_mut().count(), 1);
+    assert_eq!(fill(&mut ahead, &walk), []);
+}

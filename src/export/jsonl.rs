@@ -15,13 +15,13 @@ use crate::stream::batch::RawBatch;
 pub(super) struct Jsonl {
     lines: Vec<u8>,
     /// What to write of each object. Empty: all of it.
-    fields: Vec<Field>,
+    fields: Vec<FieldTree>,
 }
 
-/// A field of an object, and what to write of it. Empty: all of it.
-struct Field {
+/// A field that is written, with the fields inside of it that are. Empty: all of it.
+struct FieldTree {
     name: String,
-    fields: Vec<Field>,
+    fields: Vec<FieldTree>,
 }
 
 impl Jsonl {
@@ -88,7 +88,7 @@ impl Encoder for Jsonl {
 
 /// Adds a field, given as `a` or `a.b`, to those that are written. The error is what is expected
 /// of it.
-fn insert(tree: &mut Vec<Field>, path: &str) -> Result<(), &'static str> {
+fn insert(tree: &mut Vec<FieldTree>, path: &str) -> Result<(), &'static str> {
     let (name, rest) = match path.split_once('.') {
         Some((name, rest)) => (name, Some(rest)),
         None => (path, None),
@@ -108,7 +108,7 @@ fn insert(tree: &mut Vec<Field>, path: &str) -> Result<(), &'static str> {
     if let Some(rest) = rest {
         insert(&mut fields, rest)?;
     }
-    tree.push(Field {
+    tree.push(FieldTree {
         name: name.into(),
         fields,
     });
@@ -117,7 +117,7 @@ fn insert(tree: &mut Vec<Field>, path: &str) -> Result<(), &'static str> {
 
 /// Writes an object with these fields of another, as far as it has them. `None`, and nothing is
 /// written, if it is no object.
-fn write_fields(text: &str, fields: &[Field], out: &mut Vec<u8>) -> Option<()> {
+fn write_fields(text: &str, fields: &[FieldTree], out: &mut Vec<u8>) -> Option<()> {
     let object: HashMap<Cow<'_, str>, &RawValue> = serde_json::from_str(text).ok()?;
     out.push(b'{');
     let mut is_first = true;

@@ -12,7 +12,7 @@ use crate::stream::options::WalkOptions;
 use crate::stream::pages::RunPages;
 use crate::stream::rows::RunStream;
 
-/// A walk over a list of runs that has not started yet: [`Client::runs`].
+/// A walk over a list of runs that has not started yet: [`Client::runs`](crate::Client::runs).
 ///
 /// Nothing is checked or sent before the stream it ends in is polled. A query or a setting
 /// that is wrong is that stream's first item: an `Err` of kind
@@ -72,7 +72,7 @@ impl Runs {
     /// 8 pages in flight reach the 30 requests a second that a client
     /// [sends at most](crate::ClientBuilder::max_requests_per_second) if none takes longer
     /// than 260 ms. With 1, a page is asked for when the rows before it have been handed out:
-    /// right where only the first rows are wanted, though a [`limit`](RunQuery::limit) serves
+    /// right where only the first rows are wanted, though a [`limit`](crate::RunQuery::limit) serves
     /// as well.
     pub fn concurrency(mut self, pages: usize) -> Self {
         self.options.concurrency = pages;
@@ -94,8 +94,8 @@ impl Runs {
     /// is retried under the client's [`RetryPolicy`](crate::RetryPolicy), and if that does not
     /// help, the stream ends with the error.
     ///
-    /// Otherwise it ends when the query's [`limit`](RunQuery::limit) is reached, and when its
-    /// [`started_before`](RunQuery::started_before) has passed by more than the lookback, by
+    /// Otherwise it ends when the query's [`limit`](crate::RunQuery::limit) is reached, and when its
+    /// [`started_before`](crate::RunQuery::started_before) has passed by more than the lookback, by
     /// this machine's clock and by the `Date` of the response if there is one, and no run is left
     /// to be read again. A descending walk cannot follow.
     ///
@@ -120,7 +120,7 @@ impl Runs {
     }
 
     /// Goes on where another walk was, instead of at the beginning of the list: see
-    /// [`Cursor`]. [`Cursor::default`] is the beginning.
+    /// [`Cursor`](crate::Cursor). [`Cursor::default`] is the beginning.
     ///
     /// It must be a walk of the same query, times included, to the millisecond, and of the
     /// same [`emit`](Self::emit): store a time that is relative to now with the cursor.

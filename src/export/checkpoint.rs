@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::format::Format;
 use super::segment::{self, ListingReader, Part, SegmentRef, first_wrong_name};
-use super::spec::{self, ExportSpec};
+use super::spec::{ExportSpec, emit_name};
 use crate::cursor::Cursor;
 use crate::emit::Emit;
 use crate::error::{Error, ErrorKind, Result};
@@ -59,7 +59,8 @@ pub struct Checkpoint {
     /// Which start of an export in parts wrote it: no two have the same. Empty for files and
     /// streams, which are locked.
     pub(super) writer: String,
-    pub(super) job: ExportSpec,
+    #[serde(rename = "job")]
+    pub(super) spec: ExportSpec,
     pub(super) committed: Committed,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) file: Option<FileState>,
@@ -109,11 +110,11 @@ pub(super) struct Tail {
 
 impl Checkpoint {
     /// The beginning of an export.
-    pub(super) fn new(job: ExportSpec) -> Self {
+    pub(super) fn new(spec: ExportSpec) -> Self {
         Self {
             version: VERSION,
             writer: String::new(),
-            job,
+            spec,
             committed: Committed::default(),
             file: None,
             parts: None,
@@ -187,13 +188,13 @@ impl Checkpoint {
         })
     }
 
-    /// Whether it is one of this job.
+    /// Whether it is one of this export.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::CursorMismatch`], naming what differs.
-    pub(super) fn check(&self, job: &ExportSpec, name: &str) -> Result<()> {
-        let differences = self.job.differences(job);
+    pub(super) fn check(&self, spec: &ExportSpec, name: &str) -> Result<()> {
+        let differences = self.spec.differences(spec);
         if differences.is_empty() {
             return Ok(());
         }
@@ -204,33 +205,33 @@ impl Checkpoint {
 
     /// Which runs the export is about.
     pub fn query(&self) -> &RunQuery {
-        &self.job.query.query
+        &self.spec.source.query
     }
 
     /// From which start of a run on, if the query has such a bound.
     pub fn started_after(&self) -> Option<DateTime<Utc>> {
-        self.job.query.query.started_after
+        self.spec.source.query.started_after
     }
 
     /// Up to which start of a run, if the query has such a bound. The end of a
     /// [`Split`](crate::Split) that another one follows is excluded.
     pub fn started_before(&self) -> Option<DateTime<Utc>> {
-        self.job.query.query.started_before
+        self.spec.source.query.started_before
     }
 
     /// When a run is written.
     pub fn emit(&self) -> Emit {
-        self.job.emit
+        self.spec.emit
     }
 
     /// What the rows are written as.
     pub fn format(&self) -> Format {
-        self.job.format
+        self.spec.format
     }
 
     /// The text that [`Export::label`](super::Export::label) gave a name.
     pub fn label(&self, name: &str) -> Option<&str> {
-        self.job.labels.get(name).map(String::as_str)
+        self.spec.labels.get(name).map(String::as_str)
     }
 
     /// How many rows are committed.
@@ -275,11 +276,11 @@ impl fmt::Display for Checkpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = |time: Option<DateTime<Utc>>| time.map_or("none".into(), timestamp::to_text);
         let committed = &self.committed;
-        writeln!(f, "runs of     {}", self.job.query.query)?;
-        writeln!(f, "written     {}", spec::name(self.job.emit))?;
-        writeln!(f, "as          {}", self.job.format)?;
-        if !self.job.fields.is_empty() {
-            writeln!(f, "fields      {}", self.job.fields.join(","))?;
+        writeln!(f, "runs of     {}", self.spec.source.query)?;
+        writeln!(f, "written     {}", emit_name(self.spec.emit))?;
+        writeln!(f, "as          {}", self.spec.format)?;
+        if !self.spec.fields.is_empty() {
+            writeln!(f, "fields      {}", self.spec.fields.join(","))?;
         }
         writeln!(f, "rows        {}", committed.rows)?;
         if committed.skipped > 0 {

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::{Builder, JoinHandle};
+use std::thread::JoinHandle;
 
 use tokio::runtime::Handle;
 
 use super::sink::{Commit, Sink};
-use crate::error::{Error, ErrorKind, Result};
+use super::threads::{broken, spawn};
+use crate::error::Result;
 
 /// How many chunks of a file wait for a commit, which takes all of them: about 32 MiB, as each ends
 /// with the page that fills 8 MiB.
@@ -101,20 +102,4 @@ fn run(
         committed_rows.store(rows, Ordering::Relaxed);
     }
     Ok(bytes)
-}
-
-/// A thread has panicked.
-pub(super) fn broken() -> Error {
-    Error::new(ErrorKind::Output, "the thread that writes has broken off")
-}
-
-/// Starts a thread of an export.
-pub(super) fn spawn<T: Send + 'static>(
-    name: &str,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<JoinHandle<T>> {
-    let thread = Builder::new().name(format!("apify-runs {name}"));
-    thread.spawn(work).map_err(|error| {
-        Error::new(ErrorKind::Output, "no thread to write with").with_source(error)
-    })
 }

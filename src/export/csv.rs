@@ -8,7 +8,7 @@ use csv::{Terminator, Writer, WriterBuilder};
 
 use super::columns::{Column, Get, chosen};
 use super::encoder::Encoder;
-use super::verify::{RowCheck, next_row};
+use super::row_check::{RowCheck, next_row};
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::RunSummary;
 use crate::stream::batch::RawBatch;

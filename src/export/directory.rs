@@ -5,8 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::checkpoint::Checkpoint;
+use super::checkpoint_file;
 use super::durable;
-use super::file::{cannot_read, failed, open_locked, read_checkpoint, read_if_there};
+use super::files::{cannot_read, cannot_write, open_locked, read_if_there};
 use super::part_names::{LOCK, MANIFEST};
 use super::part_store::{Found, PartStore, not_replaced};
 use super::segment::Listing;
@@ -24,7 +25,7 @@ pub(super) struct Directory {
 impl Directory {
     /// Opens it, or makes it if it is not there.
     pub(super) fn open(path: PathBuf) -> Result<Self> {
-        durable::create_folder(&path).map_err(|error| failed(&path, error))?;
+        durable::create_folder(&path).map_err(|error| cannot_write(&path, error))?;
         let lock = open_locked(&path.join(LOCK), &path)?;
         Ok(Self {
             path,
@@ -42,7 +43,7 @@ impl Directory {
 pub(super) fn read_manifest(folder: &Path) -> Result<Option<Checkpoint>> {
     let path = folder.join(MANIFEST);
     loop {
-        let Some(manifest) = read_checkpoint(&path)? else {
+        let Some(manifest) = checkpoint_file::read(&path)? else {
             return Ok(None);
         };
         let listing = read_listing(folder, &manifest)?;
@@ -50,7 +51,7 @@ pub(super) fn read_manifest(folder: &Path) -> Result<Option<Checkpoint>> {
             return Ok(Some(manifest));
         };
         // An export that starts again may have removed them meanwhile.
-        let now = read_checkpoint(&path)?;
+        let now = checkpoint_file::read(&path)?;
         if now.is_some_and(|now| now.segment == manifest.segment) {
             return Err(error);
         }
@@ -104,14 +105,14 @@ impl PartStore for Directory {
             return Err(not_replaced(&place, &name, found.is_some()));
         }
         let path = self.path.join(MANIFEST);
-        durable::replace(&path, &manifest).map_err(|error| failed(&path, error))?;
+        durable::replace(&path, &manifest).map_err(|error| cannot_write(&path, error))?;
         self.last_manifest = Some(manifest);
         Ok(())
     }
 
     fn put(&mut self, name: &str, bytes: Vec<u8>) -> Result<()> {
         let path = self.path.join(name);
-        durable::replace(&path, &bytes).map_err(|error| failed(&path, error))
+        durable::replace(&path, &bytes).map_err(|error| cannot_write(&path, error))
     }
 
     fn find(&self, name: &str, length: u64) -> Result<Found> {

@@ -2,11 +2,14 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
+use std::io::{self, BufRead, BufReader, Read, Take};
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::compact::compact;
 use super::encoder::Encoder;
+use super::row_check::{RowCheck, next_row};
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::RunSummary;
 use crate::stream::batch::RawBatch;
@@ -18,7 +21,7 @@ pub(super) struct Jsonl {
     fields: Vec<FieldTree>,
 }
 
-/// A field that is written, with the fields inside of it that are. Empty: all of it.
+/// A field of an object, and what to write of it. Empty: all of it.
 struct FieldTree {
     name: String,
     fields: Vec<FieldTree>,
@@ -65,14 +68,14 @@ impl Encoder for Jsonl {
                 Ok(())
             });
         };
-        for text in raw_rows.iter() {
-            self.line(text);
+        for raw_row in raw_rows.iter() {
+            self.line(raw_row);
         }
         Ok(())
     }
 
-    fn add_unreadable(&mut self, text: &str) -> bool {
-        self.line(text.as_bytes());
+    fn add_unreadable(&mut self, raw_row: &str) -> bool {
+        self.line(raw_row.as_bytes());
         true
     }
 
@@ -142,6 +145,35 @@ fn write_fields(text: &str, fields: &[FieldTree], out: &mut Vec<u8>) -> Option<(
     }
     out.push(b'}');
     Some(())
+}
+
+/// Reads the lines of a file again.
+pub(super) fn read(reader: Take<impl Read>, rows: &mut RowCheck) -> io::Result<()> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Line<'a> {
+        #[serde(borrow, default)]
+        id: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        finished_at: Option<&'a RawValue>,
+    }
+    let longest = reader.limit();
+    let mut reader = BufReader::with_capacity(1 << 16, reader);
+    let mut line = Vec::new();
+    while reader.read_until(b'\n', &mut line)? > 0 {
+        next_row(reader.get_mut(), longest)?;
+        match serde_json::from_slice::<Line<'_>>(&line) {
+            Ok(run) if line.last() == Some(&b'\n') => {
+                let id = run.id.map(RawValue::get);
+                rows.row(id, run.finished_at.map(RawValue::get));
+            }
+            // A run is an object, but the service may have sent something else.
+            _ if serde_json::from_slice::<&RawValue>(&line).is_ok() => rows.row(None, None),
+            _ => rows.problem(format!("row {} is no JSON", rows.count() + 1)),
+        }
+        line.clear();
+    }
+    Ok(())
 }
 
 #[cfg(test)]

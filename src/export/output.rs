@@ -5,16 +5,18 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use tokio::task::spawn_blocking;
-
+#[cfg(feature = "object-store")]
+use super::bucket::Address;
 use super::checkpoint::Checkpoint;
+use super::checkpoint_file;
 use super::directory::{self, Directory};
-use super::file::{FileTarget, own_checkpoint};
+use super::file_sink::FileSink;
 use super::parts_sink::PartsSink;
 use super::sink::Sink;
 use super::spec::ExportSpec;
+use super::threads::blocking;
 use super::writer_sink::WriterSink;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 
 /// Where an export goes, and where its checkpoint is.
 ///
@@ -40,16 +42,17 @@ use crate::error::{Error, ErrorKind, Result};
 /// # Ok(())
 /// # }
 /// ```
-pub struct Output(Place);
+pub struct Output(Destination);
 
-enum Place {
+/// Where an export goes.
+pub(super) enum Destination {
     File {
         path: PathBuf,
         checkpoint: PathBuf,
     },
     Directory(PathBuf),
     #[cfg(feature = "object-store")]
-    Bucket(super::bucket::Address),
+    Bucket(Address),
     Writer {
         // In a mutex, so that references to an output can go to other threads.
         writer: Mutex<Box<dyn Write + Send>>,
@@ -61,15 +64,15 @@ impl Output {
     /// One file, JSON lines or CSV, compressed or not. Its checkpoint is `<file>.checkpoint`.
     pub fn file(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
-        Self(Place::File {
-            checkpoint: own_checkpoint(&path),
+        Self(Destination::File {
+            checkpoint: checkpoint_file::beside(&path),
             path,
         })
     }
 
     /// A folder of parts, and a manifest of those that count. It is made if it is not there.
     pub fn directory(path: impl Into<PathBuf>) -> Self {
-        Self(Place::Directory(path.into()))
+        Self(Destination::Directory(path.into()))
     }
 
     /// Objects with a common prefix, `s3://bucket/prefix`: parts, and a manifest of those that
@@ -86,7 +89,7 @@ impl Output {
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if it is no such address.
     #[cfg(feature = "object-store")]
     pub fn s3(url: &str) -> Result<Self> {
-        super::bucket::Address::parse(url).map(|address| Self(Place::Bucket(address)))
+        Address::parse(url).map(|address| Self(Destination::Bucket(address)))
     }
 
     /// Any stream. Without a checkpoint nothing can go on where it stopped; with one, rows
@@ -100,7 +103,7 @@ impl Output {
     ///
     /// CSV begins with its header at each start, also where that goes on and if no row follows.
     pub fn writer(writer: impl Write + Send + 'static) -> Self {
-        Self(Place::Writer {
+        Self(Destination::Writer {
             writer: Mutex::new(Box::new(writer)),
             checkpoint: None,
         })
@@ -116,12 +119,12 @@ impl Output {
     pub fn checkpoint(mut self, path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
         match &mut self.0 {
-            Place::File { path: file, .. } if is_same(file, &path) => {
+            Destination::File { path: file, .. } if is_same(file, &path) => {
                 let expected = "it must be another file than the output";
                 return Err(Error::config("checkpoint", path.display(), expected));
             }
-            Place::File { checkpoint, .. } => *checkpoint = path,
-            Place::Writer { checkpoint, .. } => *checkpoint = Some(path),
+            Destination::File { checkpoint, .. } => *checkpoint = path,
+            Destination::Writer { checkpoint, .. } => *checkpoint = Some(path),
             _ => {
                 let expected = "the checkpoint of an output in parts is its manifest";
                 let path = path.display();
@@ -134,10 +137,10 @@ impl Output {
     /// Whether it is made of parts.
     pub fn has_parts(&self) -> bool {
         match self.0 {
-            Place::Directory(_) => true,
+            Destination::Directory(_) => true,
             #[cfg(feature = "object-store")]
-            Place::Bucket(_) => true,
-            Place::File { .. } | Place::Writer { .. } => false,
+            Destination::Bucket(_) => true,
+            Destination::File { .. } | Destination::Writer { .. } => false,
         }
     }
 
@@ -157,50 +160,45 @@ impl Output {
     /// Outside of a tokio runtime with I/O and time enabled.
     pub async fn read_checkpoint(&self) -> Result<Option<Checkpoint>> {
         let path = match &self.0 {
-            Place::File { checkpoint, .. } => checkpoint.clone(),
-            Place::Directory(path) => {
+            Destination::File { checkpoint, .. } => checkpoint.clone(),
+            Destination::Directory(path) => {
                 let path = path.clone();
                 return blocking(move || directory::read_manifest(&path)).await;
             }
             #[cfg(feature = "object-store")]
-            Place::Bucket(address) => return address.read_manifest().await,
-            Place::Writer { checkpoint, .. } => match checkpoint {
+            Destination::Bucket(address) => return address.read_manifest().await,
+            Destination::Writer { checkpoint, .. } => match checkpoint {
                 Some(path) => path.clone(),
                 None => return Ok(None),
             },
         };
-        blocking(move || super::file::read_checkpoint(&path)).await
+        blocking(move || checkpoint_file::read(&path)).await
     }
 
-    /// Opens it for this job, with nobody else at it: to go on, or to start again.
+    /// Opens it for this export, with nobody else at it: to go on, or to start again.
     ///
     /// Blocks; on S3, it needs a tokio runtime that goes on meanwhile.
-    pub(super) fn open(self, job: &ExportSpec, restart: bool) -> Result<Box<dyn Sink>> {
+    pub(super) fn open(self, spec: &ExportSpec, restart: bool) -> Result<Box<dyn Sink>> {
         Ok(match self.0 {
-            Place::File { path, checkpoint } => {
-                Box::new(FileTarget::open(path, checkpoint, job, restart)?)
+            Destination::File { path, checkpoint } => {
+                Box::new(FileSink::open(path, checkpoint, spec, restart)?)
             }
-            Place::Directory(path) => {
-                Box::new(PartsSink::open(Directory::open(path)?, job, restart)?)
+            Destination::Directory(path) => {
+                Box::new(PartsSink::open(Directory::open(path)?, spec, restart)?)
             }
             #[cfg(feature = "object-store")]
-            Place::Bucket(address) => Box::new(PartsSink::open(address.open()?, job, restart)?),
-            Place::Writer { writer, checkpoint } => {
+            Destination::Bucket(address) => {
+                Box::new(PartsSink::open(address.open()?, spec, restart)?)
+            }
+            Destination::Writer { writer, checkpoint } => {
                 let writer = writer.into_inner().unwrap_or_else(PoisonError::into_inner);
-                Box::new(WriterSink::open(writer, checkpoint, job, restart)?)
+                Box::new(WriterSink::open(writer, checkpoint, spec, restart)?)
             }
         })
     }
 
-    /// Where what has been written can be read again.
-    pub(super) fn place(&self) -> Stored<'_> {
-        match &self.0 {
-            Place::File { path, checkpoint } => Stored::File { path, checkpoint },
-            Place::Directory(path) => Stored::Directory(path),
-            #[cfg(feature = "object-store")]
-            Place::Bucket(address) => Stored::Bucket(address),
-            Place::Writer { .. } => Stored::Nowhere,
-        }
+    pub(super) fn destination(&self) -> &Destination {
+        &self.0
     }
 }
 
@@ -210,35 +208,13 @@ fn is_same(one: &Path, other: &Path) -> bool {
     one == other || whole(one).is_some_and(|one| whole(other) == Some(one))
 }
 
-/// Does what keeps a thread busy where no task waits for it.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    spawn_blocking(work).await.unwrap_or_else(|error| {
-        let message = "the thread that reads has broken off";
-        Err(Error::new(ErrorKind::Output, message).with_source(error))
-    })
-}
-
-/// Where what has been written is.
-pub(super) enum Stored<'a> {
-    File {
-        path: &'a Path,
-        checkpoint: &'a Path,
-    },
-    Directory(&'a Path),
-    #[cfg(feature = "object-store")]
-    Bucket(&'a super::bucket::Address),
-    Nowhere,
-}
-
 impl fmt::Display for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Place::File { path, .. } | Place::Directory(path) => path.display().fmt(f),
+            Destination::File { path, .. } | Destination::Directory(path) => path.display().fmt(f),
             #[cfg(feature = "object-store")]
-            Place::Bucket(address) => address.fmt(f),
-            Place::Writer { .. } => f.write_str("a stream"),
+            Destination::Bucket(address) => address.fmt(f),
+            Destination::Writer { .. } => f.write_str("a stream"),
         }
     }
 }

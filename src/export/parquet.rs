@@ -27,7 +27,7 @@ use parquet::schema::types::{
 
 use super::columns::{Column, Get, chosen};
 use super::encoder::Encoder;
-use super::verify::RowCheck;
+use super::row_check::RowCheck;
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::RunSummary;
 use crate::stream::batch::RawBatch;

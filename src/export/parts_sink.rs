@@ -228,10 +228,7 @@ fn check_is_free(store: &impl PartStore, found: &[String]) -> Result<()> {
         return Ok(());
     };
     let name = store.full_name(name);
-    let message = format!(
-        "{name} is there, but no manifest: name another place, or start again with restart, \
-         which removes all parts of exports"
-    );
+    let message = format!("{name} is there, but no manifest: it is not removed");
     Err(Error::new(ErrorKind::Damaged, message))
 }
 
@@ -355,9 +352,9 @@ mod tests {
 
     fn spec() -> ExportSpec {
         ExportSpec {
-            query: RunSource::from("a"),
+            source: RunSource::from("a"),
             emit: Emit::Snapshot,
-            format: Format::JSONL,
+            format: Format::default(),
             fields: Vec::new(),
             labels: BTreeMap::new(),
         }

@@ -12,7 +12,8 @@ use crate::query::RunSource;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ExportSpec {
-    pub(super) query: RunSource,
+    #[serde(rename = "query")]
+    pub(super) source: RunSource,
     pub(super) emit: Emit,
     pub(super) format: Format,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -22,7 +23,7 @@ pub(super) struct ExportSpec {
 }
 
 impl ExportSpec {
-    /// What is different in another job, and how.
+    /// What is different in another export, and how.
     pub(super) fn differences(&self, now: &Self) -> Vec<String> {
         let mut differences = Vec::new();
         let mut compare = |name: &str, theirs: &str, ours: &str| {
@@ -32,10 +33,10 @@ impl ExportSpec {
             }
         };
         compare("format", &self.format.to_string(), &now.format.to_string());
-        compare("emit", name(self.emit), name(now.emit));
+        compare("emit", emit_name(self.emit), emit_name(now.emit));
         let labels = self.labels.keys().chain(now.labels.keys());
         for label in labels.collect::<BTreeSet<_>>() {
-            let of = |job: &Self| job.labels.get(label).cloned().unwrap_or_default();
+            let of = |spec: &Self| spec.labels.get(label).cloned().unwrap_or_default();
             compare(label, &of(self), &of(now));
         }
         // Names may have commas in them.
@@ -44,14 +45,14 @@ impl ExportSpec {
             let (theirs, ours) = (or_none(&theirs), or_none(&ours));
             differences.push(format!("fields {theirs} (now {ours})"));
         }
-        let (theirs, ours) = (self.query.identity(), now.query.identity());
+        let (theirs, ours) = (self.source.identity(), now.source.identity());
         differences.extend(theirs.differences(&ours));
         differences
     }
 }
 
 /// The name of an emit rule, as it is stored.
-pub(super) fn name(emit: Emit) -> &'static str {
+pub(super) fn emit_name(emit: Emit) -> &'static str {
     match emit {
         Emit::Snapshot => "snapshot",
         Emit::Finished => "finished",
@@ -70,9 +71,9 @@ mod tests {
     #[test]
     fn a_field_with_a_comma_is_not_two_fields() {
         let with = |fields: &[&str]| ExportSpec {
-            query: RunSource::from("a"),
+            source: RunSource::from("a"),
             emit: Emit::Snapshot,
-            format: Format::JSONL,
+            format: Format::default(),
             fields: fields.iter().copied().map(String::from).collect(),
             labels: BTreeMap::new(),
         };

@@ -5,7 +5,8 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use super::checkpoint::Checkpoint;
-use super::file::{damaged, lock_checkpoint, save_checkpoint, stored};
+use super::checkpoint_file;
+use super::files::{damaged, lock_checkpoint};
 use super::sink::{Commit, Sink};
 use super::spec::ExportSpec;
 use crate::error::{Error, ErrorKind, Result};
@@ -23,7 +24,7 @@ impl WriterSink {
     pub(super) fn open(
         writer: Box<dyn Write + Send>,
         checkpoint_path: Option<PathBuf>,
-        job: &ExportSpec,
+        spec: &ExportSpec,
         restart: bool,
     ) -> Result<Self> {
         let lock = checkpoint_path
@@ -31,7 +32,7 @@ impl WriterSink {
             .map(lock_checkpoint)
             .transpose()?;
         let stored = match &checkpoint_path {
-            Some(path) => stored(path, job, restart)?,
+            Some(path) => checkpoint_file::resume(path, spec, restart)?,
             None => None,
         };
         if let (Some(path), Some(stored)) = (&checkpoint_path, &stored)
@@ -40,10 +41,10 @@ impl WriterSink {
             return Err(damaged(path, "is the checkpoint of a file or of parts"));
         }
         let is_new = stored.is_none();
-        let checkpoint = stored.unwrap_or_else(|| Checkpoint::new(job.clone()));
+        let checkpoint = stored.unwrap_or_else(|| Checkpoint::new(spec.clone()));
         if let Some(path) = checkpoint_path.as_deref().filter(|_| is_new) {
             // If it cannot be saved, no row is to have gone down the stream.
-            save_checkpoint(path, &checkpoint)?;
+            checkpoint_file::save(path, &checkpoint)?;
         }
         Ok(Self {
             writer,
@@ -78,7 +79,7 @@ impl Sink for WriterSink {
         self.checkpoint.committed = commit.committed;
         self.checkpoint.cursor = commit.cursor;
         match &self.checkpoint_path {
-            Some(path) => save_checkpoint(path, &self.checkpoint),
+            Some(path) => checkpoint_file::save(path, &self.checkpoint),
             None => Ok(()),
         }
     }

@@ -86,7 +86,7 @@ impl Split {
     /// Which runs are in it. To read them, pass the split itself to [`Client::runs`]: it also has
     /// its share of the pace, and finds runs without a start.
     ///
-    /// If another window follows, the query [excludes its end](RunQuery::excludes_end). A request
+    /// If another window follows, the query [excludes its end](crate::RunQuery::excludes_end). A request
     /// includes its bounds, and so what the service says or lists ([`Client::count`],
     /// [`Client::page`], [`WalkStats::total`](crate::WalkStats::total)) may have runs that start
     /// exactly at the end; a walk skips them. [`Client::split`] puts the end where there are
@@ -227,8 +227,8 @@ impl Client {
     /// # Errors
     ///
     /// Any kind but `Item`; [`ErrorKind::Config`](crate::ErrorKind::Config) if `n` is out of
-    /// bounds, if the query has an [`offset`](RunQuery::offset) or a
-    /// [`limit`](RunQuery::limit), which nobody can keep who sees a part only, or if it is that of
+    /// bounds, if the query has an [`offset`](crate::RunQuery::offset) or a
+    /// [`limit`](crate::RunQuery::limit), which nobody can keep who sees a part only, or if it is that of
     /// a split.
     ///
     /// # Cancel safety

@@ -17,12 +17,12 @@ use crate::error::Result;
 use crate::http::settings::Settings;
 use crate::run::RunSummary;
 
-/// Every run of a query, one by one: [`Runs::stream`].
+/// Every run of a query, one by one: [`Runs::stream`](crate::Runs::stream).
 ///
 /// Runs come in the order of the list, by ascending
 /// [`started_at`](RunSummary::started_at) unless the query says
-/// [`descending`](RunQuery::descending). Several pages are
-/// [in flight](Runs::concurrency) at a time, no more than the client's
+/// [`descending`](crate::RunQuery::descending). Several pages are
+/// [in flight](crate::Runs::concurrency) at a time, no more than the client's
 /// [pace](crate::ClientBuilder::max_requests_per_second) allows, and each is repeated under the
 /// client's [`RetryPolicy`](crate::RetryPolicy) when something fails on the way.
 ///

@@ -59,7 +59,7 @@ async fn an_export_goes_on_from_a_checkpoint_of_version_1() {
     let checkpoint = checkpoint.unwrap();
     assert_eq!(checkpoint.rows(), 3);
     assert_eq!(checkpoint.bytes(), RUNS.len() as u64);
-    assert_eq!(checkpoint.format(), Format::JSONL);
+    assert_eq!(checkpoint.format(), Format::default());
     assert_eq!(checkpoint.emit(), Emit::Changes);
     assert_eq!(checkpoint.cursor().unfinished(), 3);
 

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use apify_runs::export::{Compression, Encoding, Format, Output};
+use apify_runs::export::{Compression, Format, Output};
 
 use crate::arguments::DestinationArguments;
 use crate::exit::Failure;
@@ -17,7 +17,7 @@ pub(crate) fn format(arguments: &DestinationArguments) -> Result<Format, Failure
         return Ok(format);
     }
     if is_stdout(arguments) {
-        return Ok(Format::JSONL);
+        return Ok(Format::default());
     }
     let name = arguments.out.to_string_lossy();
     Format::of_name(&name).ok_or_else(|| {
@@ -34,11 +34,11 @@ pub(crate) fn is_stdout(arguments: &DestinationArguments) -> bool {
 /// The output of an export in this format.
 pub(crate) fn open(arguments: &DestinationArguments, format: Format) -> Result<Output, Failure> {
     let checkpoint = arguments.checkpoint.as_deref();
-    if is_stdout(arguments) && format.compression == Compression::None {
+    if is_stdout(arguments) && format.compression() == Compression::None {
         let resumes = !arguments.restart && checkpoint.is_some_and(Path::exists);
         return with_checkpoint(Output::writer(LineWriter::new(resumes)), checkpoint);
     }
-    let is_folder = format.encoding == Encoding::Parquet || Path::new(&arguments.out).is_dir();
+    let is_folder = format == Format::Parquet || Path::new(&arguments.out).is_dir();
     output(&arguments.out, is_folder, checkpoint)
 }
 

@@ -60,7 +60,7 @@ fn splits(
 ) -> Result<Vec<Split>, Failure> {
     let splits = input::splits(file)?;
     let can_be_appended =
-        is_stdout(destination) && destination.checkpoint.is_none() && format == Format::JSONL;
+        is_stdout(destination) && destination.checkpoint.is_none() && format == Format::default();
     if splits.len() == 1 || can_be_appended {
         return Ok(splits);
     }

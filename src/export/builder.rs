@@ -1,0 +1,163 @@
+//! What an export is told before it runs.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use super::encoding::encoder;
+use super::format::Format;
+use super::output::Output;
+use super::spec::ExportSpec;
+use super::summary::Progress;
+use super::writer_thread::PartSize;
+use crate::error::{Error, Result};
+use crate::runs::Runs;
+use crate::setting::check_duration;
+
+const DEFAULT_PART_ROWS: u64 = 250_000;
+const DEFAULT_PART_INTERVAL: Duration = Duration::from_secs(5 * 60);
+const MIN_PART_INTERVAL: Duration = Duration::from_secs(1);
+const MAX_PART_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A walk that ends in an output: not started yet.
+///
+/// Nothing is checked, opened or sent before it [runs](Self::run).
+#[must_use = "an export does nothing until it runs"]
+pub struct Export {
+    pub(super) runs: Runs,
+    pub(super) output: Output,
+    pub(super) format: Format,
+    fields: Vec<String>,
+    labels: BTreeMap<String, String>,
+    pub(super) restart: bool,
+    pub(super) part_size: PartSize,
+    pub(super) on_progress: Option<Box<OnProgress>>,
+    pub(super) on_unreadable: Option<Box<OnUnreadable>>,
+}
+
+pub(super) type OnProgress = dyn Fn(&Progress) + Send + Sync;
+pub(super) type OnUnreadable = dyn Fn(&Error) + Send + Sync;
+
+impl Export {
+    /// An export of a walk into an output.
+    ///
+    /// The format is the one that the output's name ends in, or JSON lines. A
+    /// [`resume`](Runs::resume) cursor of the walk applies to an output that is new; from then
+    /// on, the checkpoint says where to go on.
+    pub fn new(runs: Runs, output: Output) -> Self {
+        let format = Format::of_name(&output.to_string()).unwrap_or_default();
+        Self {
+            runs,
+            output,
+            format,
+            fields: Vec::new(),
+            labels: BTreeMap::new(),
+            restart: false,
+            part_size: PartSize {
+                rows: DEFAULT_PART_ROWS,
+                interval: DEFAULT_PART_INTERVAL,
+            },
+            on_progress: None,
+            on_unreadable: None,
+        }
+    }
+
+    /// What the rows are written as.
+    pub fn format(mut self, format: Format) -> Self {
+        self.format = format;
+        self
+    }
+
+    /// Which fields of a run are written, in this order, by their names in the API, with a dot
+    /// before a field of `meta`. Default: all.
+    ///
+    /// JSON lines take any name, though not a field together with one that is in it (`meta` and
+    /// `meta.origin`), and leave out what a run does not have. CSV and Parquet know those of
+    /// [`RunSummary`](crate::RunSummary), and take each once.
+    pub fn fields<T: Into<String>>(mut self, fields: impl IntoIterator<Item = T>) -> Self {
+        self.fields = fields.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// A note in the checkpoint. An export that goes on must have the same.
+    ///
+    /// It is for what decides about the query, but is not in it: a time that is relative to the
+    /// first start, say, which [`Checkpoint::query`](super::Checkpoint::query) then has as a date.
+    pub fn label(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
+        self.labels.insert(name.into(), text.into());
+        self
+    }
+
+    /// Starts again, and forgets what is in the output, also if that is damaged or belongs to
+    /// another export. Default `false`.
+    pub fn restart(mut self, restart: bool) -> Self {
+        self.restart = restart;
+        self
+    }
+
+    /// After how many rows a part ends, if it has not come to 64 MiB before (not compressed,
+    /// but Parquet). At least 1; pages are not divided. Default 250,000.
+    pub fn part_rows(mut self, rows: u64) -> Self {
+        self.part_size.rows = rows;
+        self
+    }
+
+    /// How long a row may wait for its part to end. From 1 s to 24 hours. Default 5 minutes.
+    pub fn part_interval(mut self, interval: Duration) -> Self {
+        self.part_size.interval = interval;
+        self
+    }
+
+    /// Calls a function after each page and each row that cannot be read, and every 5 s in which
+    /// nothing comes.
+    pub fn on_progress(mut self, call: impl Fn(&Progress) + Send + Sync + 'static) -> Self {
+        self.on_progress = Some(Box::new(call));
+        self
+    }
+
+    /// Calls a function for each row that cannot be read: with an error of kind
+    /// [`Item`](crate::ErrorKind::Item), which [has it](crate::Error::row). JSON lines hold it all the same.
+    pub fn on_unreadable(mut self, call: impl Fn(&Error) + Send + Sync + 'static) -> Self {
+        self.on_unreadable = Some(Box::new(call));
+        self
+    }
+
+    pub(super) fn spec(&self) -> ExportSpec {
+        ExportSpec {
+            source: self.runs.options.source.clone(),
+            emit: self.runs.options.emit,
+            format: self.format,
+            fields: self.fields.clone(),
+            labels: self.labels.clone(),
+        }
+    }
+
+    pub(super) fn validate(&self) -> Result<()> {
+        self.runs.options.begin(&self.runs.settings.token)?;
+        encoder(self.format, &self.fields, true)?;
+        if self.format == Format::Parquet && !self.output.has_parts() {
+            let expected = "parquet is written in parts: name a folder";
+            return Err(Error::config("output", &self.output, expected));
+        }
+        if self.part_size.rows == 0 {
+            return Err(Error::config("part_rows", 0, "it must be at least 1"));
+        }
+        Ok(check_duration(
+            "part_interval",
+            self.part_size.interval,
+            MIN_PART_INTERVAL..=MAX_PART_INTERVAL,
+        )?)
+    }
+}
+
+impl fmt::Debug for Export {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Export")
+            .field("runs", &self.runs)
+            .field("output", &self.output)
+            .field("format", &self.format)
+            .field("fields", &self.fields)
+            .field("restart", &self.restart)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,240 @@
+//! From the walk to the writer.
+
+use std::future::pending;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::future::{Either, select};
+use tokio::time::timeout;
+
+use super::builder::{Export, OnProgress, OnUnreadable};
+use super::checkpoint::Checkpoint;
+use super::encoding::wants_raw_rows;
+use super::summary::{Progress, Summary};
+use super::writer::WriterHandle;
+use super::writer_thread::{Content, Message, Start};
+use crate::cursor::Cursor;
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::fetch;
+use crate::http::settings::Settings;
+use crate::query::RunSource;
+use crate::stream::batch::Batch;
+use crate::stream::pages::RunPages;
+
+/// How often a cursor is committed that has moved over runs that are not written.
+const QUIET_COMMIT: Duration = Duration::from_secs(5);
+/// How long to wait for the number of runs at the end.
+const LAST_COUNT: Duration = Duration::from_secs(10);
+
+impl Export {
+    /// Runs it to the end of the list, or for ever if it [follows](crate::Runs::follow) the list.
+    ///
+    /// # Errors
+    ///
+    /// Any kind but `Item`. [`Output`](crate::ErrorKind::Output), [`Damaged`](crate::ErrorKind::Damaged) and
+    /// [`Locked`](crate::ErrorKind::Locked) are about the output, and
+    /// [`CursorMismatch`](crate::ErrorKind::CursorMismatch) says that its checkpoint is one of another
+    /// export. Rows that came before an error of the walk are committed. Whatever the error,
+    /// the same export can be started again.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops the walk; rows that have come are committed by a thread that
+    /// ends soon after: on S3 as long as the runtime goes on, into a stream when that has taken
+    /// them. [`run_until`](Self::run_until) waits for that.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and time enabled.
+    pub async fn run(self) -> Result<Summary> {
+        self.run_until(pending()).await
+    }
+
+    /// Runs it until `stop` is ready. Then it commits what has come, and ends.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`run`](Self::run).
+    ///
+    /// # Panics
+    ///
+    /// As [`run`](Self::run).
+    pub async fn run_until(self, stop: impl Future<Output = ()>) -> Result<Summary> {
+        let begun = Instant::now();
+        let mut stop = pin!(stop);
+        self.validate()?;
+        let settings = Arc::clone(&self.runs.settings);
+        let source = self.runs.options.source.clone();
+        // Also says whether the token is good, before anything is opened.
+        let total_before =
+            match select(stop.as_mut(), pin!(fetch::total(&settings, source.clone()))).await {
+                Either::Left(_) => return Ok(self.not_begun(begun).await),
+                Either::Right((total, _)) => total?,
+            };
+        let (mut transfer, checkpoint) = self.begin(total_before).await?;
+        let end = transfer.run(stop.as_mut()).await;
+        let stats = transfer.pages.stats();
+        // A walk that is given up must not go on asking while the rest is written.
+        drop(transfer.pages);
+        let written = transfer.writer.finish().await?;
+        let interrupted = end? == Outcome::Stopped;
+        // The reader of a split may have to wait long for its turn.
+        let total_after = match interrupted || source.is_split() {
+            true => None,
+            false => last_count(&settings, source, stop).await,
+        };
+        Ok(Summary {
+            interrupted,
+            total_after,
+            ..Summary::new(&checkpoint, written, total_before, stats, begun)
+        })
+    }
+
+    /// Opens the output, and the walk where that goes on.
+    async fn begin(self, total_before: Option<u64>) -> Result<(Transfer, Checkpoint)> {
+        let spec = self.spec();
+        let opened = WriterHandle::open(self.output, spec, self.restart, self.part_size);
+        let (mut writer, checkpoint) = opened.await?;
+        let mut runs = self.runs;
+        runs.options.keeps_raw_rows = wants_raw_rows(self.format);
+        if *checkpoint.cursor != Cursor::default() {
+            runs.options.resume = Cursor::clone(&checkpoint.cursor);
+        }
+        let holds_unreadable = runs.options.keeps_raw_rows;
+        let retention = runs.options.rules().retention(&runs.options.source.query);
+        let mut pages = runs.pages();
+        pages.keep_updates();
+        writer.start(Start {
+            cursor: pages.cursor().clone(),
+            retention,
+            pool: pages.pool(),
+        });
+        let transfer = Transfer {
+            holds_unreadable,
+            pages,
+            writer,
+            rows: checkpoint.rows(),
+            total_before,
+            on_progress: self.on_progress,
+            on_unreadable: self.on_unreadable,
+        };
+        Ok((transfer, checkpoint))
+    }
+
+    /// What is there, if the export was stopped before it opened its output.
+    async fn not_begun(&self, begun: Instant) -> Summary {
+        let there = self.output.read_checkpoint().await;
+        Summary::nothing(there.ok().flatten().as_ref(), begun)
+    }
+}
+
+/// How many runs there are at the end. The export is complete: nobody has to wait long for that.
+async fn last_count(
+    settings: &Arc<Settings>,
+    source: RunSource,
+    stop: Pin<&mut impl Future<Output = ()>>,
+) -> Option<u64> {
+    let count = pin!(timeout(LAST_COUNT, fetch::total(settings, source)));
+    match select(stop, count).await {
+        Either::Right((Ok(total), _)) => total.ok().flatten(),
+        _ => None,
+    }
+}
+
+/// A walk on its way into an output.
+struct Transfer {
+    pages: RunPages,
+    writer: WriterHandle,
+    /// Those of earlier starts, and what has come since.
+    rows: u64,
+    /// Whether rows that cannot be read are among them.
+    holds_unreadable: bool,
+    total_before: Option<u64>,
+    on_progress: Option<Box<OnProgress>>,
+    on_unreadable: Option<Box<OnUnreadable>>,
+}
+
+/// How a walk has ended, if not by an error.
+#[derive(PartialEq)]
+enum Outcome {
+    Complete,
+    Stopped,
+}
+
+impl Transfer {
+    /// Sends what comes to the writer. That it cannot write is for the writer to say.
+    async fn run(&mut self, mut stop: Pin<&mut impl Future<Output = ()>>) -> Result<Outcome> {
+        loop {
+            let content = match next_batch(&mut self.pages, stop.as_mut()).await {
+                Event::Batch(Batch { rows, raw_rows, .. }) => {
+                    self.rows += rows.len() as u64;
+                    Content::Rows { rows, raw_rows }
+                }
+                Event::Unreadable(error) => {
+                    if let Some(call) = &self.on_unreadable {
+                        call(&error);
+                    }
+                    self.rows += u64::from(self.holds_unreadable);
+                    Content::Unreadable(error.row().unwrap_or_default().into())
+                }
+                // The cursor may have moved, and the writer may have something to say.
+                Event::Nothing => Content::Moved,
+                Event::End(end) => {
+                    let last = self.message(Content::Moved);
+                    self.writer.send(last).await;
+                    return end;
+                }
+            };
+            let message = self.message(content);
+            if !self.writer.send(message).await {
+                return Ok(Outcome::Stopped);
+            }
+            if let Some(call) = &self.on_progress {
+                call(&self.progress());
+            }
+        }
+    }
+
+    /// What comes next, and what it does to the cursor.
+    fn message(&mut self, content: Content) -> Message {
+        let updates = self.pages.take_updates();
+        Message { content, updates }
+    }
+
+    fn progress(&self) -> Progress {
+        Progress {
+            rows: self.rows,
+            committed_rows: self.writer.committed_rows(),
+            total: self.total_before,
+            stats: self.pages.stats(),
+        }
+    }
+}
+
+/// What comes next.
+enum Event {
+    Batch(Batch),
+    Unreadable(Error),
+    /// Nothing for a while.
+    Nothing,
+    End(Result<Outcome>),
+}
+
+async fn next_batch(pages: &mut RunPages, stop: Pin<&mut impl Future<Output = ()>>) -> Event {
+    let next = pin!(timeout(QUIET_COMMIT, pages.next_batch()));
+    match select(stop, next).await {
+        Either::Left(_) => Event::End(Ok(Outcome::Stopped)),
+        Either::Right((Err(_), _)) => Event::Nothing,
+        Either::Right((Ok(None), _)) => Event::End(Ok(Outcome::Complete)),
+        Either::Right((Ok(Some(Ok(batch))), _)) => Event::Batch(batch),
+        Either::Right((Ok(Some(Err(error))), _)) if error.kind() == ErrorKind::Item => {
+            Event::Unreadable(error)
+        }
+        Either::Right((Ok(Some(Err(error))), _)) => Event::End(Err(error)),
+    }
+}

@@ -384,8 +384,9 @@ fn known(recent: &mut Vec<ByteArray>, text: &str) -> ByteArray {
     new
 }
 
-/// The same for texts that differ. They are in one piece: each in a place of its own would be an
-/// allocation.
+/// The texts of the rows that have one, and for each row, 1 if it does, or else 0.
+///
+/// They share one piece of memory. An allocation for each would take longer.
 fn texts<'a>(
     rows: &'a VecDeque<RunSummary>,
     levels: &mut Vec<i16>,
@@ -491,6 +492,7 @@ fn read_values<T: DataType>(
 
 #[cfg(test)]
 mod tests {
+    use super::super::columns::columns;
     use super::*;
 
     fn rows<const N: usize>(texts: [&str; N]) -> VecDeque<RunSummary> {
@@ -574,6 +576,15 @@ mod tests {
         let ids = ["", "a", "é"].map(|id| Some(id.into()));
         let expected: Vec<_> = ids.into_iter().zip(finishes).collect();
         assert_eq!(read_again(&file).unwrap(), expected);
+    }
+
+    #[test]
+    fn only_columns_of_texts_are_repetitive() {
+        let columns = columns();
+        for name in REPETITIVE {
+            let column = columns.iter().find(|column| column.name == name).unwrap();
+            assert!(matches!(column.get, Get::Text(_)), "{name}");
+        }
     }
 
     #[test]

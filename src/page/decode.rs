@@ -63,7 +63,7 @@ struct List<T> {
 /// The names of a list's fields.
 #[derive(Deserialize)]
 #[serde(field_identifier, rename_all = "camelCase")]
-enum Field {
+enum ListField {
     Total,
     Offset,
     Limit,
@@ -93,15 +93,15 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
             (None, None, None, None, None);
         while let Some(field) = fields.next_key()? {
             match field {
-                Field::Total => agree(&mut total, fields.next_value()?),
-                Field::Offset => agree(&mut offset, fields.next_value()?),
-                Field::Limit => agree(&mut limit, fields.next_value()?),
-                Field::Desc => agree(&mut desc, fields.next_value()?),
-                Field::Items if items.is_some() => {
+                ListField::Total => agree(&mut total, fields.next_value()?),
+                ListField::Offset => agree(&mut offset, fields.next_value()?),
+                ListField::Limit => agree(&mut limit, fields.next_value()?),
+                ListField::Desc => agree(&mut desc, fields.next_value()?),
+                ListField::Items if items.is_some() => {
                     return Err(de::Error::duplicate_field("items"));
                 }
-                Field::Items => items = Some(fields.next_value()?),
-                Field::Unknown => {
+                ListField::Items => items = Some(fields.next_value()?),
+                ListField::Unknown => {
                     fields.next_value::<IgnoredAny>()?;
                 }
             }
@@ -153,15 +153,15 @@ struct ErrorEnvelope {
     error: ApiError,
 }
 
-/// Reads the body of a good answer.
+/// Reads the body of a good response.
 ///
 /// The body is checked to be UTF-8 once, as a whole, so that no string need be checked again.
 pub(crate) fn page(body: &[u8]) -> Result<Page, Unusable> {
     page_in(Vec::new(), body, None)
 }
 
-/// The same, with the rows in a list that is empty, if that has memory. `spans`, if given empty, is
-/// filled with the place of each row in the body.
+/// Reads the body of a good response into a list of rows that is empty, so that its memory is used
+/// again. `spans`, if given empty, is filled with the place of each row in the body.
 pub(crate) fn page_in(
     rows: Vec<RunSummary>,
     body: &[u8],

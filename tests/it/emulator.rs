@@ -1,4 +1,4 @@
-//! The emulator answers as the service does, to clients that are not ours.
+//! The emulator responds as the service does, to clients that are not ours.
 
 use std::io::Read;
 use std::pin::pin;
@@ -16,8 +16,8 @@ use tokio::time::{Instant, advance, timeout};
 use crate::{emulator, http, start};
 
 async fn get(emulator: &Emulator, path: &str, token: Option<&str>) -> (u16, Value) {
-    let answer = send(emulator, path, token).await;
-    (answer.status().as_u16(), answer.json().await.unwrap())
+    let response = send(emulator, path, token).await;
+    (response.status().as_u16(), response.json().await.unwrap())
 }
 
 /// A page of the list: its `total`, and the IDs on it.
@@ -152,8 +152,8 @@ async fn latency_is_on_tokios_clock() {
 async fn statuses(emulator: &Emulator, requests: usize) -> Vec<u16> {
     let mut statuses = Vec::new();
     for _ in 0..requests {
-        let answer = send(emulator, "/v2/acts/a/runs", Some(emulator.token())).await;
-        statuses.push(answer.status().as_u16());
+        let response = send(emulator, "/v2/acts/a/runs", Some(emulator.token())).await;
+        statuses.push(response.status().as_u16());
     }
     statuses
 }
@@ -176,7 +176,7 @@ async fn so_many_requests_are_let_through_in_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_are_counted_when_they_arrive_and_not_when_they_are_answered() {
+async fn requests_are_counted_when_they_arrive_and_not_when_they_are_responded_to() {
     let latency = Duration::from_secs(30);
     let emulator = start(Emulator::builder().rate_limit(1).latency(latency)).await;
     let mut both = pin!(join(statuses(&emulator, 1), statuses(&emulator, 1)));
@@ -189,7 +189,7 @@ async fn requests_are_counted_when_they_arrive_and_not_when_they_are_answered() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_answer_tells_the_rate_limit_unless_it_is_hidden() {
+async fn every_response_tells_the_rate_limit_unless_it_is_hidden() {
     let builder = || Emulator::builder().fault(2..=2, Fault::status(503));
     for (builder, told) in [
         (builder().rate_limit(3), Some("3")),
@@ -200,16 +200,16 @@ async fn every_answer_tells_the_rate_limit_unless_it_is_hidden() {
         let token = Some(emulator.token());
         let runs = "/v2/acts/a/runs";
         for (token, status) in [(token, 200), (token, 503), (None, 401), (token, 429)] {
-            let answer = send(&emulator, runs, token).await;
-            assert_eq!(answer.status(), status);
-            let limit = answer.headers().get("x-ratelimit-limit");
+            let response = send(&emulator, runs, token).await;
+            assert_eq!(response.status(), status);
+            let limit = response.headers().get("x-ratelimit-limit");
             assert_eq!(limit.map(|limit| limit.to_str().unwrap()), told, "{status}");
         }
     }
     // What nobody reaches, where there is none.
     let unlimited = emulator(1).await;
-    let answer = send(&unlimited, "/v2/actor-runs", Some(unlimited.token())).await;
-    assert_eq!(answer.headers()["x-ratelimit-limit"], "1000000");
+    let response = send(&unlimited, "/v2/actor-runs", Some(unlimited.token())).await;
+    assert_eq!(response.headers()["x-ratelimit-limit"], "1000000");
 }
 
 #[tokio::test(start_paused = true)]
@@ -236,7 +236,7 @@ async fn a_planned_fault_comes_before_the_rate_limit() {
     assert_eq!(emulator.refused(), 2);
 }
 
-/// An answer as it comes over the wire, but with its body decoded.
+/// A response as it comes over the wire, but with its body decoded.
 struct Received {
     status: u16,
     encoding: Option<String>,
@@ -258,14 +258,14 @@ async fn ask(emulator: &Emulator, token: &str, accept: Option<&str>) -> reqwest:
 }
 
 async fn receive(emulator: &Emulator, token: &str, accept: Option<&str>) -> Received {
-    let answer = ask(emulator, token, accept).await;
+    let response = ask(emulator, token, accept).await;
     let header = |name| {
-        let value = answer.headers().get(name)?;
+        let value = response.headers().get(name)?;
         Some(value.to_str().unwrap().to_owned())
     };
     let (encoding, vary) = (header("content-encoding"), header("vary"));
-    let status = answer.status().as_u16();
-    let body = answer.bytes().await.unwrap();
+    let status = response.status().as_u16();
+    let body = response.bytes().await.unwrap();
     Received {
         status,
         body: decoded(encoding.as_deref(), &body),
@@ -288,7 +288,7 @@ fn decoded(encoding: Option<&str>, mut body: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn answers_are_compressed_as_the_client_accepts_it() {
+async fn responses_are_compressed_as_the_client_accepts_it() {
     let plain = emulator(300).await;
     let expected = receive(&plain, plain.token(), Some("zstd, br, gzip")).await;
     assert_eq!((expected.encoding, expected.vary), (None, None));
@@ -306,12 +306,12 @@ async fn answers_are_compressed_as_the_client_accepts_it() {
             (Some("zstd"), Some("zstd")),
             (Some("gzip"), Some("gzip")),
         ] {
-            let answer = receive(&emulator, emulator.token(), accept).await;
-            assert_eq!(answer.encoding.as_deref(), encoding, "{accept:?}");
-            assert_eq!(answer.vary.as_deref(), Some("Accept-Encoding"));
-            assert_eq!(answer.body, expected.body, "{accept:?}");
-            let is_short = answer.length < expected.length / 2;
-            assert_eq!(is_short, encoding.is_some(), "{} bytes", answer.length);
+            let response = receive(&emulator, emulator.token(), accept).await;
+            assert_eq!(response.encoding.as_deref(), encoding, "{accept:?}");
+            assert_eq!(response.vary.as_deref(), Some("Accept-Encoding"));
+            assert_eq!(response.body, expected.body, "{accept:?}");
+            let is_short = response.length < expected.length / 2;
+            assert_eq!(is_short, encoding.is_some(), "{} bytes", response.length);
         }
     }
 }
@@ -321,8 +321,8 @@ async fn a_kept_page_that_is_compressed_does_not_outlive_a_change() {
     let emulator = start(Emulator::builder().runs(3).keep_pages().compress()).await;
     for runs in [3, 2] {
         for _ in 0..2 {
-            let answer = receive(&emulator, emulator.token(), Some("gzip")).await;
-            let body: Value = serde_json::from_slice(&answer.body).unwrap();
+            let response = receive(&emulator, emulator.token(), Some("gzip")).await;
+            let body: Value = serde_json::from_slice(&response.body).unwrap();
             assert_eq!(body["data"]["total"], runs);
         }
         emulator.change(|store| store.delete(..1));
@@ -343,28 +343,28 @@ async fn what_goes_wrong_is_compressed_too() {
         ("x", 200, None, ""),
         (emulator.token(), 200, Some("br"), r#""total": 7,"#),
     ] {
-        let answer = receive(&emulator, token, Some("br")).await;
-        assert_eq!(answer.status, status);
-        assert_eq!(answer.encoding.as_deref(), encoding, "{content}");
-        let body = String::from_utf8(answer.body).unwrap();
+        let response = receive(&emulator, token, Some("br")).await;
+        assert_eq!(response.status, status);
+        assert_eq!(response.encoding.as_deref(), encoding, "{content}");
+        let body = String::from_utf8(response.body).unwrap();
         assert!(body.contains(content), "{body}");
         assert_eq!(body.is_empty(), content.is_empty(), "{body}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_compressed_answer_breaks_off_half_way() {
+async fn a_compressed_response_breaks_off_half_way() {
     let builder = Emulator::builder().runs(300).compress();
     let emulator = start(builder.fault(1..=1, Fault::Truncate)).await;
-    let mut answer = ask(&emulator, emulator.token(), Some("zstd")).await;
-    assert_eq!(answer.headers()["content-encoding"], "zstd");
-    let announced = answer.content_length().unwrap() as usize;
+    let mut response = ask(&emulator, emulator.token(), Some("zstd")).await;
+    assert_eq!(response.headers()["content-encoding"], "zstd");
+    let announced = response.content_length().unwrap() as usize;
     let whole = receive(&emulator, emulator.token(), Some("zstd")).await;
     assert_eq!(announced, whole.length);
 
     let mut received = 0;
     let end = loop {
-        match answer.chunk().await {
+        match response.chunk().await {
             Ok(Some(chunk)) => received += chunk.len(),
             other => break other,
         }
@@ -381,7 +381,7 @@ async fn a_million_runs_are_there_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_answer_tells_the_time_of_the_services_clock() {
+async fn every_response_tells_the_time_of_the_services_clock() {
     let builder = Emulator::builder()
         .runs(5)
         .clock(time("2031-02-03T04:05:06.999Z"))
@@ -398,9 +398,9 @@ async fn every_answer_tells_the_time_of_the_services_clock() {
         (runs, token, 502),
     ] {
         let before = emulator.now();
-        let answer = send(&emulator, path, token).await;
-        assert_eq!(answer.status(), status);
-        let dates: Vec<_> = answer.headers().get_all("date").iter().collect();
+        let response = send(&emulator, path, token).await;
+        assert_eq!(response.status(), status);
+        let dates: Vec<_> = response.headers().get_all("date").iter().collect();
         let [date] = dates.as_slice() else {
             panic!("{dates:?}");
         };
@@ -440,7 +440,7 @@ async fn rows_appear_when_they_are_due_whoever_looks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_late_answer_has_what_became_due_meanwhile() {
+async fn a_late_response_has_what_became_due_meanwhile() {
     let builder = Emulator::builder().latency(Duration::from_secs(30));
     let emulator = start(builder).await;
     emulator.change(|store| {
@@ -791,9 +791,9 @@ async fn headers_of_a_page_repeat_what_it_says() {
         (&hiding, "acts/a/runs?offset=5&limit=30", [5, 30, 10, 50]),
     ] {
         let path = format!("/v2/{path}");
-        let answer = send(emulator, &path, Some(emulator.token())).await;
-        let headers = answer.headers().clone();
-        let body: Value = answer.json().await.unwrap();
+        let response = send(emulator, &path, Some(emulator.token())).await;
+        let headers = response.headers().clone();
+        let body: Value = response.json().await.unwrap();
         for (name, expected) in ["offset", "limit", "count", "total"]
             .into_iter()
             .zip(expected)

@@ -1,4 +1,4 @@
-//! Servers that are broken, or mean harm: each answer ends in rows or in a clear error, soon, and
+//! Servers that are broken, or mean harm: each response ends in rows or in a clear error, soon, and
 //! in the memory that the settings allow.
 
 use std::net::SocketAddr;
@@ -54,7 +54,7 @@ impl Server {
         }
     }
 
-    /// An answer with this body.
+    /// A response with this body.
     async fn with_body(body: impl AsRef<[u8]>) -> Self {
         let body = body.as_ref();
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
@@ -183,7 +183,7 @@ async fn a_compressed_body_that_comes_drop_by_drop_ends_with_the_timeout() {
 }
 
 #[tokio::test]
-async fn answers_that_only_announce_another_end_with_the_timeout() {
+async fn responses_that_only_announce_another_end_with_the_timeout() {
     let announced = (
         b"HTTP/1.1 100 Continue\r\n\r\n".repeat(1000),
         Duration::ZERO,
@@ -224,7 +224,7 @@ async fn a_status_counts_though_time_is_up_before_its_body_comes() {
 }
 
 #[tokio::test]
-async fn a_flood_of_headers_is_no_answer() {
+async fn a_flood_of_headers_is_no_response() {
     let header = b"X-Flood: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n".repeat(100);
     let endless = Some((header, Duration::ZERO));
     let server = Server::start("HTTP/1.1 200 OK\r\n", endless).await;

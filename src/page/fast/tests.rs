@@ -31,7 +31,7 @@ fn is_fast(text: &str) -> bool {
 /// The rows of a page as they are written.
 fn raw_rows(text: &str) -> Vec<&RawValue> {
     #[derive(Deserialize)]
-    struct Answer<'a> {
+    struct Response<'a> {
         #[serde(borrow)]
         data: Items<'a>,
     }
@@ -40,7 +40,7 @@ fn raw_rows(text: &str) -> Vec<&RawValue> {
         #[serde(borrow)]
         items: Vec<&'a RawValue>,
     }
-    let Answer { data } = serde_json::from_str(text).unwrap();
+    let Response { data } = serde_json::from_str(text).unwrap();
     data.items
 }
 
@@ -74,8 +74,8 @@ async fn every_row_of_the_emulator_is_read_fast() {
     let emulator = emulator.start().await.unwrap();
     let url = format!("{}/v2/acts/a/runs?offset=1000", emulator.base_url());
     let request = reqwest::Client::new().get(url);
-    let answer = request.bearer_auth(emulator.token()).send().await.unwrap();
-    let text = answer.text().await.unwrap();
+    let response = request.bearer_auth(emulator.token()).send().await.unwrap();
+    let text = response.text().await.unwrap();
 
     assert!(is_fast(&text));
     assert_eq!(fast_rows(&text), vec![true; 1000]);
@@ -492,7 +492,7 @@ fn row() -> impl Strategy<Value = String> {
 }
 
 /// A page as the service could send it, and often a little damaged.
-fn answer() -> impl Strategy<Value = String> {
+fn response() -> impl Strategy<Value = String> {
     let keys = ["total", "offset", "limit", "desc", "count"].to_vec();
     let keys = prop_oneof![5 => Just(keys.clone()), 1 => subsequence(keys, 0..=5)];
     let head = keys.prop_flat_map(|keys| keys.into_iter().map(field).collect::<Vec<_>>());
@@ -532,13 +532,13 @@ proptest! {
     })]
 
     #[test]
-    fn whatever_comes_is_read_as_serde_json_reads_it(text in answer()) {
+    fn whatever_comes_is_read_as_serde_json_reads_it(text in response()) {
         let (fast, any) = both(&text);
         prop_assert_eq!(fast, any, "{}", text);
     }
 
     #[test]
-    fn the_rows_of_a_page_are_where_they_are_said_to_be(text in answer()) {
+    fn the_rows_of_a_page_are_where_they_are_said_to_be(text in response()) {
         let mut spans = Spans::new();
         let page = decode::page_in(Vec::new(), text.as_bytes(), Some(&mut spans));
         if page.is_ok() {

@@ -10,6 +10,7 @@ use object_store::{
     BackoffConfig, ClientConfigKey, GetResult, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
     RetryConfig, UpdateVersion,
 };
+use serde::Deserialize;
 use tokio::runtime::Handle;
 
 use super::checkpoint::Checkpoint;
@@ -30,8 +31,8 @@ const MAX_DELAY: Duration = Duration::from_secs(10);
 /// How long one attempt to move a part may take. The crate's own default, 30 seconds, would fail
 /// each part of 64 MiB on a line of less than 18 Mbit/s, again and again.
 const PART_TIMEOUT: &str = "5m";
-/// How often a manifest is put that may have been put before. Each time is a minute, if nobody
-/// answers.
+/// How often a manifest is put that may have been put before. Each time is a minute, if nothing
+/// responds.
 const MANIFEST_PUTS: u32 = 2;
 
 /// The variables that hold what nobody is to read.
@@ -145,7 +146,7 @@ fn retry_config() -> RetryConfig {
 
 /// What object storage has said, in words.
 ///
-/// Not its whole answer: to a signature that is wrong or has expired, S3 repeats the request
+/// Not its whole response: to a signature that is wrong or has expired, S3 repeats the request
 /// with the session token in it.
 #[derive(Debug)]
 struct Reason(String);
@@ -157,13 +158,15 @@ impl Reason {
         Self::without(&secrets, error)
     }
 
-    /// The same, where these secrets are known: what is before S3 may repeat anything.
+    /// Leaves these secrets out: what stands before S3 may repeat anything.
     fn without(secrets: &[String], error: &object_store::Error) -> Self {
         let text = without_secrets(error, secrets);
         let mut shown = before_markup(&text);
         let cause = before_markup(&without_secrets(bottom(error), secrets));
-        let said = ["Code", "Message"].map(|name| element(&text, name).map(excerpt));
-        let more = [Some(cause)].into_iter().chain(said).flatten();
+        let ErrorBody { code, message } = ErrorBody::of(&text);
+        // What was escaped is known as a secret only now.
+        let said = [code, message].map(|said| excerpt(&replace_secrets(said, secrets)));
+        let more = [cause].into_iter().chain(said);
         for more in more.filter(|more| !more.is_empty()) {
             if !shown.contains(&more) {
                 shown = format!("{shown}: {more}");
@@ -194,7 +197,10 @@ fn check_endpoint() -> Result<()> {
 
 /// What an error says, without what nobody is to read.
 fn without_secrets(error: &dyn StdError, secrets: &[String]) -> String {
-    let text = error.to_string();
+    replace_secrets(error.to_string(), secrets)
+}
+
+fn replace_secrets(text: String, secrets: &[String]) -> String {
     let replace = |text: String, secret: &String| text.replace(secret, "[secret]");
     secrets.iter().fold(text, replace)
 }
@@ -208,16 +214,27 @@ fn bottom<'a>(error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'stati
     cause
 }
 
-/// The beginning of a text, up to the body of an answer in XML or HTML.
+/// The beginning of a text, up to the body of a response in XML or HTML.
 fn before_markup(text: &str) -> String {
     let before = text.split('<').next().unwrap_or_default();
     excerpt(before.trim_end_matches([':', ' ', '\n']))
 }
 
-/// The text of an element of an XML document.
-fn element<'a>(document: &'a str, name: &str) -> Option<&'a str> {
-    let (_, rest) = document.split_once(&format!("<{name}>"))?;
-    rest.split_once("</").map(|(text, _)| text)
+/// What S3 says in the body of a response, if that is XML.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct ErrorBody {
+    code: String,
+    message: String,
+}
+
+impl ErrorBody {
+    /// Reads the XML that is in a text.
+    fn of(text: &str) -> Self {
+        let body = text.find('<').and_then(|start| text.get(start..));
+        let body = body.and_then(|body| quick_xml::de::from_str(body).ok());
+        body.unwrap_or_default()
+    }
 }
 
 impl fmt::Display for Address {
@@ -317,8 +334,8 @@ impl Bucket {
         Ok(put.into())
     }
 
-    /// Whatever the answer is, or if there is none, the manifest may have taken its place: a
-    /// request that is repeated after its answer was lost is refused because of itself, and not
+    /// Whatever the response is, or if there is none, the manifest may have taken its place: a
+    /// request that is repeated after its response was lost is refused because of itself, and not
     /// every request is repeated. So it has to be looked at.
     async fn replace(&mut self, manifest: Vec<u8>) -> Result<()> {
         let mut puts = 0;
@@ -417,25 +434,26 @@ impl PartStore for Bucket {
 mod tests {
     use super::*;
 
-    /// What is said of an answer.
-    fn said_of(answer: &str) -> String {
+    /// What is said of a response.
+    fn said_of(response: &str) -> String {
         let error = object_store::Error::Generic {
             store: "S3",
-            source: format!("403 Forbidden: {answer}").into(),
+            source: format!("403 Forbidden: {response}").into(),
         };
         Reason::without(&["SECRET".into(), "KEY".into()], &error).to_string()
     }
 
     #[test]
-    fn no_secret_is_in_what_is_said_of_any_answer() {
-        for answer in [
+    fn no_secret_is_in_what_is_said_of_any_response() {
+        for response in [
             "bad header x-amz-security-token: SECRET",
             "bad header x-amz-security-token: SECRET <id 7>",
             "<html><body>SECRET</body></html>",
             "<Error><Code>A</Code><Message>SECRET of KEY</Message><Token>SECRET</Token></Error>",
+            "<Error><Code>A</Code><Message>&#83;ECRET of K&#x45;Y</Message></Error>",
             "KEY<Code>SECRET</Code>",
         ] {
-            let said = said_of(answer);
+            let said = said_of(response);
             assert!(!said.contains("SECRET") && !said.contains("KEY"), "{said}");
             assert!(said.contains("403 Forbidden"), "{said}");
         }
@@ -454,6 +472,13 @@ mod tests {
         assert_eq!(
             said_of("wrong <id 7>"),
             "Generic S3 error: 403 Forbidden: wrong"
+        );
+        // As S3 sends it.
+        let body = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>A</Code><Message>no \
+                    &quot;x&quot;</Message><Resource>/b</Resource><RequestId/></Error>";
+        assert_eq!(
+            said_of(body),
+            "Generic S3 error: 403 Forbidden: A: no \"x\""
         );
         let long = format!("{} refused", "a".repeat(1000));
         assert!(said_of(&long).len() < 500);

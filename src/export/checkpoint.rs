@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::format::Format;
-use super::segment::{self, ListingReader, Part, SegmentRef, first_wrong_name};
+use super::segment::{self, ListingReader, PartEntry, SegmentRef, first_wrong_name};
 use super::spec::{ExportSpec, emit_name};
 use crate::cursor::Cursor;
 use crate::emit::Emit;
@@ -66,7 +66,7 @@ pub struct Checkpoint {
     pub(super) file: Option<FileState>,
     /// The newest parts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) parts: Option<Vec<Part>>,
+    pub(super) parts: Option<Vec<PartEntry>>,
     /// Where the parts before them are listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) segment: Option<SegmentRef>,
@@ -257,7 +257,7 @@ impl Checkpoint {
     }
 
     /// The newest parts.
-    pub(super) fn parts(&self) -> &[Part] {
+    pub(super) fn parts(&self) -> &[PartEntry] {
         self.parts.as_deref().unwrap_or_default()
     }
 

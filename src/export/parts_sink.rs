@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::checkpoint::Checkpoint;
 use super::part_names::{MANIFEST, PART, is_part, is_segment, is_unfinished, new_part};
 use super::part_store::PartStore;
-use super::segment::{self, Listing, MAX_LISTED_PARTS, Part, SegmentRef};
+use super::segment::{self, Listing, MAX_LISTED_PARTS, PartEntry, SegmentRef};
 use super::sink::{Commit, Sink};
 use super::spec::ExportSpec;
 use crate::error::{Error, ErrorKind, Result};
@@ -73,7 +73,7 @@ impl<S: PartStore> PartsSink<S> {
 
     fn store_part(&mut self, bytes: Vec<u8>, rows: u64, stored: &mut Vec<String>) -> Result<()> {
         let (number, format) = (self.checkpoint.part_count(), self.checkpoint.format());
-        let part = Part {
+        let part = PartEntry {
             name: new_part(number, format),
             rows,
             length: bytes.len() as u64,

@@ -82,7 +82,7 @@ impl Export {
         // A walk that is given up must not go on asking while the rest is written.
         drop(transfer.pages);
         let written = transfer.writer.finish().await?;
-        let interrupted = end? == Outcome::Stopped;
+        let interrupted = end? == Ending::Stopped;
         // The reader of a split may have to wait long for its turn.
         let total_after = match interrupted || source.is_split() {
             true => None,
@@ -161,14 +161,14 @@ struct Transfer {
 
 /// How a walk has ended, if not by an error.
 #[derive(PartialEq)]
-enum Outcome {
+enum Ending {
     Complete,
     Stopped,
 }
 
 impl Transfer {
     /// Sends what comes to the writer. That it cannot write is for the writer to say.
-    async fn run(&mut self, mut stop: Pin<&mut impl Future<Output = ()>>) -> Result<Outcome> {
+    async fn run(&mut self, mut stop: Pin<&mut impl Future<Output = ()>>) -> Result<Ending> {
         loop {
             let content = match next_batch(&mut self.pages, stop.as_mut()).await {
                 Event::Batch(Batch { rows, raw_rows, .. }) => {
@@ -192,7 +192,7 @@ impl Transfer {
             };
             let message = self.message(content);
             if !self.writer.send(message).await {
-                return Ok(Outcome::Stopped);
+                return Ok(Ending::Stopped);
             }
             if let Some(call) = &self.on_progress {
                 call(&self.progress());
@@ -222,15 +222,15 @@ enum Event {
     Unreadable(Error),
     /// Nothing for a while.
     Nothing,
-    End(Result<Outcome>),
+    End(Result<Ending>),
 }
 
 async fn next_batch(pages: &mut RunPages, stop: Pin<&mut impl Future<Output = ()>>) -> Event {
     let next = pin!(timeout(QUIET_COMMIT, pages.next_batch()));
     match select(stop, next).await {
-        Either::Left(_) => Event::End(Ok(Outcome::Stopped)),
+        Either::Left(_) => Event::End(Ok(Ending::Stopped)),
         Either::Right((Err(_), _)) => Event::Nothing,
-        Either::Right((Ok(None), _)) => Event::End(Ok(Outcome::Complete)),
+        Either::Right((Ok(None), _)) => Event::End(Ok(Ending::Complete)),
         Either::Right((Ok(Some(Ok(batch))), _)) => Event::Batch(batch),
         Either::Right((Ok(Some(Err(error))), _)) if error.kind() == ErrorKind::Item => {
             Event::Unreadable(error)

@@ -28,7 +28,7 @@ pub(super) const VERSION: u32 = 2;
 /// One part of an output.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Part {
+pub(super) struct PartEntry {
     pub(super) name: String,
     pub(super) rows: u64,
     pub(super) length: u64,
@@ -57,14 +57,17 @@ pub(super) struct SegmentRef {
 #[serde(deny_unknown_fields)]
 struct Segment {
     version: u32,
-    parts: Vec<Part>,
+    parts: Vec<PartEntry>,
     /// The one before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     segment: Option<SegmentRef>,
 }
 
 /// Makes a segment of these parts, which are behind those of another segment.
-pub(super) fn make(parts: Vec<Part>, before: Option<SegmentRef>) -> Result<(SegmentRef, Vec<u8>)> {
+pub(super) fn make(
+    parts: Vec<PartEntry>,
+    before: Option<SegmentRef>,
+) -> Result<(SegmentRef, Vec<u8>)> {
     let (listed, rows, bytes) = totals(&parts, before.as_ref());
     let number = before.as_ref().map_or(0, |before| before.parts);
     let segment = Segment {
@@ -87,7 +90,7 @@ pub(super) fn make(parts: Vec<Part>, before: Option<SegmentRef>) -> Result<(Segm
 }
 
 /// How many parts there are, and their rows and bytes.
-pub(super) fn totals(parts: &[Part], before: Option<&SegmentRef>) -> (u64, u64, u64) {
+pub(super) fn totals(parts: &[PartEntry], before: Option<&SegmentRef>) -> (u64, u64, u64) {
     let before = before.map_or((0, 0, 0), |before| {
         (before.parts, before.rows, before.bytes)
     });
@@ -104,7 +107,7 @@ pub(super) fn totals(parts: &[Part], before: Option<&SegmentRef>) -> (u64, u64, 
 #[derive(Default)]
 pub(super) struct Listing {
     /// In the order of the walk.
-    pub(super) parts: Vec<Part>,
+    pub(super) parts: Vec<PartEntry>,
     pub(super) segments: Vec<String>,
     /// Why the oldest parts are not among them.
     pub(super) damage: Option<Damage>,
@@ -151,14 +154,14 @@ impl Listing {
 pub(super) struct ListingReader {
     next: Option<SegmentRef>,
     /// What each listing has, the newest first.
-    parts: Vec<Vec<Part>>,
+    parts: Vec<Vec<PartEntry>>,
     segments: Vec<String>,
     damage: Option<Damage>,
 }
 
 impl ListingReader {
     /// `parts` are those that the manifest lists itself, and `segment` is the newest.
-    pub(super) fn new(parts: Vec<Part>, segment: Option<SegmentRef>) -> Self {
+    pub(super) fn new(parts: Vec<PartEntry>, segment: Option<SegmentRef>) -> Self {
         Self {
             next: segment,
             parts: vec![parts],
@@ -231,7 +234,7 @@ fn read(reference: &SegmentRef, found: Found) -> std::result::Result<Segment, &'
 /// A name that no export has given. Names are read in the place that they are listed for, and
 /// nowhere else.
 pub(super) fn first_wrong_name<'a>(
-    parts: &'a [Part],
+    parts: &'a [PartEntry],
     segment: Option<&'a SegmentRef>,
 ) -> Option<&'a str> {
     let parts = parts.iter().map(|part| part.name.as_str());

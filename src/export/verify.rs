@@ -21,7 +21,7 @@ use super::parquet;
 use super::part_names::{LOCK, MANIFEST};
 use super::part_store::Found;
 use super::row_check::RowCheck;
-use super::segment::{Listing, Part};
+use super::segment::{Listing, PartEntry};
 use super::threads::blocking;
 use super::verification::Verification;
 use crate::error::{Error, ErrorKind, Result};
@@ -191,7 +191,7 @@ impl PartCheck {
         }
     }
 
-    fn read(&mut self, part: &Part, found: Found) {
+    fn read(&mut self, part: &PartEntry, found: Found) {
         let name = &part.name;
         let changed = format!("{name} was changed by something else");
         let bytes = match found {

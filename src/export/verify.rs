@@ -24,7 +24,7 @@ use super::row_check::RowCheck;
 use super::segment::{Listing, PartEntry};
 use super::threads::blocking;
 use super::verification::Verification;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 
 /// The longest row that is read: no page has so many bytes.
 const MAX_ROW_BYTES: u64 = 1 << 30;
@@ -154,7 +154,7 @@ async fn verify_bucket(address: &Address) -> Result<Verification> {
     let manifest = bucket.read_manifest().await?;
     let manifest = manifest.ok_or_else(|| {
         let message = format!("{address} has no manifest");
-        Error::new(ErrorKind::Damaged, message)
+        Error::new(crate::ErrorKind::Damaged, message)
     })?;
     let listing = bucket.read_listing(&manifest).await?;
     let mut parts = PartCheck::new(manifest, &listing);

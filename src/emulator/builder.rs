@@ -116,7 +116,7 @@ impl EmulatorBuilder {
     }
 
     /// The only token that is accepted. Default `apify_api_emulator`. White space around it is
-    /// removed, as [`ClientBuilder::token`] does.
+    /// removed, as [`ClientBuilder::token`](crate::ClientBuilder::token) does.
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.settings.token = token.into().trim().to_owned();
         self

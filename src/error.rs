@@ -66,12 +66,12 @@ pub enum ErrorKind {
     /// An attempt took longer than the client's timeout, or than what was left of the policy's
     /// [`max_elapsed`](crate::RetryPolicy::max_elapsed). Retried.
     Timeout,
-    /// No connection, or it broke before the whole answer was there. Retried.
+    /// No connection, or it broke before the whole response was there. Retried.
     Transport,
-    /// A whole answer with a good status that is not a list of runs: HTML, truncated JSON,
+    /// A whole response with a good status that is not a list of runs: HTML, truncated JSON,
     /// an empty body. Retried.
     Decode,
-    /// The answers contradict each other, or exceed a limit of the client: the list moved and
+    /// The responses contradict each other, or exceed a limit of the client: the list moved and
     /// there is no way to go on, or moved so often that there was none, a body is larger than
     /// the client accepts or has more than 10,000 rows, or a redirect leads nowhere. Not retried.
     /// A walk may resume from the error's cursor. Only if the list moved too often is the error
@@ -83,7 +83,7 @@ pub enum ErrorKind {
     /// One row could not be read. The stream goes on with the next row. Not retried.
     Item,
     /// An export cannot write or read its output: a full disk, a folder that is gone or may not
-    /// be written to, object storage that does not answer. What was committed is as it was.
+    /// be written to, object storage that does not respond. What was committed is as it was.
     Output,
     /// An output is not what its checkpoint says: something else has changed or removed it, or
     /// what is where its checkpoint should be is none. Nothing is written to it any more: only
@@ -172,7 +172,7 @@ impl Error {
         self.0.kind
     }
 
-    /// The HTTP status of the last answer, if there was one.
+    /// The HTTP status of the last response, if there was one.
     pub fn status(&self) -> Option<u16> {
         self.0.status
     }
@@ -195,7 +195,7 @@ impl Error {
         self.0.elapsed
     }
 
-    /// How long the service asked to wait in the last answer's `Retry-After`, if it did. At most
+    /// How long the service asked to wait in the last response's `Retry-After`, if it did. At most
     /// 30 days: more is taken for that.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after

@@ -72,8 +72,8 @@ impl Runs {
     /// 8 pages in flight reach the 30 requests a second that a client
     /// [sends at most](crate::ClientBuilder::max_requests_per_second) if none takes longer
     /// than 260 ms. With 1, a page is asked for when the rows before it have been handed out:
-    /// right where only the first rows are wanted, though a [`limit`](crate::RunQuery::limit) serves
-    /// as well.
+    /// right where only the first rows are wanted, though a
+    /// [`limit`](crate::RunQuery::limit) serves as well.
     pub fn concurrency(mut self, pages: usize) -> Self {
         self.options.concurrency = pages;
         self
@@ -94,8 +94,8 @@ impl Runs {
     /// is retried under the client's [`RetryPolicy`](crate::RetryPolicy), and if that does not
     /// help, the stream ends with the error.
     ///
-    /// Otherwise it ends when the query's [`limit`](crate::RunQuery::limit) is reached, and when its
-    /// [`started_before`](crate::RunQuery::started_before) has passed by more than the lookback, by
+    /// Otherwise it ends when the query's [`limit`](crate::RunQuery::limit) is reached, and when
+    /// its [`started_before`](crate::RunQuery::started_before) has passed by more than the lookback, by
     /// this machine's clock and by the `Date` of the response if there is one, and no run is left
     /// to be read again. A descending walk cannot follow.
     ///

@@ -16,7 +16,7 @@ pub struct BareWalk {
 }
 
 impl BareWalk {
-    /// `bodies` are the answers to the requests of a walk over a list that stands still, of
+    /// `bodies` are the responses to the requests of a walk over a list that stands still, of
     /// fewer than 20,000 rows. What is no page is left out.
     pub fn new(bodies: &[Vec<u8>]) -> Self {
         let pages = bodies.iter().filter_map(|body| decode::page(body).ok());

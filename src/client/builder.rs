@@ -85,7 +85,7 @@ impl ClientBuilder {
     /// The API token, from *Settings → API & Integrations* in the Apify Console. White
     /// space around it is dropped.
     ///
-    /// It is sent in the `Authorization` header. The crate shows it nowhere: where an answer or a
+    /// It is sent in the `Authorization` header. The crate shows it nowhere: where a response or a
     /// setting repeats it, it is taken out, or refused. Only rows that can be read are handed out
     /// as they came. (A token of less than 8 characters is not looked for.)
     pub fn token(mut self, token: impl Into<String>) -> Self {
@@ -147,13 +147,13 @@ impl ClientBuilder {
     /// Actor, over all who read its list. Where it tells of fewer (`X-RateLimit-Limit`), that
     /// is the limit. After a 429 every request of the client waits as long as the retry of the
     /// one that was refused. Then only half as many as before are in flight at a time, and
-    /// more again as long as answers are good.
+    /// more again as long as responses are good.
     pub fn max_requests_per_second(mut self, rate: f64) -> Self {
         self.max_requests_per_second = rate;
         self
     }
 
-    /// Whether the service may compress its answers. Default `true`: with each encoding that
+    /// Whether the service may compress its responses. Default `true`: with each encoding that
     /// the crate's features or [`http_client`](Self::http_client) can read.
     ///
     /// A page of 1000 runs has about 455 KB, and compressed 85 KB with gzip, 78 KB with brotli

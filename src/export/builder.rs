@@ -116,7 +116,8 @@ impl Export {
     }
 
     /// Calls a function for each row that cannot be read: with an error of kind
-    /// [`Item`](crate::ErrorKind::Item), which [has it](crate::Error::row). JSON lines hold it all the same.
+    /// [`Item`](crate::ErrorKind::Item), which [has it](Error::row). JSON lines hold it all the
+    /// same.
     pub fn on_unreadable(mut self, call: impl Fn(&Error) + Send + Sync + 'static) -> Self {
         self.on_unreadable = Some(Box::new(call));
         self

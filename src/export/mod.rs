@@ -35,20 +35,21 @@
 //!
 //! **One file.** Each commit appends the rows that have come, waits until they are on the disk
 //! (`fdatasync`), and then puts a new checkpoint in the place of the old one: written beside
-//! it, `fsync`, renamed, `fsync` of the folder. The checkpoint holds the [`Cursor`](crate::Cursor) and how long
-//! the file is with exactly its rows. The next start cuts off what is behind that. Where the
-//! file is compressed, each commit ends with the end of a frame, so that it can be read up to any
-//! of them.
+//! it, `fsync`, renamed, `fsync` of the folder. The checkpoint holds the
+//! [`Cursor`](crate::Cursor) and how long the file is with exactly its rows. The next start cuts
+//! off what is behind that. Where the file is compressed, each commit ends with the end of a
+//! frame, so that it can be read up to any of them.
 //!
 //! **Parts.** Each commit stores a part under a name of its own, and then replaces the
 //! manifest, which lists the parts that count and holds the cursor. Older parts are listed in
 //! segments: files that do not change, which the manifest refers to. The next start removes the
-//! parts and segments that are not listed. On S3 the manifest is replaced only if it is still the one that
-//! this export knows (`If-Match`).
+//! parts and segments that are not listed. On S3 the manifest is replaced only if it is still the
+//! one that this export knows (`If-Match`).
 //!
 //! **Nobody else.** A file and a folder are locked while an export writes to them; a second
-//! one fails with [`ErrorKind::Locked`](crate::ErrorKind::Locked). Object storage has no locks: there, the export that is
-//! started later takes over, and the other one fails at its next commit, without harm.
+//! one fails with [`ErrorKind::Locked`](crate::ErrorKind::Locked). Object storage has no locks:
+//! there, the export that is started later takes over, and the other one fails at its next
+//! commit, without harm.
 //!
 //! Pages go on being fetched while a commit is made, and all that have come by then are
 //! committed together.

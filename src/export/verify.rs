@@ -31,20 +31,30 @@ const MAX_ROW_BYTES: u64 = 1 << 30;
 
 /// Reads a whole output again, and compares it with its checkpoint: length, checksum, number of
 /// rows, whether each row can be read, whether all parts are there, and whether each ID comes
-/// once (under [`Emit::Finished`](crate::Emit::Finished), once for each `finishedAt`; under [`Emit::Changes`](crate::Emit::Changes) it may come
-/// more often). Rows that were written without the [fields](super::Export::fields) for that, `id`
-/// and `finishedAt`, are not compared.
+/// once. Under [`Emit::Finished`] an ID may come once for each `finishedAt`, and under
+/// [`Emit::Changes`] more often. Rows that were written without the
+/// [fields](super::Export::fields) for that, `id` and `finishedAt`, are not compared.
 ///
-/// It takes eight bytes of memory for each row, 16 under [`Emit::Finished`](crate::Emit::Finished), and a part for parts.
+/// It takes eight bytes of memory for each row, 16 under [`Emit::Finished`], and a part for parts.
 /// No export can write to a file or folder meanwhile.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Damaged`](crate::ErrorKind::Damaged) if there is no checkpoint, or none that can be read, or if there is
-/// one, but not its file, [`ErrorKind::Locked`](crate::ErrorKind::Locked) if an export is writing to a file or folder,
-/// [`ErrorKind::Output`](crate::ErrorKind::Output) if it cannot be read, and [`ErrorKind::Config`](crate::ErrorKind::Config) for a stream, or if the
-/// address of a service for S3 has a password in it. What is wrong with the output itself is in
-/// [`Verification::problems`].
+/// - [`ErrorKind::Damaged`] if there is no checkpoint, if it cannot be read, or if its file is
+///   missing.
+/// - [`ErrorKind::Locked`] if an export is writing to the file or folder.
+/// - [`ErrorKind::Output`] if the output cannot be read.
+/// - [`ErrorKind::Config`] for a stream, or if the address of a service for S3 has a password in
+///   it.
+///
+/// What is wrong with the output itself is in [`Verification::problems`].
+///
+/// [`Emit::Changes`]: crate::Emit::Changes
+/// [`Emit::Finished`]: crate::Emit::Finished
+/// [`ErrorKind::Config`]: crate::ErrorKind::Config
+/// [`ErrorKind::Damaged`]: crate::ErrorKind::Damaged
+/// [`ErrorKind::Locked`]: crate::ErrorKind::Locked
+/// [`ErrorKind::Output`]: crate::ErrorKind::Output
 ///
 /// # Panics
 ///

@@ -39,7 +39,7 @@ struct Pace {
     in_flight: usize,
     /// How many requests may be in flight.
     max_in_flight: usize,
-    /// Good answers since `max_in_flight` last changed.
+    /// Good responses since `max_in_flight` last changed.
     good_responses: usize,
     /// When `max_in_flight` was last halved.
     halved_at: Option<Instant>,
@@ -112,7 +112,7 @@ impl Pacer {
 }
 
 impl Permit<'_> {
-    /// Takes over what an answer says of the pace.
+    /// Takes over what a response says of the pace.
     pub(crate) fn answered(self, status: StatusCode, rate_limit: Option<f64>) {
         let mut pace = self.pacer.pace();
         if let Some(rate) = rate_limit {

@@ -296,7 +296,7 @@ impl<'a> Budget<'a> {
 
 /// How long the `Retry-After` of a response asks to wait: seconds or an HTTP date.
 ///
-/// A date is compared with the answer's own `Date`, so that a client whose clock is wrong
+/// A date is compared with the response's own `Date`, so that a client whose clock is wrong
 /// waits as long as it should. A date in the past is no wait, and one far off a long one, but
 /// not so long that a clock cannot show its end.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {

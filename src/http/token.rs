@@ -39,7 +39,7 @@ impl Token {
     }
 
     /// Takes the token out of a text that comes from outside: a service may send it back, in
-    /// part if its answer breaks off.
+    /// part if its response breaks off.
     pub(crate) fn redact(&self, text: &str) -> String {
         const PLACEHOLDER: &str = "[token]";
         if self.secret.len() < MIN_SECRET_BYTES {

@@ -37,8 +37,9 @@ const VERSION: u64 = 1;
 /// millisecond before the next one, and include that.)
 ///
 /// A split is plain data without a client or a token in it, and made to be sent elsewhere: with
-/// `serde`, or as one line of JSON with `Display` and `FromStr`. [`Client::runs`] takes it in place of a query. The walk has a
-/// [`Cursor`](crate::Cursor) of its own, and keeps to its [share](Self::readers) of the pace.
+/// `serde`, or as one line of JSON with `Display` and `FromStr`. [`Client::runs`] takes it in
+/// place of a query. The walk has a [`Cursor`](crate::Cursor) of its own, and keeps to its
+/// [share](Self::readers) of the pace.
 /// [`RunPages`](crate::RunPages) of the split that has the runs without a start may begin with a
 /// page of the whole list, which shows them.
 ///
@@ -86,7 +87,7 @@ impl Split {
     /// Which runs are in it. To read them, pass the split itself to [`Client::runs`]: it also has
     /// its share of the pace, and finds runs without a start.
     ///
-    /// If another window follows, the query [excludes its end](crate::RunQuery::excludes_end). A request
+    /// If another window follows, the query [excludes its end](RunQuery::excludes_end). A request
     /// includes its bounds, and so what the service says or lists ([`Client::count`],
     /// [`Client::page`], [`WalkStats::total`](crate::WalkStats::total)) may have runs that start
     /// exactly at the end; a walk skips them. [`Client::split`] puts the end where there are
@@ -227,8 +228,8 @@ impl Client {
     /// # Errors
     ///
     /// Any kind but `Item`; [`ErrorKind::Config`](crate::ErrorKind::Config) if `n` is out of
-    /// bounds, if the query has an [`offset`](crate::RunQuery::offset) or a
-    /// [`limit`](crate::RunQuery::limit), which nobody can keep who sees a part only, or if it is that of
+    /// bounds, if the query has an [`offset`](RunQuery::offset) or a
+    /// [`limit`](RunQuery::limit), which nobody can keep who sees a part only, or if it is that of
     /// a split.
     ///
     /// # Cancel safety

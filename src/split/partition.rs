@@ -1,10 +1,10 @@
 //! Where to cut a list into parts of about equal length: which times to ask about, and what
-//! follows from the answers.
+//! follows from the responses.
 //!
 //! Pure: no I/O, no clock. The number of runs from a time on falls as the time grows. Each
-//! answer is one point of that curve; between two points, the next guess is by turns on the
+//! response is one point of that curve; between two points, the next guess is by turns on the
 //! straight line between them, in the middle, and near either end, where runs crowd together.
-//! Answers may contradict each other, as the list changes in between: the parts are then less
+//! Responses may contradict each other, as the list changes in between: the parts are then less
 //! equal, and nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +18,7 @@ const PROBES_A_LIST: usize = 60;
 /// One list that is to be cut. Times are in milliseconds since 1970.
 #[derive(Debug)]
 pub(super) struct Partition {
-    /// What is known of the list from these times on, by answers.
+    /// What is known of the list from these times on, by responses.
     points: BTreeMap<i64, Point>,
     total: u64,
     /// Behind the last run.
@@ -114,7 +114,7 @@ impl Partition {
         times
     }
 
-    /// Takes an answer: so many runs started at `time` or later, the first of them then.
+    /// Takes a response: so many runs started at `time` or later, the first of them then.
     pub(super) fn take(&mut self, time: i64, rows: u64, first: Option<i64>) {
         // Of a run that cannot be read, nobody knows when it started.
         let unknown = if rows > 0 { time } else { self.end };
@@ -128,7 +128,7 @@ impl Partition {
     pub(super) fn parts(&self) -> Vec<Part> {
         let places = self.cuts.iter().zip(self.gaps());
         let places = places.map(|(cut, gap)| gap.nearest(cut.rows));
-        // Where two answers tell of the same run, one of them counts.
+        // Where two responses tell of the same run, one of them counts.
         let places: BTreeMap<i64, Point> = places.map(|point| (point.first, point)).collect();
         let oldest = self.points.first_key_value().map(|(time, _)| *time);
         let end = self.end.min(self.latest.saturating_add(1));
@@ -151,7 +151,7 @@ impl Partition {
             .collect()
     }
 
-    /// Where each cut lies among the answers: between the last that tells of more rows than are
+    /// Where each cut lies among the responses: between the last that tells of more rows than are
     /// to follow it, and the next. Later cuts are followed by fewer rows, and so lie further on.
     fn gaps(&self) -> Vec<Gap> {
         let mut points = self.points.iter().peekable();
@@ -175,7 +175,7 @@ impl Partition {
     }
 }
 
-/// Two neighbouring answers: more runs follow the first than are to follow the cut, and no more
+/// Two neighbouring responses: more runs follow the first than are to follow the cut, and no more
 /// the second.
 #[derive(Debug, Clone, Copy, Default)]
 struct Gap {
@@ -186,7 +186,7 @@ struct Gap {
 }
 
 impl Gap {
-    /// The answer that is nearer to what is wanted.
+    /// The response that is nearer to what is wanted.
     fn nearest(&self, rows: u64) -> Point {
         let is_nearer = self.before.rows.abs_diff(rows) < self.behind.rows.abs_diff(rows);
         if is_nearer { self.before } else { self.behind }
@@ -194,7 +194,7 @@ impl Gap {
 
     /// A time in between to ask about. `None` if there is none.
     fn guess(&self, cut: &Cut) -> Option<i64> {
-        // Up to the first run, the answer would be the same.
+        // Up to the first run, the response would be the same.
         let (from, to) = (self.before.first + 1, self.until - 1);
         if from > to {
             return None;

@@ -49,8 +49,8 @@ pub struct WalkStats {
     pub vanished: u64,
     /// Runs that are to be read again: see [`Cursor::unfinished`](crate::Cursor::unfinished).
     pub unfinished: u64,
-    /// How many rows the list has in all, by the service's last answer that says so of the whole
-    /// of it (after the list moved, answers are about a part). Filters count, and with a filter by
+    /// How many rows the list has in all, by the service's last response that says so of the whole
+    /// of it (after the list moved, responses are about a part). Filters count, and with a filter by
     /// status the unfinished runs that it may let through later; the query's own `offset` and
     /// `limit` do not.
     pub total: Option<u64>,

@@ -36,7 +36,7 @@ const MAX_STALLED_REQUESTS: usize = 30_000;
 /// forget them and take them for new again: that ends with the list only.
 const MAX_ITEMS: usize = 500;
 
-/// The body of an answer. What is read without a general parser is what that would read.
+/// The body of a response. What is read without a general parser is what that would read.
 pub fn page(body: &[u8]) {
     let mut spans = Spans::new();
     let page = match decode::page_in(Vec::new(), body, Some(&mut spans)) {

@@ -112,7 +112,7 @@ pub(crate) struct CursorUpdate {
     pub(crate) finished_at: Option<DateTime<Utc>>,
     /// Whether it is an item of the stream.
     pub(crate) hand_out: bool,
-    pub(crate) then: Disposition,
+    pub(crate) disposition: Disposition,
 }
 
 /// What becomes of a run.
@@ -146,7 +146,7 @@ impl CursorUpdate {
             start,
             finished_at: None,
             hand_out: true,
-            then: Disposition::Close,
+            disposition: Disposition::Close,
         }
     }
 
@@ -157,7 +157,7 @@ impl CursorUpdate {
             start: None,
             finished_at: None,
             hand_out: false,
-            then: Disposition::Miss(at),
+            disposition: Disposition::Miss(at),
         }
     }
 
@@ -165,7 +165,7 @@ impl CursorUpdate {
     pub(crate) fn skip(id: &Id, start: DateTime<Utc>) -> Self {
         Self {
             hand_out: false,
-            then: Disposition::Skip,
+            disposition: Disposition::Skip,
             ..Self::hand_out(id, Some(start))
         }
     }
@@ -250,10 +250,10 @@ impl Cursor {
 
     /// Where a walk that goes on from here has to begin: this long before the watermark, in
     /// whole milliseconds, but not where it no longer knows which runs it has dealt with.
-    pub(crate) fn floor(&self, memory: &Retention) -> Option<DateTime<Utc>> {
-        let direction = memory.direction;
-        let floor = direction.bound_before(direction.back(self.watermark?, memory.lookback));
-        let later = |from| memory.direction.later(floor, from);
+    pub(crate) fn floor(&self, retention: &Retention) -> Option<DateTime<Utc>> {
+        let direction = retention.direction;
+        let floor = direction.bound_before(direction.back(self.watermark?, retention.lookback));
+        let later = |from| retention.direction.later(floor, from);
         Some(self.complete_from.map_or(floor, later))
     }
 
@@ -282,13 +282,13 @@ impl Cursor {
     }
 
     /// Goes on over these rows, in their order, and says whether that changed anything.
-    pub(crate) fn advance(&mut self, steps: &[CursorUpdate], memory: &Retention) -> bool {
+    pub(crate) fn advance(&mut self, updates: &[CursorUpdate], retention: &Retention) -> bool {
         let before = (self.watermark, self.complete_from);
-        self.move_watermark(steps, memory);
+        self.move_watermark(updates, retention);
         let mut is_changed = before != (self.watermark, self.complete_from);
-        for step in steps {
-            self.rows += u64::from(step.hand_out);
-            is_changed |= self.take(step, memory) || step.hand_out;
+        for update in updates {
+            self.rows += u64::from(update.hand_out);
+            is_changed |= self.take(update, retention) || update.hand_out;
         }
         is_changed
     }
@@ -303,12 +303,12 @@ impl Cursor {
         self.open.clear();
     }
 
-    fn move_watermark(&mut self, steps: &[CursorUpdate], memory: &Retention) {
-        let direction = memory.direction;
-        if memory.skips_rows && self.complete_from.is_none() {
-            self.complete_from = steps.iter().find_map(|step| step.start);
+    fn move_watermark(&mut self, updates: &[CursorUpdate], retention: &Retention) {
+        let direction = retention.direction;
+        if retention.skips_rows && self.complete_from.is_none() {
+            self.complete_from = updates.iter().find_map(|update| update.start);
         }
-        let starts = steps.iter().filter_map(|step| step.start);
+        let starts = updates.iter().filter_map(|update| update.start);
         let Some(latest) = starts.reduce(|one, other| direction.later(one, other)) else {
             return;
         };
@@ -319,44 +319,44 @@ impl Cursor {
             return;
         }
         self.watermark = Some(latest);
-        self.complete_from = self.floor(memory);
+        self.complete_from = self.floor(retention);
         if let Some(from) = self.complete_from {
             self.recent
                 .retain(|_, run| direction.side(run.start, from) != Side::Before);
         }
     }
 
-    fn take(&mut self, step: &CursorUpdate, memory: &Retention) -> bool {
-        if let Disposition::Miss(at) = step.then {
-            return self.miss(&step.id, at);
+    fn take(&mut self, update: &CursorUpdate, retention: &Retention) -> bool {
+        if let Disposition::Miss(at) = update.disposition {
+            return self.miss(&update.id, at);
         }
-        let Some(start) = step.start else {
-            self.undated.insert(step.id.clone(), step.finished_at);
+        let Some(start) = update.start else {
+            self.undated.insert(update.id.clone(), update.finished_at);
             return true;
         };
-        let mut was_handed_out = step.hand_out;
+        let mut was_handed_out = update.hand_out;
         let mut is_changed = false;
-        if !self.undated.is_empty() && self.undated.remove(&step.id) {
+        if !self.undated.is_empty() && self.undated.remove(&update.id) {
             (was_handed_out, is_changed) = (true, true);
         }
-        if let Disposition::Open(open) = step.then {
+        if let Disposition::Open(open) = update.disposition {
             let run = OpenRun { start, open };
-            is_changed |= self.open.insert(step.id.clone(), run) != Some(run);
+            is_changed |= self.open.insert(update.id.clone(), run) != Some(run);
         } else if !self.open.is_empty()
-            && let Some(before) = self.open.remove(&step.id)
+            && let Some(before) = self.open.remove(&update.id)
         {
             was_handed_out |= before.open.handed_out;
             is_changed = true;
         }
-        if step.then == Disposition::Close && !was_handed_out {
+        if update.disposition == Disposition::Close && !was_handed_out {
             // Nobody wants it as it is. Should it be resurrected, it is new.
-            is_changed |= self.recent.remove(&step.id).is_some();
-        } else if !self.has_forgotten(start, memory.direction) {
+            is_changed |= self.recent.remove(&update.id).is_some();
+        } else if !self.has_forgotten(start, retention.direction) {
             let recent = Recent {
                 start,
-                finished_at: step.finished_at,
+                finished_at: update.finished_at,
             };
-            is_changed |= self.recent.insert(step.id.clone(), recent) != Some(recent);
+            is_changed |= self.recent.insert(update.id.clone(), recent) != Some(recent);
         }
         is_changed
     }

@@ -4,7 +4,7 @@ use super::*;
 use crate::error::{Error, ErrorKind};
 use crate::query::RunQuery;
 
-const MEMORY: Retention = Retention {
+const RETENTION: Retention = Retention {
     direction: Direction::Ascending,
     lookback: TimeDelta::seconds(10),
     skips_rows: false,
@@ -24,17 +24,17 @@ fn cursor(runs: &[(&str, i64)]) -> Cursor {
     for (run, start) in runs {
         cursor.advance(
             &[CursorUpdate::hand_out(&id(run), Some(at(*start)))],
-            &MEMORY,
+            &RETENTION,
         );
     }
     cursor
 }
 
-/// The step of a run that is to be read again.
+/// The update of a run that is to be read again.
 fn open(run: &str, start: i64, open: Open) -> CursorUpdate {
     CursorUpdate {
         hand_out: open.handed_out,
-        then: Disposition::Open(open),
+        disposition: Disposition::Open(open),
         ..CursorUpdate::hand_out(&id(run), Some(at(start)))
     }
 }
@@ -81,27 +81,30 @@ fn runs_are_remembered_for_a_lookback() {
     assert_eq!((cursor.rows(), cursor.watermark()), (3, Some(at(20))));
     let known = ["a", "b", "c"].map(|run| is_closed(&cursor, run));
     assert_eq!(known, [false, true, true]);
-    assert_eq!(cursor.floor(&MEMORY), Some(at(10)));
+    assert_eq!(cursor.floor(&RETENTION), Some(at(10)));
     for (second, is_forgotten, known) in [(9, true, 2), (10, false, 2), (11, false, 1)] {
         let start = at(second);
-        assert_eq!(cursor.has_forgotten(start, MEMORY.direction), is_forgotten);
-        assert_eq!(cursor.known_from(start, MEMORY.direction), known);
+        assert_eq!(
+            cursor.has_forgotten(start, RETENTION.direction),
+            is_forgotten
+        );
+        assert_eq!(cursor.known_from(start, RETENTION.direction), known);
     }
 }
 
 #[test]
 fn a_longer_lookback_does_not_reach_what_is_forgotten() {
     let cursor = cursor(&[("a", 0), ("b", 20)]);
-    let memory = Retention {
+    let retention = Retention {
         lookback: TimeDelta::seconds(100),
-        ..MEMORY
+        ..RETENTION
     };
-    assert_eq!(cursor.floor(&memory), Some(at(10)));
-    let memory = Retention {
+    assert_eq!(cursor.floor(&retention), Some(at(10)));
+    let retention = Retention {
         lookback: TimeDelta::seconds(2),
-        ..MEMORY
+        ..RETENTION
     };
-    assert_eq!(cursor.floor(&memory), Some(at(18)));
+    assert_eq!(cursor.floor(&retention), Some(at(18)));
 }
 
 #[test]
@@ -109,29 +112,29 @@ fn a_run_behind_the_watermark_moves_nothing_back() {
     let mut cursor = cursor(&[("a", 20)]);
     cursor.advance(
         &[CursorUpdate::hand_out(&id("late"), Some(at(12)))],
-        &MEMORY,
+        &RETENTION,
     );
     assert_eq!((cursor.rows(), cursor.watermark()), (2, Some(at(20))));
     assert!(is_closed(&cursor, "late"));
     cursor.advance(
         &[CursorUpdate::hand_out(&id("later"), Some(at(5)))],
-        &MEMORY,
+        &RETENTION,
     );
     assert!(!is_closed(&cursor, "later"), "it is before the lookback");
 }
 
 #[test]
 fn what_is_skipped_is_known_and_no_row() {
-    let memory = Retention {
+    let retention = Retention {
         skips_rows: true,
-        ..MEMORY
+        ..RETENTION
     };
     let mut cursor = Cursor::default();
-    cursor.advance(&[CursorUpdate::skip(&id("a"), at(5))], &memory);
+    cursor.advance(&[CursorUpdate::skip(&id("a"), at(5))], &retention);
     assert_eq!((cursor.rows(), cursor.watermark()), (0, Some(at(5))));
     assert!(is_closed(&cursor, "a"));
-    assert!(cursor.has_forgotten(at(4), memory.direction));
-    assert!(!cursor.has_forgotten(at(5), memory.direction));
+    assert!(cursor.has_forgotten(at(4), retention.direction));
+    assert!(!cursor.has_forgotten(at(5), retention.direction));
 }
 
 #[test]
@@ -139,10 +142,10 @@ fn only_unfinished_runs_and_those_without_a_start_are_strays() {
     let mut dated = cursor(&[("a", 1)]);
     assert!(!dated.knows_strays());
     let mut undated = dated.clone();
-    undated.advance(&[CursorUpdate::hand_out(&id("u"), None)], &MEMORY);
+    undated.advance(&[CursorUpdate::hand_out(&id("u"), None)], &RETENTION);
     assert!(undated.knows_strays() && undated.knows_undated(&id("u")));
     assert!(!undated.knows_undated(&id("a")));
-    dated.advance(&[open("b", 2, Open::default())], &MEMORY);
+    dated.advance(&[open("b", 2, Open::default())], &RETENTION);
     assert!(dated.knows_strays() && !dated.knows_undated(&id("b")));
     assert_eq!(dated.open().collect::<Vec<_>>(), [(&id("b"), at(2))]);
 }
@@ -154,33 +157,33 @@ fn a_run_that_gets_its_start_is_no_longer_without_one() {
         finished_at: Some(at(3)),
         ..CursorUpdate::hand_out(&id("u"), None)
     };
-    cursor.advance(&[finished], &MEMORY);
+    cursor.advance(&[finished], &RETENTION);
     let finished_at = Some(at(3));
     assert_eq!(cursor.known(&id("u")), SeenState::Closed { finished_at });
     let dated = CursorUpdate {
         hand_out: false,
         ..CursorUpdate::hand_out(&id("u"), Some(at(2)))
     };
-    cursor.advance(&[dated], &MEMORY);
+    cursor.advance(&[dated], &RETENTION);
     assert!(!cursor.knows_undated(&id("u")) && is_closed(&cursor, "u"));
 }
 
 #[test]
 fn what_nobody_wants_is_forgotten() {
     let mut cursor = cursor(&[("a", 1)]);
-    cursor.advance(&[open("b", 2, Open::default())], &MEMORY);
+    cursor.advance(&[open("b", 2, Open::default())], &RETENTION);
     let close = CursorUpdate {
         hand_out: false,
         ..CursorUpdate::hand_out(&id("b"), Some(at(2)))
     };
-    cursor.advance(std::slice::from_ref(&close), &MEMORY);
+    cursor.advance(std::slice::from_ref(&close), &RETENTION);
     assert_eq!(cursor.known(&id("b")), SeenState::New);
 
     let handed_out = Open {
         handed_out: true,
         ..Open::default()
     };
-    cursor.advance(&[open("b", 2, handed_out), close], &MEMORY);
+    cursor.advance(&[open("b", 2, handed_out), close], &RETENTION);
     assert!(is_closed(&cursor, "b"));
 }
 
@@ -194,10 +197,10 @@ fn a_run_is_gone_when_it_has_been_missing_for_five_minutes() {
             missing_since: None,
         };
         let mut cursor = cursor(&[]);
-        cursor.advance(&[open("a", 1, run)], &MEMORY);
+        cursor.advance(&[open("a", 1, run)], &RETENTION);
         let mut miss = |second| {
             let is_gone = cursor.is_gone(&id("a"), at(second));
-            cursor.advance(&[CursorUpdate::miss(id("a"), at(second))], &MEMORY);
+            cursor.advance(&[CursorUpdate::miss(id("a"), at(second))], &RETENTION);
             assert_eq!(cursor.unfinished(), usize::from(!is_gone));
             assert_eq!(cursor.rows(), u64::from(handed_out));
             is_gone
@@ -220,7 +223,7 @@ fn a_run_is_gone_when_it_has_been_missing_for_five_minutes() {
 fn a_run_that_is_not_to_be_read_again_cannot_be_missed() {
     let before = cursor(&[("a", 1)]);
     let mut after = before.clone();
-    after.advance(&[CursorUpdate::miss(id("a"), at(5))], &MEMORY);
+    after.advance(&[CursorUpdate::miss(id("a"), at(5))], &RETENTION);
     assert!(after == before && !after.is_gone(&id("a"), at(1_000_000)));
 }
 
@@ -236,7 +239,7 @@ fn an_update_says_whether_it_changes_anything() {
             handed_out,
             ..Open::default()
         };
-        let then = match dice.u8(..5) {
+        let disposition = match dice.u8(..5) {
             0 => Disposition::Close,
             1 => Disposition::Open(open),
             2 => Disposition::Skip,
@@ -247,11 +250,11 @@ fn an_update_says_whether_it_changes_anything() {
             id: id(dice.choice(["a", "b", "c"]).unwrap()),
             start: is_start_known.then(|| at(second / 100 + dice.i64(-12..1))),
             finished_at: dice.bool().then(|| at(second / 100)),
-            hand_out: !is_start_known || then == Disposition::Close && dice.bool(),
-            then,
+            hand_out: !is_start_known || disposition == Disposition::Close && dice.bool(),
+            disposition,
         };
         let before = cursor.clone();
-        let is_changed = cursor.advance(std::slice::from_ref(&update), &MEMORY);
+        let is_changed = cursor.advance(std::slice::from_ref(&update), &RETENTION);
         assert_eq!(is_changed, cursor != before, "{update:?}");
         unchanged += u32::from(!is_changed);
     }
@@ -261,21 +264,21 @@ fn an_update_says_whether_it_changes_anything() {
 /// The cursor moves with each item, and what comes between two items goes with the one before.
 #[test]
 fn the_cursor_of_a_stream_is_behind_its_last_item() {
-    let step = |run: &str, start, hand_out| CursorUpdate {
+    let update = |run: &str, start, hand_out| CursorUpdate {
         hand_out,
         ..CursorUpdate::hand_out(&id(run), Some(at(start)))
     };
-    let steps = [
-        step("a", 1, true),
-        step("passed", 2, false),
-        step("b", 3, true),
-        step("c", 4, true),
-        step("last", 5, false),
+    let updates = [
+        update("a", 1, true),
+        update("passed", 2, false),
+        update("b", 3, true),
+        update("c", 4, true),
+        update("last", 5, false),
     ];
     // Whether the cursor is asked for on the way makes no difference.
     for asked in 0..8 {
-        let mut trail = CursorTracker::new(cursor(&[("before", 0)]), MEMORY);
-        trail.extend(steps.to_vec());
+        let mut trail = CursorTracker::new(cursor(&[("before", 0)]), RETENTION);
+        trail.extend(updates.to_vec());
         for (item, watermark) in [(0, 0), (1, 1), (2, 3), (3, 4)] {
             assert_eq!(trail.rows(), item + 1);
             if asked >> item & 1 == 1 || item == 3 {
@@ -291,7 +294,7 @@ fn the_cursor_of_a_stream_is_behind_its_last_item() {
         }
         trail.finish();
         assert_eq!((trail.rows(), trail.cursor().watermark()), (4, Some(at(5))));
-        trail.extend(vec![step("d", 6, true)]);
+        trail.extend(vec![update("d", 6, true)]);
         trail.hand_out();
         assert_eq!((trail.rows(), trail.cursor().watermark()), (5, Some(at(6))));
     }

@@ -4,38 +4,44 @@ use std::cell::OnceCell;
 
 use super::{Cursor, CursorUpdate, Retention};
 
-/// A cursor, and the steps of the items that come next.
+/// A cursor, and the updates of the items that come next.
 ///
 /// Rows are counted as they are handed out, and the cursor is moved over them only when it
 /// is asked for, or at the end of a page: few people want it after each row.
 pub(crate) struct CursorTracker {
-    memory: Retention,
+    retention: Retention,
     cursor: Cursor,
-    steps: Vec<CursorUpdate>,
-    /// How many of the steps the cursor has gone.
+    updates: Vec<CursorUpdate>,
+    /// How many of the updates the cursor has gone.
     gone: usize,
     /// How many items have been handed out, counted as the cursor counts them.
     rows: u64,
-    /// The cursor after those items, and how many steps it has gone then.
+    /// The cursor after those items, and how many updates it has gone then.
     moved: OnceCell<(Cursor, usize)>,
 }
 
 impl CursorTracker {
-    pub(crate) fn new(cursor: Cursor, memory: Retention) -> Self {
+    pub(crate) fn new(cursor: Cursor, retention: Retention) -> Self {
         Self {
-            memory,
+            retention,
             rows: cursor.rows(),
             cursor,
-            steps: Vec::new(),
+            updates: Vec::new(),
             gone: 0,
             moved: OnceCell::new(),
         }
     }
 
+    /// Which runs the cursor remembers.
+    #[cfg(feature = "export")]
+    pub(crate) fn retention(&self) -> Retention {
+        self.retention
+    }
+
     /// Says what the next items are.
-    pub(crate) fn extend(&mut self, steps: Vec<CursorUpdate>) {
+    pub(crate) fn extend(&mut self, updates: Vec<CursorUpdate>) {
         self.finish();
-        self.steps = steps;
+        self.updates = updates;
     }
 
     /// How many items have been handed out, over all walks that led here.
@@ -56,10 +62,11 @@ impl CursorTracker {
     /// what the cursor has gone over now.
     pub(crate) fn finish(&mut self) -> Vec<CursorUpdate> {
         self.moved.take();
-        self.cursor.advance(&self.steps[self.gone..], &self.memory);
+        self.cursor
+            .advance(&self.updates[self.gone..], &self.retention);
         self.rows = self.cursor.rows();
-        self.steps.drain(..std::mem::take(&mut self.gone));
-        std::mem::take(&mut self.steps)
+        self.updates.drain(..std::mem::take(&mut self.gone));
+        std::mem::take(&mut self.updates)
     }
 
     /// The cursor after exactly the items that have been handed out.
@@ -69,12 +76,12 @@ impl CursorTracker {
             return &self.cursor;
         };
         let (cursor, _) = self.moved.get_or_init(|| {
-            let steps = self.steps.iter().enumerate().skip(self.gone);
-            let mut items = steps.filter(|(_, step)| step.hand_out);
+            let updates = self.updates.iter().enumerate().skip(self.gone);
+            let mut items = updates.filter(|(_, update)| update.hand_out);
             let last = items.nth(before_last as usize);
-            let gone = last.map_or(self.steps.len(), |(index, _)| index + 1);
+            let gone = last.map_or(self.updates.len(), |(index, _)| index + 1);
             let mut cursor = self.cursor.clone();
-            cursor.advance(&self.steps[self.gone..gone], &self.memory);
+            cursor.advance(&self.updates[self.gone..gone], &self.retention);
             (cursor, gone)
         });
         cursor

@@ -208,17 +208,6 @@ impl Checkpoint {
         &self.spec.source.query
     }
 
-    /// From which start of a run on, if the query has such a bound.
-    pub fn started_after(&self) -> Option<DateTime<Utc>> {
-        self.spec.source.query.started_after
-    }
-
-    /// Up to which start of a run, if the query has such a bound. The end of a
-    /// [`Split`](crate::Split) that another one follows is excluded.
-    pub fn started_before(&self) -> Option<DateTime<Utc>> {
-        self.spec.source.query.started_before
-    }
-
     /// When a run is written.
     pub fn emit(&self) -> Emit {
         self.spec.emit

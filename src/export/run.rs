@@ -32,9 +32,9 @@ impl Export {
     ///
     /// # Errors
     ///
-    /// Any kind but `Item`. [`Output`](crate::ErrorKind::Output), [`Damaged`](crate::ErrorKind::Damaged) and
-    /// [`Locked`](crate::ErrorKind::Locked) are about the output, and
-    /// [`CursorMismatch`](crate::ErrorKind::CursorMismatch) says that its checkpoint is one of another
+    /// Any kind but `Item`. [`Output`](ErrorKind::Output), [`Damaged`](ErrorKind::Damaged) and
+    /// [`Locked`](ErrorKind::Locked) are about the output, and
+    /// [`CursorMismatch`](ErrorKind::CursorMismatch) says that its checkpoint is one of another
     /// export. Rows that came before an error of the walk are committed. Whatever the error,
     /// the same export can be started again.
     ///
@@ -106,11 +106,10 @@ impl Export {
             runs.options.resume = Cursor::clone(&checkpoint.cursor);
         }
         let holds_unreadable = runs.options.keeps_raw_rows;
-        let retention = runs.options.rules().retention(&runs.options.source.query);
         let mut pages = runs.pages();
-        pages.keep_updates();
+        let (cursor, retention) = pages.keep_updates();
         writer.start(Start {
-            cursor: pages.cursor().clone(),
+            cursor,
             retention,
             pool: pages.pool(),
         });

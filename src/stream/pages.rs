@@ -17,9 +17,9 @@ use super::options::WalkOptions;
 use super::pieces::{Piece, pieces};
 use super::run_page::RunPage;
 use super::stats::{Meter, WalkStats};
-#[cfg(feature = "export")]
-use crate::cursor::CursorUpdate;
 use crate::cursor::{Cursor, CursorTracker};
+#[cfg(feature = "export")]
+use crate::cursor::{CursorUpdate, Retention};
 use crate::error::{ErrorKind, Result};
 use crate::http::settings::Settings;
 use crate::pool::Pool;
@@ -155,10 +155,12 @@ impl RunPages {
         }
     }
 
-    /// Keeps what the next batches do to the cursor, so that another one can follow it.
+    /// Keeps what the next batches do to the cursor, so that a copy of it can follow. Returns
+    /// that copy, and which runs it remembers.
     #[cfg(feature = "export")]
-    pub(crate) fn keep_updates(&mut self) {
+    pub(crate) fn keep_updates(&mut self) -> (Cursor, Retention) {
         self.updates.get_or_insert_default();
+        (self.cursor().clone(), self.tracker.retention())
     }
 
     /// What was kept since the last call.

@@ -191,13 +191,13 @@ fn into_pieces(
     mut page: Page,
     selection: Selection,
 ) -> Vec<Piece> {
-    let origin = PageContext {
+    let context = PageContext {
         head: Head::new(&page, request, descending),
         request,
         raw_rows: page.raw_rows.take().map(Arc::new),
     };
     if !page.unreadable.is_empty() || !selection.skipped.is_empty() {
-        return around_others(token, &origin, page, selection);
+        return around_others(token, &context, page, selection);
     }
     let mut rows = page.rows;
     rows.truncate(selection.rows.end);
@@ -205,7 +205,7 @@ fn into_pieces(
     for _ in 0..selection.rows.start {
         rows.pop_front();
     }
-    let batch = origin.batch(selection.rows.start, selection.rows.clone(), rows);
+    let batch = context.batch(selection.rows.start, selection.rows.clone(), rows);
     let updates = selection.updates;
     vec![Piece { batch, updates }]
 }
@@ -213,12 +213,12 @@ fn into_pieces(
 /// The rows to hand out where others in between are skipped or cannot be read.
 fn around_others(
     token: &Token,
-    origin: &PageContext,
+    context: &PageContext,
     page: Page,
     mut selection: Selection,
 ) -> Vec<Piece> {
     let redact = |text: &str| token.redact(text);
-    let (offset, anchor) = (origin.request.offset(), origin.request.anchor());
+    let (offset, anchor) = (context.request.offset(), context.request.anchor());
     let mut pieces = Vec::new();
     let (mut rows, mut places) = (VecDeque::new(), Vec::new());
     let mut ahead = std::mem::take(&mut selection.updates).into_iter();
@@ -236,7 +236,7 @@ fn around_others(
             Err(row) => {
                 let from = places.first().copied().unwrap_or(index);
                 pieces.push(Piece {
-                    batch: origin.batch(from, places.drain(..), std::mem::take(&mut rows)),
+                    batch: context.batch(from, places.drain(..), std::mem::take(&mut rows)),
                     updates: std::mem::take(&mut updates),
                 });
                 take_item(&mut ahead, &mut updates);
@@ -250,7 +250,7 @@ fn around_others(
     updates.extend(ahead);
     let from = places.first().copied().unwrap_or(selection.rows.end);
     pieces.push(Piece {
-        batch: origin.batch(from, places.into_iter(), rows),
+        batch: context.batch(from, places.into_iter(), rows),
         updates,
     });
     pieces

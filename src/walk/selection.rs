@@ -207,11 +207,11 @@ impl Walk {
         });
         update.hand_out = verdict.hand_out;
         match verdict.open {
-            Some(open) => update.then = Disposition::Open(open),
+            Some(open) => update.disposition = Disposition::Open(open),
             None if emit != Emit::Snapshot => update.finished_at = run.finished_at,
             None => {}
         }
-        let changes_nothing = match (seen, update.then) {
+        let changes_nothing = match (seen, update.disposition) {
             // Without a start it cannot be found again. It is processed when it has one.
             _ if entry.start.is_none() => true,
             _ if self.cursor.knows_undated(entry.id) => false,

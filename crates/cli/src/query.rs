@@ -31,9 +31,9 @@ pub(crate) fn with_filters(
     before: Option<&Checkpoint>,
 ) -> Result<RunQuery, Failure> {
     let mut query = query.statuses(statuses(arguments));
-    let since = before.map(|checkpoint| ("since", checkpoint, checkpoint.started_after()));
+    let since = before.map(|checkpoint| ("since", checkpoint, checkpoint.query().started_after));
     let since = time(arguments.since.as_ref(), since)?;
-    let until = before.map(|checkpoint| ("until", checkpoint, checkpoint.started_before()));
+    let until = before.map(|checkpoint| ("until", checkpoint, checkpoint.query().started_before));
     let until = time(arguments.until.as_ref(), until)?;
     if let (Some(since), Some(until)) = (since, until)
         && since > until

@@ -1,4 +1,4 @@
-//! What compressed answers cost the client, and how much shorter they are.
+//! What compressed responses cost the client, and how much shorter they are.
 
 #![allow(
     missing_docs,

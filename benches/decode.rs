@@ -64,7 +64,7 @@ fn bench_rows(group: &mut BenchmarkGroup<'_, WallTime>, body: &[u8]) {
         b.iter(|| ListPage::from_json(black_box(body)).unwrap());
     });
     group.bench_function("string_struct", |b| {
-        b.iter(|| serde_json::from_slice::<plain::Answer>(black_box(body)).unwrap());
+        b.iter(|| serde_json::from_slice::<plain::ListResponse>(black_box(body)).unwrap());
     });
 }
 

@@ -6,7 +6,7 @@ use futures::Stream;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
-pub(crate) struct Answer {
+pub(crate) struct ListResponse {
     pub(crate) data: List,
 }
 
@@ -66,12 +66,12 @@ pub(crate) fn runs(
         loop {
             let url = format!("{base_url}/v2/acts/a/runs?offset={offset}&limit=1000");
             let request = http.get(url).bearer_auth(&token);
-            let answer: Answer = request.send().await?.json().await?;
-            if answer.data.items.is_empty() {
+            let response: ListResponse = request.send().await?.json().await?;
+            if response.data.items.is_empty() {
                 break;
             }
-            offset += answer.data.items.len();
-            for run in answer.data.items {
+            offset += response.data.items.len();
+            for run in response.data.items {
                 yield run;
             }
         }

@@ -88,7 +88,7 @@ fn decode(turns: usize, pages: u32) {
         };
         let string_struct = || {
             for _ in 0..pages {
-                black_box(serde_json::from_slice::<plain::Answer>(black_box(body)).unwrap());
+                black_box(serde_json::from_slice::<plain::ListResponse>(black_box(body)).unwrap());
             }
         };
         let [run_page, string_struct] = in_turns(turns, [&run_page, &string_struct]);

@@ -154,8 +154,8 @@ impl Server {
 }
 
 async fn bytes(request: RequestBuilder) -> impl AsRef<[u8]> {
-    let answer = request.send().await.unwrap().error_for_status().unwrap();
-    answer.bytes().await.unwrap()
+    let response = request.send().await.unwrap().error_for_status().unwrap();
+    response.bytes().await.unwrap()
 }
 
 /// How many items a walk has, each of them good.

@@ -123,7 +123,7 @@ enum Event {
     Finish,
     Resurrect,
     Delete,
-    /// No answer from before it was deleted is on its way any more.
+    /// No response from before it was deleted is on its way any more.
     Forget,
 }
 

@@ -29,12 +29,12 @@ impl Clocks {
         }
     }
 
-    /// The time by the service's clock, or by this machine's if the service does not tell it.
+    /// The time by the service's clock, or by this machine's if the response has no `Date`.
     pub(crate) fn now(&self) -> DateTime<Utc> {
         self.service.unwrap_or(self.local)
     }
 
-    /// The earliest time that a clock shows. Where the service does not tell the time, the newest
+    /// The earliest time that a clock shows. Without a `Date`, the newest
     /// time on its list stands in for its clock.
     pub(crate) fn earliest(&self, newest: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
         Some(self.service.or(newest)?.min(self.local))

@@ -16,7 +16,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// [`Display`](fmt::Display) prints one line about this layer only; the cause, where there
 /// is one, is [`source`](StdError::source). Neither ever contains the token.
 ///
-/// # Example: tell errors apart
+/// # Example: distinguish errors
 ///
 /// ```
 /// use apify_runs::{Client, ErrorKind};
@@ -80,7 +80,7 @@ pub enum ErrorKind {
     /// The cursor to resume from belongs to another walk: the message names what differs.
     /// Nothing was sent. Not retried.
     CursorMismatch,
-    /// One row could not be read. The stream goes on with the next row. Not retried.
+    /// One row could not be read. The stream continues with the next row. Not retried.
     Item,
     /// An export cannot write or read its output: a full disk, a folder that is gone or may not
     /// be written to, object storage that does not respond. What was committed is as it was.

@@ -61,11 +61,11 @@ impl Runs {
     /// How many pages are in flight, or wait to be handed out, at a time. From 1 to 64.
     /// Default 8.
     ///
-    /// The first page tells how long the list is, and comes alone. From then on, pages are
+    /// The first page has the length of the list, and is requested alone. From then on, pages are
     /// asked for before those in front of them are there, fetched and decoded by tasks of
     /// their own while the consumer is busy, and handed out in the order of the list. Each is
     /// still checked against the one before it: if the list has moved, what is in flight is
-    /// dropped, and the walk goes on as it would with one. No page is asked for behind the end
+    /// dropped, and the walk continues as it would with one. No page is asked for behind the end
     /// of the list, and none while the consumer stays away. A page takes about 1 MB while it
     /// is in flight.
     ///

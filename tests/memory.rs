@@ -1,4 +1,4 @@
-//! How much memory an answer takes at most that is made to take much.
+//! The most memory that a response takes that is made to take much.
 //!
 //! The memory is that of a whole process, so this is a program of its own, with one test.
 

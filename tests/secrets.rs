@@ -184,11 +184,11 @@ fn faults() -> Vec<Fault> {
     ];
     faults.extend(statuses.map(Fault::status));
     for body in telltale_bodies() {
-        let answer = |status| Fault::Response {
+        let response = |status| Fault::Response {
             status,
             body: body.clone(),
         };
-        faults.extend([200, 401, 502].map(answer));
+        faults.extend([200, 401, 502].map(response));
     }
     faults
 }

@@ -144,7 +144,7 @@ impl ClientBuilder {
     /// it came, which costs nothing of [`RetryPolicy::max_elapsed`].
     ///
     /// The service allows [60 a second](https://docs.apify.com/api/v2#rate-limiting) for one
-    /// Actor, over all who read its list. Where it tells of fewer (`X-RateLimit-Limit`), that
+    /// Actor, over all who read its list. Where it allows fewer (`X-RateLimit-Limit`), that
     /// is the limit. After a 429 every request of the client waits as long as the retry of the
     /// one that was refused. Then only half as many as before are in flight at a time, and
     /// more again as long as responses are good.

@@ -1,4 +1,4 @@
-//! How far a walk has come, so that another one can go on from there.
+//! How far a walk has come, so that another one can resume from there.
 
 mod json;
 mod tracker;
@@ -24,7 +24,7 @@ use crate::setting::InvalidSetting;
 const MISSING: TimeDelta = TimeDelta::minutes(5);
 
 /// How far a walk has come: [`RunStream::cursor`](crate::RunStream::cursor). A walk that
-/// [resumes](crate::Runs::resume) from it goes on with exactly the next item, in this process
+/// [resumes](crate::Runs::resume) from it continues with exactly the next item, in this process
 /// or another.
 ///
 /// It is opaque, and made to be stored: with `serde` in any self-describing format that keeps
@@ -59,7 +59,7 @@ pub struct Cursor {
     walk: Option<WalkIdentity>,
     rows: u64,
     watermark: Option<DateTime<Utc>>,
-    /// All runs dealt with that started then or beyond are known, but for those that nobody
+    /// All processed runs that started then or beyond are known, but for those that nobody
     /// wanted. If `None`, all are.
     complete_from: Option<DateTime<Utc>>,
     /// Runs handed out or to be read again that started at the watermark or in the lookback.
@@ -81,7 +81,7 @@ struct WalkIdentity {
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Recent {
     start: DateTime<Utc>,
-    /// The finish it was dealt with, where the walk reads runs again.
+    /// The finish it was processed with, where the walk reads runs again.
     finished_at: Option<DateTime<Utc>>,
 }
 
@@ -118,7 +118,7 @@ pub(crate) struct CursorUpdate {
 /// What becomes of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Disposition {
-    /// It has been dealt with.
+    /// It has been processed.
     Close,
     /// It is to be read again.
     Open(Open),
@@ -128,17 +128,17 @@ pub(crate) enum Disposition {
     Skip,
 }
 
-/// Which of the runs dealt with a cursor remembers.
+/// Which of the processed runs a cursor remembers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Retention {
     pub(crate) direction: Direction,
     pub(crate) lookback: TimeDelta,
-    /// Whether the query's offset leaves out runs before the first one dealt with.
+    /// Whether the query's offset leaves out runs before the first processed one.
     pub(crate) skips_rows: bool,
 }
 
 impl CursorUpdate {
-    /// A row is handed out, and the run dealt with.
+    /// A row is handed out, and the run is done.
     #[inline]
     pub(crate) fn hand_out(id: &Id, start: Option<DateTime<Utc>>) -> Self {
         Self {
@@ -249,7 +249,7 @@ impl Cursor {
     }
 
     /// Where a walk that goes on from here has to begin: this long before the watermark, in
-    /// whole milliseconds, but not where it no longer knows which runs it has dealt with.
+    /// whole milliseconds, but not where it no longer knows which runs it has processed.
     pub(crate) fn floor(&self, retention: &Retention) -> Option<DateTime<Utc>> {
         let direction = retention.direction;
         let floor = direction.bound_before(direction.back(self.watermark?, retention.lookback));
@@ -257,13 +257,13 @@ impl Cursor {
         Some(self.complete_from.map_or(floor, later))
     }
 
-    /// Whether a start lies where the cursor has forgotten the runs it dealt with.
+    /// Whether a start lies where the cursor has forgotten the runs it processed.
     pub(crate) fn has_forgotten(&self, start: DateTime<Utc>, direction: Direction) -> bool {
         self.complete_from
             .is_some_and(|from| direction.side(start, from) == Side::Before)
     }
 
-    /// How many runs dealt with started at this time or beyond.
+    /// How many processed runs started at this time or beyond.
     pub(crate) fn known_from(&self, start: DateTime<Utc>, direction: Direction) -> usize {
         let is_from = |run: &&Recent| direction.side(run.start, start) != Side::Before;
         self.recent.values().filter(is_from).count()

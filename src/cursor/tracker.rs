@@ -12,11 +12,11 @@ pub(crate) struct CursorTracker {
     retention: Retention,
     cursor: Cursor,
     updates: Vec<CursorUpdate>,
-    /// How many of the updates the cursor has gone.
-    gone: usize,
+    /// How many of the updates the cursor has applied.
+    applied: usize,
     /// How many items have been handed out, counted as the cursor counts them.
     rows: u64,
-    /// The cursor after those items, and how many updates it has gone then.
+    /// The cursor after those items, and how many updates it has applied then.
     moved: OnceCell<(Cursor, usize)>,
 }
 
@@ -27,7 +27,7 @@ impl CursorTracker {
             rows: cursor.rows(),
             cursor,
             updates: Vec::new(),
-            gone: 0,
+            applied: 0,
             moved: OnceCell::new(),
         }
     }
@@ -38,7 +38,7 @@ impl CursorTracker {
         self.retention
     }
 
-    /// Says what the next items are.
+    /// Adds the updates of the next items.
     pub(crate) fn extend(&mut self, updates: Vec<CursorUpdate>) {
         self.finish();
         self.updates = updates;
@@ -58,14 +58,14 @@ impl CursorTracker {
         self.rows += 1;
     }
 
-    /// Every item has been handed out, and what comes after the last one is done with too. Returns
-    /// what the cursor has gone over now.
+    /// Every item has been handed out, and so are the updates after the last one. Returns the
+    /// updates that the cursor has applied now.
     pub(crate) fn finish(&mut self) -> Vec<CursorUpdate> {
         self.moved.take();
         self.cursor
-            .advance(&self.updates[self.gone..], &self.retention);
+            .advance(&self.updates[self.applied..], &self.retention);
         self.rows = self.cursor.rows();
-        self.updates.drain(..std::mem::take(&mut self.gone));
+        self.updates.drain(..std::mem::take(&mut self.applied));
         std::mem::take(&mut self.updates)
     }
 
@@ -76,23 +76,23 @@ impl CursorTracker {
             return &self.cursor;
         };
         let (cursor, _) = self.moved.get_or_init(|| {
-            let updates = self.updates.iter().enumerate().skip(self.gone);
+            let updates = self.updates.iter().enumerate().skip(self.applied);
             let mut items = updates.filter(|(_, update)| update.hand_out);
             let last = items.nth(before_last as usize);
-            let gone = last.map_or(self.updates.len(), |(index, _)| index + 1);
+            let applied = last.map_or(self.updates.len(), |(index, _)| index + 1);
             let mut cursor = self.cursor.clone();
-            cursor.advance(&self.updates[self.gone..gone], &self.retention);
-            (cursor, gone)
+            cursor.advance(&self.updates[self.applied..applied], &self.retention);
+            (cursor, applied)
         });
         cursor
     }
 
-    /// Takes the cursor that was asked for as the one to go on from.
+    /// Takes the cursor that was asked for as the current one.
     #[cold]
     fn settle(&mut self) {
-        if let Some((cursor, gone)) = self.moved.take() {
+        if let Some((cursor, applied)) = self.moved.take() {
             self.cursor = cursor;
-            self.gone = gone;
+            self.applied = applied;
         }
     }
 }

@@ -37,7 +37,7 @@ pub(super) struct ResponseDraft {
     encoding: Option<ContentEncoding>,
     headers: Vec<(HeaderName, String)>,
     body: Bytes,
-    /// Whether the body is JSON of the emulator's own, which is indented unless told otherwise.
+    /// Whether the body is JSON of the emulator's own, which is indented by default.
     is_own_json: bool,
     ending: BodyEnding,
 }

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// A connection that is reset instead of closed, if it is told so before it is dropped.
+/// A connection that can be reset instead of closed when it is dropped.
 pub(super) struct Socket {
     stream: TcpStream,
     reset: Arc<AtomicBool>,

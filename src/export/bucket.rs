@@ -1,4 +1,4 @@
-//! Objects with a common prefix, on S3 or what speaks its protocol.
+//! Parts as objects with a common prefix, on S3 or a compatible store.
 
 use std::error::Error as StdError;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What an export is told before it runs.
+//! The settings of an export.
 
 use std::collections::BTreeMap;
 use std::fmt;

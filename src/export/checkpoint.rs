@@ -1,4 +1,4 @@
-//! What an export has committed, and where it goes on.
+//! What an export has committed, and where it resumes.
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ const BEGINNING: &[u8] = b"{\"version\":";
 /// No export has written so many.
 const MAX_ROWS: u64 = u64::MAX / 2;
 
-/// What an export has committed, and where it goes on: a file beside its output, or the
+/// What an export has committed, and where it resumes: a file beside its output, or the
 /// manifest among its parts.
 ///
 /// It is one JSON object, holds no token, and is replaced as a whole with each commit.
@@ -96,7 +96,7 @@ pub(super) struct FileState {
     pub(super) length: u64,
     /// Of all of it.
     pub(super) crc32: u32,
-    /// The end of it, which is looked at before the export goes on.
+    /// Its last bytes, which are checked before the export resumes.
     pub(super) tail: Tail,
 }
 
@@ -255,7 +255,7 @@ impl Checkpoint {
         ListingReader::new(self.parts().to_vec(), self.segment.clone())
     }
 
-    /// Where the walk goes on.
+    /// Where the walk resumes.
     pub fn cursor(&self) -> &Cursor {
         &self.cursor
     }

@@ -1,4 +1,4 @@
-//! The checksum of what is read.
+//! A reader that computes a checksum of the bytes that pass through it.
 
 use std::io::{self, Read};
 

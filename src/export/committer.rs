@@ -1,4 +1,4 @@
-//! The thread that commits a chunk, while the next one is made.
+//! The thread that commits chunks while the next ones are encoded.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +17,7 @@ const WAITING_CHUNKS: usize = 3;
 /// How many parts wait. Each is a commit of its own.
 const WAITING_PARTS: usize = 1;
 
-/// The end of the thread that chunks are handed to. Dropped, it waits for the last commit.
+/// The handle of the committer thread. Dropping it waits for the last commit.
 pub(super) struct Committer {
     /// `None` once there are no more.
     commits: Option<SyncSender<Commit>>,
@@ -42,11 +42,11 @@ impl Committer {
         })
     }
 
-    /// Hands a chunk over. Waits only if too much waits already.
+    /// Sends a chunk to the thread. Blocks while the channel is full.
     ///
     /// # Errors
     ///
-    /// Whatever has kept an earlier one from being committed.
+    /// The error of an earlier commit that failed.
     pub(super) fn commit(&mut self, commit: Commit) -> Result<()> {
         match &self.commits {
             Some(commits) if commits.send(commit).is_ok() => Ok(()),
@@ -55,11 +55,11 @@ impl Committer {
         }
     }
 
-    /// Looks whether all commits have gone well so far.
+    /// Checks whether a commit has failed.
     ///
     /// # Errors
     ///
-    /// Whatever has kept one from being made.
+    /// The error of the commit that failed.
     pub(super) fn check(&mut self) -> Result<()> {
         match &self.thread {
             Some(thread) if !thread.is_finished() => Ok(()),
@@ -85,7 +85,7 @@ impl Drop for Committer {
     }
 }
 
-/// Commits what waits, until there is no more. Returns how many bytes that were.
+/// Commits all chunks until the channel is closed. Returns the number of bytes committed.
 fn run(
     mut sink: Box<dyn Sink>,
     commits: &Receiver<Commit>,

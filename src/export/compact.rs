@@ -67,7 +67,7 @@ struct Text<'a> {
 }
 
 impl Text<'_> {
-    /// Whether whitespace is outside of strings. If it is not `whole`, it may go on behind `end`.
+    /// Whether whitespace is outside of strings. If it is not `whole`, it may continue behind `end`.
     #[inline(always)]
     fn is_insignificant(&mut self, start: usize, end: usize, whole: bool) -> bool {
         self.json[start] != b' '

@@ -1,4 +1,4 @@
-//! What files are compressed with.
+//! The compression of an output's files.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 

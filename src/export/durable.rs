@@ -1,4 +1,4 @@
-//! Files that are there after a power failure, whole or not at all.
+//! Files that a power failure leaves complete or absent, never in part.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -7,29 +7,29 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
-/// How the name of a file ends that is being written.
+/// The suffix of a file that is being written.
 pub(super) const UNFINISHED: &str = ".unfinished";
-/// How often a file is given its name, where somebody may be looking at it: for about a second.
+/// How often a rename is tried while another process has the file open: for about a second.
 const RENAMES: u32 = 20;
 const BETWEEN_RENAMES: Duration = Duration::from_millis(50);
 
-/// Puts a file in place of another of its name, or in a place that is free. Whenever it is
-/// interrupted, either the old one or the new one is there.
+/// Writes a file under a temporary name and renames it to its own, replacing an older one. If it
+/// is interrupted, either the old file or the new one is there.
 ///
-/// Nobody else may do that at the same time. What an interruption leaves is a hidden file that
-/// the next call writes over.
+/// The caller holds a lock on the file. The temporary name is always the same, so the next call
+/// overwrites what an interrupted one left; random names would accumulate.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let new = unfinished(path);
     let written = write(&new, bytes).and_then(|()| rename(&new, path));
     if let Err(error) = written {
-        // It may be what fills the disk.
+        // It may be what filled the disk.
         let _ = fs::remove_file(&new);
         return Err(error);
     }
     sync_folder(folder(path))
 }
 
-/// Makes a folder, and those that it is in, if they are not there.
+/// Creates a folder and its parents if they do not exist.
 pub(super) fn create_folder(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
@@ -40,13 +40,12 @@ pub(super) fn create_folder(path: &Path) -> io::Result<()> {
     }
     match fs::create_dir(path) {
         Err(error) if !path.is_dir() => Err(error),
-        // It is there, perhaps by somebody else.
+        // It exists now, perhaps created by another process.
         _ => sync_folder(parent),
     }
 }
 
-/// On Windows, whoever reads either file at that moment, such as a virus scanner, stands in the
-/// way.
+/// On Windows, a rename fails while another process, such as a virus scanner, reads either file.
 fn rename(from: &Path, to: &Path) -> io::Result<()> {
     // ERROR_ACCESS_DENIED and ERROR_SHARING_VIOLATION.
     let may_pass =

@@ -1,4 +1,4 @@
-//! One file that grows, and its checkpoint.
+//! One file that is appended to, and its checkpoint.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};

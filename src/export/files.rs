@@ -1,4 +1,4 @@
-//! Locks, and other small things that are done with files.
+//! Locks and other operations on files.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};

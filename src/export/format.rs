@@ -1,4 +1,4 @@
-//! What an export is written as.
+//! The format of an export.
 
 use std::fmt;
 use std::str::FromStr;
@@ -53,7 +53,7 @@ impl Format {
         .ok()
     }
 
-    /// What its files are compressed with as a whole. Parquet compresses its columns instead.
+    /// The compression of each file as a whole. Parquet compresses its columns instead.
     pub fn compression(self) -> Compression {
         match self {
             Self::Jsonl(compression) | Self::Csv(compression) => compression,

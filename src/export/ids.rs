@@ -1,4 +1,4 @@
-//! Whether IDs come twice, in eight bytes for each.
+//! Finds duplicate IDs with eight bytes for each.
 
 use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hasher};

@@ -1,11 +1,11 @@
-//! Every run in a file, exactly once, whatever happens.
+//! Exports a list to files, an object store or a stream.
 //!
 //! An [`Export`] is a walk that ends in an [`Output`]: JSON lines, CSV or Parquet, in one file
 //! that grows, in a folder or bucket of parts, or in a stream. It can be stopped, killed or cut
-//! off from power at any moment. The same export, started again, goes on with exactly the next
+//! off from power at any moment. The same export, started again, resumes with exactly the next
 //! run: from then on each run is in the output once.
 //!
-//! # Example: an export that goes on where it stopped
+//! # Example: an export that resumes where it stopped
 //!
 //! ```
 //! use apify_runs::emulator::Emulator;

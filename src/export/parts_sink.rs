@@ -88,7 +88,7 @@ impl<S: PartStore> PartsSink<S> {
     /// Removes files whose manifest was refused, if the one that is there does not list them.
     ///
     /// It may: when a response was lost, the manifest had taken its place, and another export
-    /// has gone on from it.
+    /// has resumed from it.
     fn withdraw(&self, names: &[String]) {
         let Ok(listing) = self.current_listing() else {
             return;
@@ -459,7 +459,7 @@ mod tests {
         assert_eq!(whole(&files), TAKE_OVERS as usize + 1);
     }
 
-    /// The response to a manifest is lost, and another export goes on from that manifest.
+    /// The response to a manifest is lost, and another export resumes from that manifest.
     #[test]
     fn a_part_that_another_export_has_gone_on_from_is_not_removed() {
         let files = Files::default();
@@ -591,7 +591,7 @@ mod tests {
         assert_eq!(whole(&files), MAX_LISTED + 2);
     }
 
-    /// The response to a manifest is lost, and another export goes on from that manifest until
+    /// The response to a manifest is lost, and another export resumes from that manifest until
     /// the part is listed in a segment of its own.
     #[test]
     fn a_part_that_another_export_lists_in_a_segment_is_not_withdrawn() {

@@ -1,4 +1,4 @@
-//! From the walk to the writer.
+//! Runs an export: sends the rows of the walk to the writer.
 
 use std::future::pending;
 use std::pin::{Pin, pin};
@@ -41,7 +41,7 @@ impl Export {
     /// # Cancel safety
     ///
     /// Dropping the future stops the walk; rows that have come are committed by a thread that
-    /// ends soon after: on S3 as long as the runtime goes on, into a stream when that has taken
+    /// ends soon after: on S3 if the runtime keeps running, into a stream when that has taken
     /// them. [`run_until`](Self::run_until) waits for that.
     ///
     /// # Panics
@@ -95,7 +95,7 @@ impl Export {
         })
     }
 
-    /// Opens the output, and the walk where that goes on.
+    /// Opens the output, and the walk where the output ends.
     async fn begin(self, total_before: Option<u64>) -> Result<(Transfer, Checkpoint)> {
         let spec = self.spec();
         let opened = WriterHandle::open(self.output, spec, self.restart, self.part_size);
@@ -132,7 +132,7 @@ impl Export {
     }
 }
 
-/// How many runs there are at the end. The export is complete: nobody has to wait long for that.
+/// The number of runs on the list at the end. The export is complete, so this may not take long.
 async fn last_count(
     settings: &Arc<Settings>,
     source: RunSource,
@@ -158,7 +158,7 @@ struct Transfer {
     on_unreadable: Option<Box<OnUnreadable>>,
 }
 
-/// How a walk has ended, if not by an error.
+/// How a walk ended without an error.
 #[derive(PartialEq)]
 enum Ending {
     Complete,
@@ -166,7 +166,7 @@ enum Ending {
 }
 
 impl Transfer {
-    /// Sends what comes to the writer. That it cannot write is for the writer to say.
+    /// Sends items to the writer. If the writer has failed, it reports that itself.
     async fn run(&mut self, mut stop: Pin<&mut impl Future<Output = ()>>) -> Result<Ending> {
         loop {
             let content = match next_batch(&mut self.pages, stop.as_mut()).await {

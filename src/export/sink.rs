@@ -1,4 +1,4 @@
-//! An output that is open.
+//! The trait of an open output.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ impl Commit {
         self.chunks.iter().map(Vec::len).sum()
     }
 
-    /// Goes on with a later one, so that both are committed at once.
+    /// Appends a later one, so that both are committed at once.
     pub(super) fn join(&mut self, later: Self) {
         self.chunks.extend(later.chunks);
         self.committed = later.committed;

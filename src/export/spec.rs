@@ -8,7 +8,7 @@ use super::format::Format;
 use crate::emit::Emit;
 use crate::query::RunSource;
 
-/// What an export is. One that goes on must be the same as the one before.
+/// What an export is. An export that resumes must have the same specification.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ExportSpec {

@@ -1,4 +1,4 @@
-//! How far an export has come, and what it has done.
+//! The progress of an export, and its summary.
 
 use std::time::{Duration, Instant};
 

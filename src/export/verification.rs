@@ -1,4 +1,4 @@
-//! What was found in an output.
+//! The result of verifying an output.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ pub struct Verification {
     pub bytes: u64,
     /// The parts that were read: 1 for a file.
     pub parts: u64,
-    /// What is wrong, in words. Empty: the output is whole.
+    /// What is wrong, one message each. Empty if the output is complete and undamaged.
     pub problems: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Whether an output is what its checkpoint says.
+//! Verifies an output against its checkpoint.
 
 use std::fs::File;
 use std::io::{self, Read};

@@ -1,4 +1,4 @@
-//! The end of the writer that the walk holds.
+//! The handle of the writer thread.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -67,7 +67,7 @@ impl WriterHandle {
         Ok((writer, checkpoint))
     }
 
-    /// Says where the walk goes on.
+    /// Tells the thread where the walk starts.
     pub(super) fn start(&mut self, start: Start) {
         if let Some(sender) = self.start.take() {
             let _ = sender.send(start);

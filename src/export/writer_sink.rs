@@ -1,4 +1,4 @@
-//! A stream, such as standard output.
+//! The sink of a stream, such as standard output.
 
 use std::fs::File;
 use std::io::Write;

@@ -1,4 +1,4 @@
-//! The thread that makes bytes of rows, while the walk goes on.
+//! The thread that encodes rows while the walk continues.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -36,11 +36,11 @@ pub(super) struct PartSize {
     pub(super) interval: Duration,
 }
 
-/// Where a walk goes on, and what is done with its rows.
+/// Where a walk starts, and where its rows go.
 pub(super) struct Start {
     pub(super) cursor: Cursor,
     pub(super) retention: Retention,
-    /// Where the memory of written rows goes.
+    /// Takes back the memory of written rows.
     pub(super) pool: Arc<Pool<RunSummary>>,
 }
 
@@ -71,7 +71,7 @@ pub(super) struct Written {
     pub(super) distinct_ids: Option<u64>,
 }
 
-/// Makes chunks of what comes, while another thread commits the chunk before.
+/// Encodes rows into chunks, while another thread commits the chunks before.
 pub(super) struct WriterThread {
     committer: Committer,
     spec: ExportSpec,

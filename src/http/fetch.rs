@@ -136,7 +136,7 @@ impl Fetcher {
         let mut body = self.bodies.take();
         let limit = settings.timeout.min(time_left);
         let head = response::exchange(settings, url, limit, &mut body).await?;
-        permits.answered(&head);
+        permits.on_response(&head);
         self.counters.received(body.len());
         let clocks = Clocks::read(head.date, self.began);
         let mut spans = self.keeps_raw_rows.then(Spans::new);
@@ -173,7 +173,7 @@ pub(crate) async fn total(settings: &Arc<Settings>, source: RunSource) -> Result
 
 /// A page in flight. Dropped, its request is aborted.
 ///
-/// It goes on whether it is polled or not: a request that waits for its permit holds up others.
+/// It runs whether it is polled or not: a request that waits for its permit holds up others.
 pub(crate) struct Task(JoinHandle<Result<Page>>);
 
 impl Task {
@@ -209,12 +209,12 @@ struct Permits<'a> {
 
 impl Permits<'_> {
     /// Takes over what a response says of the pace.
-    fn answered(self, head: &ResponseHead) {
+    fn on_response(self, head: &ResponseHead) {
         if let Some((share, permit)) = self.of_share {
             let rate_limit = head.rate_limit.map(|rate| share.part_of(rate));
-            permit.answered(head.status, rate_limit);
+            permit.on_response(head.status, rate_limit);
         }
-        self.of_client.answered(head.status, head.rate_limit);
+        self.of_client.on_response(head.status, head.rate_limit);
     }
 }
 

@@ -20,8 +20,8 @@ pub(crate) struct Pacer {
     /// Held by the request that is next.
     turn: Semaphore,
     pace: Mutex<Pace>,
-    /// A request has been answered.
-    answered: Notify,
+    /// Notified when a response is there.
+    response_received: Notify,
 }
 
 /// What decides when the next request may be sent.
@@ -50,11 +50,11 @@ struct Pace {
 enum Admission {
     Now,
     At(Instant),
-    /// When one that is in flight has been answered.
+    /// When a response of one in flight is there.
     AfterResponse,
 }
 
-/// A request that may be sent. Dropped when it has been answered, or was given up.
+/// A request that may be sent. Dropped when its response is there, or when it is cancelled.
 pub(crate) struct Permit<'a> {
     pacer: &'a Pacer,
     sent_at: Instant,
@@ -65,7 +65,7 @@ impl Pacer {
         Self {
             turn: Semaphore::new(1),
             pace: Mutex::new(Pace::new(rate)),
-            answered: Notify::new(),
+            response_received: Notify::new(),
         }
     }
 
@@ -94,7 +94,7 @@ impl Pacer {
                     };
                 }
                 Admission::At(time) => sleep_until(time).await,
-                Admission::AfterResponse => self.answered.notified().await,
+                Admission::AfterResponse => self.response_received.notified().await,
             }
         }
     }
@@ -113,7 +113,7 @@ impl Pacer {
 
 impl Permit<'_> {
     /// Takes over what a response says of the pace.
-    pub(crate) fn answered(self, status: StatusCode, rate_limit: Option<f64>) {
+    pub(crate) fn on_response(self, status: StatusCode, rate_limit: Option<f64>) {
         let mut pace = self.pacer.pace();
         if let Some(rate) = rate_limit {
             pace.server_rate = rate;
@@ -129,7 +129,7 @@ impl Permit<'_> {
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
         self.pacer.pace().in_flight -= 1;
-        self.pacer.answered.notify_one();
+        self.pacer.response_received.notify_one();
     }
 }
 

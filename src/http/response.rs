@@ -41,7 +41,7 @@ pub(super) async fn exchange(
 ) -> Result<ResponseHead> {
     let deadline = Instant::now() + limit;
     let late = |_| {
-        let message = format!("no complete answer within {limit:?}");
+        let message = format!("no complete response within {limit:?}");
         Error::new(ErrorKind::Timeout, message)
     };
     let mut request = settings
@@ -98,7 +98,7 @@ fn redirect_origin(url: &Url, location: &str) -> String {
 /// Appends the body of a response, up to `max_bytes`.
 async fn read_body(mut response: Response, max_bytes: usize, body: &mut Vec<u8>) -> Result<()> {
     let too_long = || {
-        let message = format!("the answer is longer than max_page_bytes {max_bytes}");
+        let message = format!("the response is longer than max_page_bytes {max_bytes}");
         Err(Error::new(ErrorKind::Protocol, message))
     };
     let announced = response.content_length().unwrap_or(0);
@@ -127,7 +127,7 @@ fn transport(error: reqwest::Error) -> Error {
     } else if error.is_connect() {
         (ErrorKind::Transport, "no connection")
     } else if error.is_body() || error.is_decode() {
-        (ErrorKind::Transport, "the answer broke off")
+        (ErrorKind::Transport, "the response was cut off")
     } else {
         (ErrorKind::Transport, "the connection failed")
     };

@@ -312,7 +312,7 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(wait.min(MAX_ELAPSED))
 }
 
-/// What the service's clock showed when it answered, in whole seconds.
+/// What the service's clock showed when it responded, in whole seconds.
 pub(crate) fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
     http_date(headers.get(DATE)?.to_str().ok()?)
 }

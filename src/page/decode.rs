@@ -261,11 +261,11 @@ pub(crate) fn quote(body: &[u8], redact: &dyn Fn(&str) -> String) -> String {
 /// Says of a body that it is no list of runs, why, and how it begins.
 pub(crate) fn not_a_list(reason: &str, body: &[u8], redact: &dyn Fn(&str) -> String) -> String {
     if body.is_empty() {
-        return "the answer is empty".into();
+        return "the response is empty".into();
     }
     let reason = excerpt(&redact(reason));
     let begins = quote(body, redact);
-    format!("the answer is not a list of runs: {reason}; it begins {begins}")
+    format!("the response is not a list of runs: {reason}; it begins {begins}")
 }
 
 #[cold]
@@ -442,7 +442,7 @@ mod tests {
             assert!(message.contains("it begins \""), "{message}");
         }
         assert!(matches!(page(b""), Err(Unusable::NotAList(_))));
-        assert_eq!(not_a_list("", b"", &str::to_owned), "the answer is empty");
+        assert_eq!(not_a_list("", b"", &str::to_owned), "the response is empty");
     }
 
     #[test]

@@ -101,7 +101,7 @@ impl Split {
     ///
     /// Each gets this part of the pace, which is what the client that cut the list had in
     /// [`max_requests_per_second`](crate::ClientBuilder::max_requests_per_second), and also of
-    /// what the service tells in `X-RateLimit-Limit`. So all of them together keep to it,
+    /// what the service allows in `X-RateLimit-Limit`. So all of them together keep to it,
     /// wherever they run: each sends its requests evenly, with as much time between two splits,
     /// and those that begin at the same time take turns. If they begin at any time, a single
     /// second may see more, at worst one more for each reader; that is what the half of the

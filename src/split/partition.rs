@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_that_contradict_each_other_do_no_harm() {
+    fn contradictory_responses_do_no_harm() {
         for (rows, first) in [
             (1 << 40, None),
             (0, None),

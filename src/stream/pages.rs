@@ -36,7 +36,7 @@ use crate::run::RunSummary;
 /// # Cancel safety
 ///
 /// `next()` may be dropped at any await, as in `select!`: no page is lost, and the next call
-/// goes on where it was.
+/// continues where it was.
 ///
 /// # Panics
 ///

@@ -29,7 +29,7 @@ use crate::run::RunSummary;
 /// # Errors
 ///
 /// An `Err` of kind [`Item`](crate::ErrorKind::Item) stands in the place of one row that
-/// cannot be read; the stream goes on after it. After an `Err` of any other kind it is
+/// cannot be read; the stream continues after it. After an `Err` of any other kind it is
 /// over: `None` for ever. Rows that came before an error are handed out before it.
 ///
 /// # A list that moves
@@ -37,7 +37,7 @@ use crate::run::RunSummary;
 /// Runs are deleted and added while the list is read, so that rows change their offsets. Pages
 /// therefore overlap: each one has to begin with a run that started before the last run of the
 /// page before. If it does not, the list moved, and the walk asks for the runs that started with
-/// that last run or after it. Runs that it has dealt with are left out. What is guaranteed, and
+/// that last run or after it. Runs that it has processed are left out. What is guaranteed, and
 /// what is not: [front page](crate#what-exactly-once-means-here).
 ///
 /// The walk ends with an error of kind [`Protocol`](crate::ErrorKind::Protocol) in these cases:
@@ -51,7 +51,7 @@ use crate::run::RunSummary;
 /// # Cancel safety
 ///
 /// `next()` may be dropped at any await, as in `select!`: no row is lost, and the next call
-/// goes on where it was. Dropping the stream aborts the requests in flight.
+/// continues where it was. Dropping the stream aborts the requests in flight.
 ///
 /// # Panics
 ///

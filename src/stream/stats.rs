@@ -39,7 +39,7 @@ pub struct WalkStats {
     /// How often the walk took the start of the last run as its new anchor: because the list
     /// moved, or because the offset had grown deep (from 20,000 rows on).
     pub reanchors: u64,
-    /// Rows left out because they had been dealt with before, or were known to be unfinished
+    /// Rows left out because they had been processed before, or were known to be unfinished
     /// and still are: after the list moved, and in the lookback. The rows in which
     /// each page overlaps with the page before do not count.
     pub duplicates: u64,

@@ -1,4 +1,4 @@
-//! A proxy before the S3 server, which can hold requests up and lose answers.
+//! A proxy before the S3 server, which can hold requests up and lose responses.
 
 use std::net::TcpListener as StdListener;
 use std::sync::{Mutex, OnceLock};
@@ -21,13 +21,13 @@ pub(crate) struct Rule {
     pub(crate) before: Option<Gate>,
     /// Whether the request does not reach the server.
     pub(crate) is_kept: bool,
-    /// What the proxy waits for before it answers.
+    /// What the proxy waits for before it responds.
     pub(crate) after: Option<Gate>,
-    pub(crate) answer: Answer,
+    pub(crate) response: Response,
 }
 
 #[derive(Default, Clone)]
-pub(crate) enum Answer {
+pub(crate) enum Response {
     /// The server's.
     #[default]
     Own,
@@ -90,18 +90,18 @@ async fn handle(mut client: TcpStream) -> io::Result<()> {
     if let Some(gate) = rule.before {
         gate.pass().await;
     }
-    let answer = match rule.is_kept {
+    let response = match rule.is_kept {
         true => Vec::new(),
         false => forward(&request).await?,
     };
     if let Some(gate) = rule.after {
         gate.pass().await;
     }
-    match rule.answer {
-        Answer::Own => client.write_all(&answer).await,
-        Answer::Closed => Ok(()),
-        Answer::Reset => client.set_zero_linger(),
-        Answer::Status(status, body) => {
+    match rule.response {
+        Response::Own => client.write_all(&response).await,
+        Response::Closed => Ok(()),
+        Response::Reset => client.set_zero_linger(),
+        Response::Status(status, body) => {
             let length = body.len();
             let head = format!(
                 "HTTP/1.1 {status} Status\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
@@ -136,7 +136,7 @@ fn rule_for(request: &[u8]) -> Rule {
         before: rule.before.take(),
         after: rule.after.take(),
         is_kept: rule.is_kept,
-        answer: rule.answer.clone(),
+        response: rule.response.clone(),
         ..Rule::default()
     }
 }
@@ -169,7 +169,7 @@ async fn forward(request: &[u8]) -> io::Result<Vec<u8>> {
     server.write_all(first_line).await?;
     server.write_all(b"\r\nConnection: close").await?;
     server.write_all(rest).await?;
-    let mut answer = Vec::new();
-    server.read_to_end(&mut answer).await?;
-    Ok(answer)
+    let mut response = Vec::new();
+    server.read_to_end(&mut response).await?;
+    Ok(response)
 }

@@ -16,7 +16,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use serde_json::Value;
 use tokio::sync::{Notify, oneshot};
 
-use crate::proxy::{self, Answer, Rule, gate};
+use crate::proxy::{self, Response, Rule, gate};
 
 const RUNS: u64 = 1000;
 
@@ -106,19 +106,28 @@ impl Place {
         listed.try_collect().await.unwrap()
     }
 
-    /// The parts that count.
-    async fn parts(&self) -> Vec<String> {
-        let manifest: Value = serde_json::from_str(&self.get("_manifest.json").await).unwrap();
-        let parts = manifest["parts"].as_array().unwrap().iter();
-        parts
-            .map(|part| part["name"].as_str().unwrap().to_owned())
-            .collect()
+    /// The parts that count, and the segments that list the older ones.
+    async fn listed(&self) -> (Vec<String>, Vec<String>) {
+        let (mut parts, mut segments) = (Vec::new(), Vec::new());
+        let mut next = Some("_manifest.json".to_owned());
+        while let Some(name) = next {
+            let list: Value = serde_json::from_str(&self.get(&name).await).unwrap();
+            let listed = list["parts"].as_array().unwrap().iter();
+            parts.extend(listed.map(|part| part["name"].as_str().unwrap().to_owned()));
+            next = list["segment"]["name"].as_str().map(str::to_owned);
+            segments.extend(next.clone());
+        }
+        (parts, segments)
     }
 
-    /// Each run is in it once, by what the manifest lists, and nothing else is there.
+    async fn parts(&self) -> Vec<String> {
+        self.listed().await.0
+    }
+
+    /// Each run is in it once, by what manifest and segments list, and nothing else is there.
     async fn assert_is_whole(&self) {
         let mut ids = Vec::new();
-        let parts = self.parts().await;
+        let (parts, segments) = self.listed().await;
         for part in &parts {
             for line in self.get(part).await.lines() {
                 let row: Value = serde_json::from_str(line).unwrap();
@@ -132,7 +141,7 @@ impl Place {
         expected.sort_unstable();
         assert_eq!(ids, expected);
 
-        let mut names: BTreeSet<_> = parts.into_iter().collect();
+        let mut names: BTreeSet<_> = parts.into_iter().chain(segments).collect();
         names.insert("_manifest.json".into());
         assert_eq!(self.names().await, names);
 
@@ -149,12 +158,12 @@ impl Place {
         format!("PUT /{}/{}/_manifest.json ", self.bucket, self.prefix)
     }
 
-    fn lose_answer_of_third_manifest(&self, answer: Answer) {
+    fn lose_response_to_third_manifest(&self, response: Response) {
         proxy::add(Rule {
             request: self.put_of_manifest(),
             skip: 2,
             times: 1,
-            answer,
+            response,
             ..Rule::default()
         });
     }
@@ -177,9 +186,9 @@ fn assert_kind(result: Result<Summary>, kind: ErrorKind) -> Error {
     error
 }
 
-fn access_denied() -> Answer {
+fn access_denied() -> Response {
     let body = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>";
-    Answer::Status(403, body.into())
+    Response::Status(403, body.into())
 }
 
 #[tokio::test]
@@ -198,6 +207,33 @@ async fn an_export_goes_on_where_it_stopped() {
     place.assert_is_whole().await;
 }
 
+/// A part for each row: the manifest lists the newest 500, and a segment those before.
+#[tokio::test]
+#[ignore = "needs an S3 server: tests/export/s3.sh"]
+async fn older_parts_are_listed_in_a_segment() {
+    let place = Place::new("segments").await;
+    let export = || place.export().part_rows(1);
+    // The first manifest that refers to a segment is refused, so that this segment is an orphan.
+    proxy::add(Rule {
+        request: place.put_of_manifest(),
+        skip: 501,
+        times: 2,
+        is_kept: true,
+        response: access_denied(),
+        ..Rule::default()
+    });
+    assert_kind(export().run().await, ErrorKind::Output);
+    let (parts, segments) = place.listed().await;
+    assert_eq!((parts.len(), segments.len()), (500, 0));
+    let is_segment = |name: &&String| name.starts_with("_segment-");
+    assert_eq!(place.names().await.iter().filter(is_segment).count(), 1);
+
+    export().run().await.unwrap();
+    let (parts, segments) = place.listed().await;
+    assert_eq!((parts.len() as u64, segments.len()), (RUNS, 1));
+    place.assert_is_whole().await;
+}
+
 #[tokio::test]
 #[ignore = "needs an S3 server: tests/export/s3.sh"]
 async fn parts_that_no_manifest_lists_do_not_count_and_are_removed() {
@@ -207,7 +243,7 @@ async fn parts_that_no_manifest_lists_do_not_count_and_are_removed() {
         skip: 2,
         times: 2,
         is_kept: true,
-        answer: access_denied(),
+        response: access_denied(),
         ..Rule::default()
     });
     let error = assert_kind(place.export().run().await, ErrorKind::Output);
@@ -269,7 +305,7 @@ async fn an_export_that_commits_while_another_one_starts_is_taken_over_all_the_s
 #[ignore = "needs an S3 server: tests/export/s3.sh"]
 async fn an_export_goes_on_when_the_connection_is_closed_before_an_answer() {
     let place = Place::new("closed").await;
-    place.lose_answer_of_third_manifest(Answer::Closed);
+    place.lose_response_to_third_manifest(Response::Closed);
     assert_eq!(place.export().run().await.unwrap().output_rows, RUNS);
     place.assert_is_whole().await;
 }
@@ -278,7 +314,7 @@ async fn an_export_goes_on_when_the_connection_is_closed_before_an_answer() {
 #[ignore = "needs an S3 server: tests/export/s3.sh"]
 async fn an_export_goes_on_when_the_connection_is_reset_before_an_answer() {
     let place = Place::new("reset").await;
-    place.lose_answer_of_third_manifest(Answer::Reset);
+    place.lose_response_to_third_manifest(Response::Reset);
     assert_eq!(place.export().run().await.unwrap().output_rows, RUNS);
     place.assert_is_whole().await;
 }
@@ -287,7 +323,7 @@ async fn an_export_goes_on_when_the_connection_is_reset_before_an_answer() {
 #[ignore = "needs an S3 server: tests/export/s3.sh"]
 async fn an_export_goes_on_when_an_error_comes_in_place_of_an_answer() {
     let place = Place::new("error-500").await;
-    place.lose_answer_of_third_manifest(Answer::Status(500, String::new()));
+    place.lose_response_to_third_manifest(Response::Status(500, String::new()));
     assert_eq!(place.export().run().await.unwrap().output_rows, RUNS);
     place.assert_is_whole().await;
 }
@@ -301,21 +337,21 @@ async fn an_export_goes_on_when_a_manifest_has_not_arrived() {
         skip: 2,
         times: 1,
         is_kept: true,
-        answer: Answer::Reset,
+        response: Response::Reset,
         ..Rule::default()
     });
     assert_eq!(place.export().run().await.unwrap().output_rows, RUNS);
     place.assert_is_whole().await;
 }
 
-/// The answer to a manifest is lost, and before the request is repeated, another export has
+/// The response to a manifest is lost, and before the request is repeated, another export has
 /// gone on from that manifest.
 #[tokio::test]
 #[ignore = "needs an S3 server: tests/export/s3.sh"]
 async fn a_part_that_another_export_has_gone_on_from_stays() {
-    for (prefix, answer) in [
-        ("gone-on-closed", Answer::Closed),
-        ("gone-on-reset", Answer::Reset),
+    for (prefix, response) in [
+        ("gone-on-closed", Response::Closed),
+        ("gone-on-reset", Response::Reset),
     ] {
         let place = Place::new(prefix).await;
         let (after, has_come, open) = gate();
@@ -324,7 +360,7 @@ async fn a_part_that_another_export_has_gone_on_from_stays() {
             skip: 1,
             times: 1,
             after: Some(after),
-            answer,
+            response,
             ..Rule::default()
         });
         let later = place.exported_between(has_come, open);
@@ -359,7 +395,7 @@ async fn a_manifest_that_somebody_else_has_put_is_left_alone() {
     assert_eq!(place.get("_manifest.json").await, "somebody else's");
 }
 
-/// What S3 answers to credentials that have expired, or a clock that is wrong.
+/// The response of S3 to credentials that have expired, or a clock that is wrong.
 #[tokio::test]
 #[ignore = "needs an S3 server: tests/export/s3.sh"]
 async fn credentials_are_in_no_error() {
@@ -377,7 +413,7 @@ async fn credentials_are_in_no_error() {
         key = secrets[0],
     );
     let said = "ExpiredToken: The provided token has expired.";
-    // What stands before S3 may answer in words or in HTML.
+    // What stands before S3 may respond with plain text or HTML.
     let words = format!("bad header x-amz-security-token: {} <id 7>", secrets[2]);
     let html = format!("<html><body>{} is wrong</body></html>", secrets[2]);
     for (method, path, skip, body, said) in [
@@ -403,7 +439,7 @@ async fn credentials_are_in_no_error() {
             skip,
             times: usize::MAX,
             is_kept: true,
-            answer: Answer::Status(403, body.clone()),
+            response: Response::Status(403, body.clone()),
             ..Rule::default()
         });
         let error = assert_kind(place.export().run().await, ErrorKind::Output);
@@ -455,7 +491,7 @@ async fn a_server_that_is_gone_is_waited_for_and_given_up_after_a_minute() {
         request: "GET /unreachable".into(),
         times: usize::MAX,
         is_kept: true,
-        answer: Answer::Closed,
+        response: Response::Closed,
         ..Rule::default()
     });
     let begun = Instant::now();

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the tests of exports into S3 against moto, a server that speaks its protocol, on this
-# machine. The tests reach it through a proxy of their own, which loses answers.
+# machine. The tests reach it through a proxy of their own, which loses responses.
 #
 # Needs Rust, and Python 3 with venv. Usage: tests/export/s3.sh [TEST]
 set -euo pipefail

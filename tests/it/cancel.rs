@@ -13,7 +13,7 @@ use crate::{ids, start};
 
 const RUNS: u64 = 24;
 
-/// A list whose answers take time, and fail at times.
+/// A list whose responses take time, and fail at times.
 fn service() -> EmulatorBuilder {
     let builder = Emulator::builder().runs(RUNS);
     let builder = builder.latency(Duration::from_millis(50));

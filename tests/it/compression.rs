@@ -1,4 +1,4 @@
-//! Answers that come compressed.
+//! Compressed responses.
 
 use apify_runs::emulator::{Emulator, Fault};
 use apify_runs::{Client, ErrorKind, RunQuery};

@@ -170,7 +170,7 @@ async fn a_number_of_pages_that_cannot_be_is_named() {
     }
 }
 
-/// On a runtime with several threads, pages are dealt with by those, and not by the one that
+/// On a runtime with several threads, pages are processed by those, and not by the one that
 /// wants the rows.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_are_dealt_with_off_the_thread_of_the_consumer() {

@@ -123,12 +123,12 @@ async fn a_fault_that_stays_is_an_error_of_its_kind() {
         (
             Fault::Hang,
             (ErrorKind::Timeout, None),
-            "no complete answer within 60s",
+            "no complete response within 60s",
         ),
         (
             Fault::Stall,
             (ErrorKind::Timeout, None),
-            "no complete answer within 60s",
+            "no complete response within 60s",
         ),
         (
             Fault::Reset,
@@ -138,7 +138,7 @@ async fn a_fault_that_stays_is_an_error_of_its_kind() {
         (
             Fault::Truncate,
             (ErrorKind::Transport, None),
-            "the answer broke off",
+            "the response was cut off",
         ),
         (
             Fault::Html { status: 200 },
@@ -158,7 +158,7 @@ async fn a_fault_that_stays_is_an_error_of_its_kind() {
         (
             Fault::Empty,
             (ErrorKind::Decode, Some(200)),
-            "the answer is empty",
+            "the response is empty",
         ),
         (
             Fault::ErrorInOk,
@@ -323,7 +323,7 @@ async fn a_body_that_is_too_long_is_not_read_to_its_end() {
     let (_, end) = drain(builder.build().unwrap().runs("a").stream()).await;
     let error = end.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Protocol);
-    let message = "the answer is longer than max_page_bytes 100000";
+    let message = "the response is longer than max_page_bytes 100000";
     assert!(error.to_string().contains(message), "{error}");
     assert_eq!(emulator.requests().len(), 1, "a retry would be as long");
 }

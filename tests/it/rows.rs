@@ -11,8 +11,8 @@ const REFERENCE: &str = include_str!("../fixtures/reference.json");
 const ODD: &str = include_str!("../fixtures/odd.json");
 
 fn items(fixture: &str) -> Vec<Value> {
-    let answer: Value = serde_json::from_str(fixture).unwrap();
-    answer["data"]["items"].as_array().unwrap().clone()
+    let response: Value = serde_json::from_str(fixture).unwrap();
+    response["data"]["items"].as_array().unwrap().clone()
 }
 
 fn page(fixture: &str) -> ListPage {

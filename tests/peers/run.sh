@@ -39,11 +39,11 @@ walk() {
     shift 2
     rm -f "$work/ids"
     if ! "$target/debug/service" "$scenario" "$runs" "$work/ids" "$@" \
-        >"$work/answer" 2>"$work/log"; then
+        >"$work/response" 2>"$work/log"; then
         cat "$work/log" >&2
         fail "$client could not walk $scenario"
     fi
-    { read -r cell && read -r cost; } <"$work/answer"
+    { read -r cell && read -r cost; } <"$work/response"
     echo "$scenario, $client: $cell, $cost" >&2
     row+=" $cell |"
     if [[ $cell = refused* ]]; then

@@ -58,10 +58,10 @@ def executors(port):
     """What Spark tells of its executors; nothing as long as there are none."""
     url = f'http://127.0.0.1:{port}/api/v1/applications'
     try:
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            application = json.load(answer)[0]['id']
-        with urllib.request.urlopen(f'{url}/{application}/executors', timeout=10) as answer:
-            return [it for it in json.load(answer) if it['id'] != 'driver']
+        with urllib.request.urlopen(url, timeout=10) as response:
+            application = json.load(response)[0]['id']
+        with urllib.request.urlopen(f'{url}/{application}/executors', timeout=10) as response:
+            return [it for it in json.load(response) if it['id'] != 'driver']
     except (OSError, IndexError, ValueError):
         return []
 

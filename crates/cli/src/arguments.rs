@@ -314,13 +314,13 @@ pub(crate) struct EmulateArguments {
     /// The only Actor there is; any, if it is not given
     #[arg(long, value_name = "ACTOR")]
     pub(crate) actor: Option<String>,
-    /// How long each answer takes
+    /// How long each response takes
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration)]
     pub(crate) latency: Duration,
     /// Refuse what is more than N requests in a second
     #[arg(long, value_name = "N")]
     pub(crate) rate_limit: Option<u64>,
-    /// Compress answers
+    /// Compress responses
     #[arg(long)]
     pub(crate) compress: bool,
     /// Send compact JSON; it is indented by default, as the service's is
@@ -332,7 +332,7 @@ pub(crate) struct EmulateArguments {
     /// as the service's do.
     #[arg(long)]
     pub(crate) complete_rows: bool,
-    /// Answer some requests wrongly, such as 3=503, 5..=7=hang or 9..=reset; may be repeated
+    /// Let some requests fail, such as 3=503, 5..=7=hang or 9..=reset; may be repeated
     ///
     /// A request or a range of them, counted from 1, and what goes wrong: a status, hang,
     /// reset, truncate, stall, html, broken-json, empty or error-in-ok.

@@ -796,8 +796,8 @@ impl Story {
             let open = ahead.iter_mut().filter(is_open).count();
             let dice = self.order.wrapping_mul(given.cases.requests as u64 * 2 + 1) >> 32;
             let next = dice as usize % open.max(1);
-            if let Some((request, answer)) = ahead.iter_mut().filter(is_open).nth(next) {
-                *answer = Some((service.respond(*request, wire), service.now));
+            if let Some((request, response)) = ahead.iter_mut().filter(is_open).nth(next) {
+                *response = Some((service.respond(*request, wire), service.now));
             }
         }
     }

@@ -73,7 +73,7 @@ async fn stay_awake(turn: impl AsyncFn()) {
 struct Walker {
     process: Child,
     stdin: ChildStdin,
-    answers: Lines<BufReader<ChildStdout>>,
+    responses: Lines<BufReader<ChildStdout>>,
 }
 
 impl Walker {
@@ -88,20 +88,20 @@ impl Walker {
             .spawn()?;
         let stdin = process.stdin.take().ok_or("no stdin")?;
         let stdout = process.stdout.take().ok_or("no stdout")?;
-        let answers = BufReader::new(stdout).lines();
+        let responses = BufReader::new(stdout).lines();
         Ok(Self {
             process,
             stdin,
-            answers,
+            responses,
         })
     }
 
     /// How many seconds a walk took, if it saw as many runs as there are.
     async fn walk(&mut self, runs: u64) -> Result<f64> {
         self.stdin.write_all(b"\n").await?;
-        let answer = self.answers.next_line().await?;
-        let answer = answer.ok_or("the walker ended without an answer")?;
-        let (count, seconds) = answer.split_once(' ').ok_or("no two numbers")?;
+        let response = self.responses.next_line().await?;
+        let response = response.ok_or("the walker ended without an response")?;
+        let (count, seconds) = response.split_once(' ').ok_or("no two numbers")?;
         if count.parse() != Ok(runs) {
             return Err(format!("{count} of {runs} runs came").into());
         }

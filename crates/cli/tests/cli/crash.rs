@@ -34,7 +34,7 @@ const OUTPUTS: [&str; 7] = [
 ];
 const RUNS: u64 = 40_000;
 const PAGE: u64 = 500;
-/// From this request on, the service does not answer before the first kill: in the middle of the
+/// From this request on, the service does not respond before the first kill: in the middle of the
 /// list, and behind the first part.
 const FIRST_HANG: u64 = 60;
 

@@ -134,7 +134,7 @@ fn a_disk_that_is_read_only_is_1() {
     assert_exact(&service, &out);
 }
 
-/// A service that removes a folder before it answers the third page, when the pages before it
+/// A service that removes a folder before it responds to the third page, when the pages before it
 /// are committed.
 fn removing(folder: &Path, checkpoint: &Path) -> Service {
     let (folder, checkpoint) = (folder.to_owned(), checkpoint.to_owned());

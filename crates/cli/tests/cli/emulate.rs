@@ -70,8 +70,8 @@ impl Emulated {
         stdout(&self.program(&export).assert().success())
     }
 
-    /// An answer as it comes over the wire, as far as it is text.
-    fn answer(&self, headers: &str) -> String {
+    /// A response as it comes over the wire, as far as it is text.
+    fn response(&self, headers: &str) -> String {
         let address = self.url.strip_prefix("http://").unwrap();
         let mut connection = TcpStream::connect(address).unwrap();
         let token = &self.token;
@@ -81,9 +81,9 @@ impl Emulated {
              Connection: close\r\n{headers}\r\n"
         )
         .unwrap();
-        let mut answer = Vec::new();
-        connection.read_to_end(&mut answer).unwrap();
-        String::from_utf8_lossy(&answer).into_owned()
+        let mut response = Vec::new();
+        connection.read_to_end(&mut response).unwrap();
+        String::from_utf8_lossy(&response).into_owned()
     }
 }
 
@@ -140,7 +140,7 @@ fn there_may_be_one_actor_only() {
 }
 
 #[test]
-fn answers_may_take_their_time() {
+fn responses_may_be_slow() {
     let emulated = Emulated::start(&["--latency", "1h"]);
     let late = emulated.count_soon().code(5);
     assert!(stderr(&late).contains("300ms"), "{late}");
@@ -149,19 +149,19 @@ fn answers_may_take_their_time() {
 #[test]
 fn requests_may_be_too_many() {
     let emulated = Emulated::start(&["--rate-limit", "1"]);
-    let first = emulated.answer("").to_lowercase();
+    let first = emulated.response("").to_lowercase();
     assert!(first.starts_with("http/1.1 200"), "{first}");
     assert!(first.contains("x-ratelimit-limit: 1\r\n"), "{first}");
     wait_until("two come within a second", || {
-        emulated.answer("").starts_with("HTTP/1.1 429")
+        emulated.response("").starts_with("HTTP/1.1 429")
     });
 }
 
 #[test]
-fn answers_may_be_compressed() {
+fn responses_may_be_compressed() {
     let has_encoding = |arguments: &[&str]| {
-        let answer = Emulated::start(arguments).answer("Accept-Encoding: gzip\r\n");
-        answer.to_lowercase().contains("content-encoding: gzip")
+        let response = Emulated::start(arguments).response("Accept-Encoding: gzip\r\n");
+        response.to_lowercase().contains("content-encoding: gzip")
     };
     assert!(has_encoding(&["--compress"]));
     assert!(!has_encoding(&[]));
@@ -170,11 +170,11 @@ fn answers_may_be_compressed() {
 }
 
 #[test]
-fn answers_may_be_compact_and_their_rows_complete() {
+fn responses_may_be_compact_and_their_rows_complete() {
     let count = |arguments: &[&str], text: &str| {
         let arguments = [&["--runs", "200"], arguments].concat();
-        let answer = Emulated::start(&arguments).answer("");
-        answer.matches(text).count()
+        let response = Emulated::start(&arguments).response("");
+        response.matches(text).count()
     };
     assert_eq!(count(&[], "{\n  \"data\": {\n    \"total\": 200,"), 1);
     assert_eq!(count(&["--compact"], "{\"data\":{\"total\":200,"), 1);

@@ -134,7 +134,7 @@ fn no_flag_takes_a_token() {
     }
 }
 
-/// Answers that repeat the token, as error pages may, and all else that may end an export.
+/// Responses that repeat the token, as error pages may, and all else that may end an export.
 fn telltale(token: &str) -> Vec<Fault> {
     let html = format!("<html>Bearer {token} is not welcome</html>");
     let error = format!(r#"{{"error":{{"type":"{token}","message":"bad token {token}"}}}}"#);
@@ -150,11 +150,11 @@ fn telltale(token: &str) -> Vec<Fault> {
         Fault::status_retry_after(429, token),
     ];
     for status in [200, 401, 404, 502] {
-        let answer = |body: &String| Fault::Response {
+        let response = |body: &String| Fault::Response {
             status,
             body: body.clone(),
         };
-        faults.extend([&html, &error].map(answer));
+        faults.extend([&html, &error].map(response));
     }
     faults
 }

@@ -66,7 +66,7 @@ fn every_run_is_there_once_after_any_number_of_kills_on_s3() {
 fn dice() -> (u64, u64) {
     let number = |name| std::env::var(name).ok()?.parse().ok();
     let seed = number("CRASH_SEED").unwrap_or_else(|| fastrand::u64(..1 << 32));
-    let kills = number("CRASH_KILLS").unwrap_or(42);
+    let kills = number("CRASH_KILLS").unwrap_or(21);
     println!("CRASH_SEED={seed} CRASH_KILLS={kills}");
     (seed, kills)
 }

@@ -11,5 +11,9 @@ pub(crate) const MAX_PAGE_SIZE: u32 = 1000;
 pub(crate) const MAX_ROWS: usize = 10 * MAX_PAGE_SIZE as usize;
 /// Requests a second that a client may be limited to.
 pub(crate) const REQUEST_RATES: RangeInclusive<f64> = 0.001..=1000.0;
+/// Requests a second, for all lists together.
+pub(crate) const TOTAL_REQUEST_RATES: RangeInclusive<f64> = 0.001..=100_000.0;
+/// The service allows 250,000 a minute for one user.
+pub(crate) const DEFAULT_TOTAL_REQUEST_RATE: f64 = 4000.0;
 /// How long before the watermark a walk that resumes begins, by default.
 pub(crate) const DEFAULT_LOOKBACK: Duration = Duration::from_secs(60);

@@ -69,8 +69,8 @@ impl Runs {
     /// of the list, and none while the consumer stays away. A page takes about 1 MB while it
     /// is in flight.
     ///
-    /// 8 pages in flight reach the 30 requests a second that a client
-    /// [sends at most](crate::ClientBuilder::max_requests_per_second) if none takes longer
+    /// 8 pages in flight reach the 30 requests a second that a list
+    /// [gets at most](crate::ClientBuilder::max_requests_per_second) if none takes longer
     /// than 260 ms. With 1, a page is asked for when the rows before it have been handed out:
     /// right where only the first rows are wanted, though a
     /// [`limit`](crate::RunQuery::limit) serves as well.

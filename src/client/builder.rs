@@ -9,11 +9,11 @@ use reqwest::header::HeaderValue;
 use super::Client;
 use crate::error::{Error, Result};
 use crate::http::base_url;
-use crate::http::pace::Pacer;
+use crate::http::pacers::Pacers;
 use crate::http::retry::{self, RetryPolicy};
 use crate::http::settings::{self, Settings};
 use crate::http::token::Token;
-use crate::limits::REQUEST_RATES;
+use crate::limits::{DEFAULT_TOTAL_REQUEST_RATE, REQUEST_RATES, TOTAL_REQUEST_RATES};
 use crate::setting::check_duration;
 
 const DEFAULT_BASE_URL: &str = "https://api.apify.com";
@@ -37,6 +37,7 @@ pub struct ClientBuilder {
     timeout: Duration,
     retry: RetryPolicy,
     max_requests_per_second: f64,
+    max_total_requests_per_second: f64,
     compression: bool,
     max_page_bytes: usize,
     allow_http: bool,
@@ -54,6 +55,7 @@ impl Default for ClientBuilder {
             timeout: DEFAULT_TIMEOUT,
             retry: RetryPolicy::default(),
             max_requests_per_second: DEFAULT_RATE,
+            max_total_requests_per_second: DEFAULT_TOTAL_REQUEST_RATE,
             compression: true,
             max_page_bytes: DEFAULT_MAX_PAGE_BYTES,
             allow_http: false,
@@ -135,21 +137,33 @@ impl ClientBuilder {
         self
     }
 
-    /// How many requests the client sends in a second, all its clones together, retries
-    /// included. Default 30; from 0.001, one in 1000 seconds, to 1000, or `f64::INFINITY` for
-    /// no limit but the service's own.
+    /// The maximum number of requests a second for one list: an Actor's, a task's or the
+    /// account's. All clones of the client count together, retries included. Default 30; from
+    /// 0.001, one in 1000 seconds, to 1000, or `f64::INFINITY` for no limit but the service's own.
     ///
-    /// In no second there are more; a number that is not whole is rounded up, and so is the
-    /// second: 2.5 means at most 3 in any 1.2 s. What is above waits for its turn, in the order
-    /// it came, which costs nothing of [`RetryPolicy::max_elapsed`].
+    /// The maximum holds for every second. A number that is not whole is rounded up, and so is
+    /// the second: 2.5 means at most 3 in any 1.2 s. Further requests wait, in the order in which
+    /// they were made. The wait does not count against [`RetryPolicy::max_elapsed`].
     ///
     /// The service allows [60 a second](https://docs.apify.com/api/v2#rate-limiting) for one
-    /// Actor, over all who read its list. Where it allows fewer (`X-RateLimit-Limit`), that
-    /// is the limit. After a 429 every request of the client waits as long as the retry of the
-    /// one that was refused. Then only half as many as before are in flight at a time, and
-    /// more again as long as responses are good.
+    /// list, over all who read it. If it announces fewer (`X-RateLimit-Limit`), that is the
+    /// limit. After a 429, every request for the list waits as long as the retry of the one that
+    /// was refused. Then only half as many as before are in flight at a time, and more again as
+    /// long as responses are good. Other lists are not affected.
+    ///
+    /// An Actor that is named once by its ID and once by its name is two lists to the client.
     pub fn max_requests_per_second(mut self, rate: f64) -> Self {
         self.max_requests_per_second = rate;
+        self
+    }
+
+    /// The maximum number of requests a second for all lists together, over all clones of the
+    /// client. Default 4000; from 0.001 to 100,000, or `f64::INFINITY` for no maximum.
+    ///
+    /// The service allows [250,000 a minute](https://docs.apify.com/api/v2#rate-limiting) for one
+    /// user.
+    pub fn max_total_requests_per_second(mut self, rate: f64) -> Self {
+        self.max_total_requests_per_second = rate;
         self
     }
 
@@ -209,6 +223,15 @@ impl ClientBuilder {
             let expected = "it must be from 0.001 to 1000, or infinite";
             return Err(Error::config("max_requests_per_second", rate, expected));
         }
+        let total_rate = self.max_total_requests_per_second;
+        if !TOTAL_REQUEST_RATES.contains(&total_rate) && total_rate != f64::INFINITY {
+            let expected = "it must be from 0.001 to 100000, or infinite";
+            return Err(Error::config(
+                "max_total_requests_per_second",
+                total_rate,
+                expected,
+            ));
+        }
         let user_agent = match (&self.user_agent, &self.http) {
             (Some(text), _) => Some(settings::user_agent(text)?),
             (None, Some(_)) => None,
@@ -226,7 +249,8 @@ impl ClientBuilder {
             timeout: self.timeout,
             retry: self.retry,
             max_requests_per_second: rate,
-            pacer: Pacer::new(rate),
+            max_total_requests_per_second: total_rate,
+            pacers: Pacers::new(rate, total_rate),
             compression: self.compression,
             max_page_bytes: self.max_page_bytes,
         })))
@@ -240,6 +264,10 @@ impl fmt::Debug for ClientBuilder {
             .field("timeout", &self.timeout)
             .field("retry", &self.retry)
             .field("max_requests_per_second", &self.max_requests_per_second)
+            .field(
+                "max_total_requests_per_second",
+                &self.max_total_requests_per_second,
+            )
             .field("compression", &self.compression)
             .field("max_page_bytes", &self.max_page_bytes)
             .field("allow_http", &self.allow_http)

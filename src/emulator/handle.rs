@@ -146,4 +146,5 @@ pub(super) fn client_builder(address: SocketAddr, token: &str) -> ClientBuilder 
         .base_url(base_url(address))
         .token(token)
         .max_requests_per_second(f64::INFINITY)
+        .max_total_requests_per_second(f64::INFINITY)
 }

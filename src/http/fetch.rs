@@ -36,6 +36,8 @@ pub(crate) struct Fetcher {
     began: Instant,
     /// The pace of the reader, where this is one of several splits of a list.
     share: Option<(Share, Pacer)>,
+    /// The pace of the list, for all its readers.
+    list: Arc<Pacer>,
 }
 
 impl Fetcher {
@@ -46,7 +48,9 @@ impl Fetcher {
         counters: Arc<RequestCounters>,
         rows: Arc<Pool<RunSummary>>,
     ) -> Self {
+        let list = url::of_list(&settings.base_url, &source.query);
         Self {
+            list: settings.pacers.of_list(&list),
             settings,
             share: source.share.map(|share| (share, Pacer::of_share(share))),
             query: source.query,
@@ -86,12 +90,12 @@ impl Fetcher {
                 Err(error) => error.with_request(named(&url), budget.attempts(), budget.spent()),
             };
 
-            // Retry. A 429 holds back every request of the client, even if this one gives up.
+            // Retry. A 429 holds back every request for the list, even if this one gives up.
             let delay = budget.next_delay(&error);
             if let Some(delay) = delay
                 && error.kind() == ErrorKind::RateLimited
             {
-                self.settings.pacer.pause(delay);
+                self.list.pause(delay);
             }
             let Some(delay) = delay.filter(|_| budget.may_retry(&error)) else {
                 return Err(error);
@@ -117,8 +121,8 @@ impl Fetcher {
         }
     }
 
-    /// Waits until a request may be sent: by the pace of the split's reader, if there is one, and
-    /// then by that of the client.
+    /// Waits until a request may be sent: by the pace of the split's reader, if there is one, then
+    /// by that of the list, and then by that of the client.
     async fn permits(&self) -> Permits<'_> {
         let of_share = match &self.share {
             Some((share, pacer)) => Some((*share, pacer.permit().await)),
@@ -126,7 +130,8 @@ impl Fetcher {
         };
         Permits {
             of_share,
-            of_client: self.settings.pacer.permit().await,
+            of_list: self.list.permit().await,
+            _of_client: self.settings.pacers.of_client().permit().await,
         }
     }
 
@@ -204,7 +209,8 @@ impl Drop for Task {
 /// A request that may be sent.
 struct Permits<'a> {
     of_share: Option<(Share, Permit<'a>)>,
-    of_client: Permit<'a>,
+    of_list: Permit<'a>,
+    _of_client: Permit<'a>,
 }
 
 impl Permits<'_> {
@@ -214,7 +220,7 @@ impl Permits<'_> {
             let rate_limit = head.rate_limit.map(|rate| share.part_of(rate));
             permit.on_response(head.status, rate_limit);
         }
-        self.of_client.on_response(head.status, head.rate_limit);
+        self.of_list.on_response(head.status, head.rate_limit);
     }
 }
 

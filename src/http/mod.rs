@@ -4,6 +4,7 @@ pub(crate) mod base_url;
 pub(crate) mod counters;
 pub(crate) mod fetch;
 pub(crate) mod pace;
+pub(crate) mod pacers;
 mod response;
 pub(crate) mod retry;
 pub(crate) mod settings;

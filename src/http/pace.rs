@@ -1,4 +1,4 @@
-//! How fast a client sends its requests: all clones of it together.
+//! How fast requests are sent.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -106,6 +106,11 @@ impl Pacer {
         pace.paused_until = pace.paused_until.max(Some(until));
     }
 
+    /// Whether no request is in flight, and no earlier one delays the next.
+    pub(crate) fn is_idle(&self, now: Instant) -> bool {
+        self.pace().is_idle(now)
+    }
+
     fn pace(&self) -> MutexGuard<'_, Pace> {
         self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -167,12 +172,30 @@ impl Pace {
         Admission::Now
     }
 
+    fn is_idle(&self, now: Instant) -> bool {
+        let window = self.window(self.own_rate.min(self.server_rate));
+        let counts = |sent: &Instant| *sent + window > now;
+        self.in_flight == 0
+            && self.paused_until.is_none_or(|until| until <= now)
+            && !self.sent.back().is_some_and(counts)
+    }
+
+    /// How many requests a window may have: a second, or as much longer as it takes for a whole
+    /// number of requests.
+    fn requests(&self, rate: f64) -> f64 {
+        if self.is_even { 1.0 } else { rate.ceil() }
+    }
+
+    fn window(&self, rate: f64) -> Duration {
+        if rate.is_infinite() {
+            return Duration::ZERO;
+        }
+        Duration::from_secs_f64(self.requests(rate) / rate * SECOND)
+    }
+
     /// When one more request fits in the window that ends with it. `None` if one does now.
-    ///
-    /// A window is a second, or as much longer as it takes for a whole number of requests.
     fn window_opens(&mut self, rate: f64, now: Instant) -> Option<Instant> {
-        let requests = if self.is_even { 1.0 } else { rate.ceil() };
-        let window = Duration::from_secs_f64(requests / rate * SECOND);
+        let (requests, window) = (self.requests(rate), self.window(rate));
         while self
             .sent
             .front()

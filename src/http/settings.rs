@@ -7,7 +7,7 @@ use reqwest::header::HeaderValue;
 use reqwest::redirect::Policy;
 
 use super::base_url;
-use super::pace::Pacer;
+use super::pacers::Pacers;
 use super::retry::RetryPolicy;
 use super::token::Token;
 use crate::error::{Error, Result};
@@ -25,7 +25,8 @@ pub(crate) struct Settings {
     pub(crate) timeout: Duration,
     pub(crate) retry: RetryPolicy,
     pub(crate) max_requests_per_second: f64,
-    pub(crate) pacer: Pacer,
+    pub(crate) max_total_requests_per_second: f64,
+    pub(crate) pacers: Pacers,
     pub(crate) compression: bool,
     pub(crate) max_page_bytes: usize,
 }

@@ -7,8 +7,8 @@ use crate::query::{RunQuery, Scope, with_tilde};
 use crate::timestamp;
 use crate::walk::PageRequest;
 
-/// The address of one page below `base_url`, which ends in `/v2`.
-pub(crate) fn of_page(base_url: &Url, query: &RunQuery, request: PageRequest) -> Url {
+/// The address of a query's list below `base_url`, which ends in `/v2`.
+pub(crate) fn of_list(base_url: &Url, query: &RunQuery) -> Url {
     let mut url = base_url.clone();
     // A base URL is checked to be one that has a path.
     if let Ok(mut path) = url.path_segments_mut() {
@@ -18,6 +18,12 @@ pub(crate) fn of_page(base_url: &Url, query: &RunQuery, request: PageRequest) ->
             Scope::Account => path.push("actor-runs"),
         };
     }
+    url
+}
+
+/// The address of one page below `base_url`, which ends in `/v2`.
+pub(crate) fn of_page(base_url: &Url, query: &RunQuery, request: PageRequest) -> Url {
+    let mut url = of_list(base_url, query);
     let direction = request
         .whole_list()
         .unwrap_or(Direction::new(query.descending));

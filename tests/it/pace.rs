@@ -55,6 +55,78 @@ async fn clones_share_their_pace() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn each_list_has_a_pace_of_its_own() {
+    let emulator = start(Emulator::builder().runs(395)).await;
+    let builder = emulator.client_builder().max_requests_per_second(10.0);
+    let client = builder.build().unwrap();
+    let started = Instant::now();
+    let lists = [
+        RunQuery::actor("a"),
+        RunQuery::actor("b"),
+        RunQuery::task("a"),
+    ];
+    let walks = lists.map(|list| drain(client.runs(list.page_size(10)).stream()));
+    for (seen, end) in futures::future::join_all(walks).await {
+        end.unwrap();
+        assert_eq!(seen, ids(&emulator));
+    }
+    let elapsed = started.elapsed();
+    assert!((3 * SECOND..6 * SECOND).contains(&elapsed), "{elapsed:?}");
+    assert_pace(&emulator, 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_lists_together_keep_to_the_total_rate() {
+    let emulator = start(Emulator::builder().runs(395)).await;
+    let builder = emulator.client_builder().max_requests_per_second(10.0);
+    let client = builder.max_total_requests_per_second(20.0).build().unwrap();
+    let started = Instant::now();
+    let walks = ["a", "b", "c"].map(|actor| {
+        let query = RunQuery::actor(actor).page_size(10);
+        drain(client.runs(query).stream())
+    });
+    for (seen, end) in futures::future::join_all(walks).await {
+        end.unwrap();
+        assert_eq!(seen, ids(&emulator));
+    }
+    assert_pace(&emulator, 20);
+    assert!(started.elapsed() < 9 * SECOND, "{:?}", started.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_of_one_list_does_not_slow_another() {
+    let refusal = Fault::status_retry_after(429, 30);
+    let builder = Emulator::builder().runs(400).fault(1..=1, refusal);
+    let emulator = start(builder.latency(SECOND / 10)).await;
+    let client = emulator.client();
+    let mut refused = Box::pin(drain(client.runs(query()).stream()));
+    assert!(timeout(SECOND / 2, &mut refused).await.is_err());
+
+    let started = Instant::now();
+    let other = RunQuery::actor("b").page_size(10);
+    let (seen, end) = drain(client.runs(other).stream()).await;
+    end.unwrap();
+    assert_eq!(seen, ids(&emulator));
+    assert!(started.elapsed() < 5 * SECOND, "{:?}", started.elapsed());
+
+    let (seen, end) = refused.await;
+    end.unwrap();
+    assert_eq!(seen, ids(&emulator));
+    assert!(started.elapsed() >= 29 * SECOND, "{:?}", started.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_keeps_its_pace_from_one_reader_to_the_next() {
+    let emulator = start(Emulator::builder().runs(5)).await;
+    let builder = emulator.client_builder().max_requests_per_second(10.0);
+    let client = builder.build().unwrap();
+    for _ in 0..40 {
+        assert_eq!(client.count("a").await.unwrap(), 5);
+    }
+    assert_pace(&emulator, 10);
+}
+
+#[tokio::test(start_paused = true)]
 async fn to_wait_for_a_turn_costs_nothing_of_the_time_for_a_page() {
     let emulator = start(Emulator::builder().runs(100)).await;
     let policy = RetryPolicy::default().max_elapsed(2 * SECOND);

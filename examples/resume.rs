@@ -1,4 +1,4 @@
-//! Appends every run to `resumed.jsonl`, can be stopped at any row, and goes on there.
+//! Appends every run to `resumed.jsonl`, can be stopped at any row, and resumes there.
 //!
 //! `cargo run --example resume -- 1234` stops after 1234 rows of an
 //! emulated list; the same command again writes the next 1234, and without a number it writes
@@ -42,7 +42,7 @@ async fn export(client: &Client, actor: &str, most: u64) -> Result<(), Box<dyn E
     let checkpoint = load()?;
     let mut file = open(checkpoint.bytes)?;
     let before = checkpoint.cursor.rows();
-    println!("going on after {before} rows");
+    println!("resuming after {before} rows");
     let mut runs = client.runs(actor).resume(checkpoint.cursor).stream();
     while runs.stats().rows < most
         && let Some(run) = runs.next().await

@@ -8,7 +8,7 @@
 //! On the emulated service runs start, finish, are resurrected, deleted and late, between two
 //! requests and in the middle of a page, while one request in thirty fails, in every way the
 //! emulator has. Three readers follow the list, one with each [`Emit`]; they are stopped at
-//! random and go on from their cursors, as text. A fourth reads the whole list again and again.
+//! random and resume from their cursors, as text. A fourth reads the whole list again and again.
 //! Every row has to be one that the service had, and to come as often as its [`Emit`] says. At
 //! the end no task and no socket may be left, and the memory of the second half may not be above
 //! that of the quarter before.

@@ -72,7 +72,7 @@ pub enum ErrorKind {
     /// an empty body. Retried.
     Decode,
     /// The responses contradict each other, or exceed a limit of the client: the list moved and
-    /// there is no way to go on, or moved so often that there was none, a body is larger than
+    /// there is no way to continue, or moved so often that there was none, a body is larger than
     /// the client accepts or has more than 10,000 rows, or a redirect leads nowhere. Not retried.
     /// A walk may resume from the error's cursor. Only if the list moved too often is the error
     /// [transient](Error::is_transient).
@@ -201,7 +201,7 @@ impl Error {
         self.0.retry_after
     }
 
-    /// Where to go on: the cursor after the last item before this error, or, if the error
+    /// Where to resume: the cursor after the last item before this error, or, if the error
     /// stands in the place of a row, after that. `None` if the error did not come out of a
     /// stream.
     pub fn cursor(&self) -> Option<&Cursor> {

@@ -94,7 +94,7 @@ pub fn time(text: &[u8]) {
     assert_eq!(sent.timestamp_millis(), time.timestamp_millis());
 }
 
-/// The headers that say when to go on. The first line is `Retry-After`, the second `Date`.
+/// The headers that say when to retry. The first line is `Retry-After`, the second `Date`.
 pub fn headers(text: &[u8]) {
     let mut lines = text.split(|byte| *byte == b'\n');
     let mut headers = HeaderMap::new();

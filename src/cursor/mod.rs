@@ -248,7 +248,7 @@ impl Cursor {
         self.undated.get(id).is_some()
     }
 
-    /// Where a walk that goes on from here has to begin: this long before the watermark, in
+    /// Where a walk that resumes from here has to begin: this long before the watermark, in
     /// whole milliseconds, but not where it no longer knows which runs it has processed.
     pub(crate) fn floor(&self, retention: &Retention) -> Option<DateTime<Utc>> {
         let direction = retention.direction;

@@ -317,7 +317,7 @@ mod tests {
         assert_eq!(during(&ascending, insert), "2 3 new 4");
         assert_eq!(during(&descending, insert), "7 6 5 4");
 
-        // Without it, the page goes on behind its place.
+        // Without it, the page continues behind its place.
         assert_eq!(during(&ascending, |store| store.delete(2..5)), "2 3 5 6");
         assert_eq!(during(&descending, |store| store.delete(4..8)), "7 6 3 2");
         assert_eq!(during(&ascending, |store| store.delete(..)), "2 3");

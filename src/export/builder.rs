@@ -19,7 +19,7 @@ const DEFAULT_PART_INTERVAL: Duration = Duration::from_secs(5 * 60);
 const MIN_PART_INTERVAL: Duration = Duration::from_secs(1);
 const MAX_PART_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A walk that ends in an output: not started yet.
+/// A walk that is written to an output. It is not started yet.
 ///
 /// Nothing is checked, opened or sent before it [runs](Self::run).
 #[must_use = "an export does nothing until it runs"]
@@ -43,7 +43,7 @@ impl Export {
     ///
     /// The format is the one that the output's name ends in, or JSON lines. A
     /// [`resume`](Runs::resume) cursor of the walk applies to an output that is new; from then
-    /// on, the checkpoint says where to go on.
+    /// on, the checkpoint says where to resume.
     pub fn new(runs: Runs, output: Output) -> Self {
         let format = Format::of_name(&output.to_string()).unwrap_or_default();
         Self {
@@ -62,7 +62,7 @@ impl Export {
         }
     }
 
-    /// What the rows are written as.
+    /// The format of the rows.
     pub fn format(mut self, format: Format) -> Self {
         self.format = format;
         self
@@ -79,16 +79,16 @@ impl Export {
         self
     }
 
-    /// A note in the checkpoint. An export that goes on must have the same.
+    /// A note in the checkpoint. An export that resumes must have the same note.
     ///
-    /// It is for what decides about the query, but is not in it: a time that is relative to the
-    /// first start, say, which [`Checkpoint::query`](super::Checkpoint::query) then has as a date.
+    /// It records where a setting of the query came from: for example, that its time was 30 days
+    /// before the first start. [`Checkpoint::query`](super::Checkpoint::query) has the date.
     pub fn label(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
         self.labels.insert(name.into(), text.into());
         self
     }
 
-    /// Starts again, and forgets what is in the output, also if that is damaged or belongs to
+    /// Starts again and discards what is in the output, even if it is damaged or belongs to
     /// another export. Default `false`.
     pub fn restart(mut self, restart: bool) -> Self {
         self.restart = restart;
@@ -102,7 +102,7 @@ impl Export {
         self
     }
 
-    /// How long a row may wait for its part to end. From 1 s to 24 hours. Default 5 minutes.
+    /// The maximum time a row waits until its part ends. From 1 s to 24 hours. Default 5 minutes.
     pub fn part_interval(mut self, interval: Duration) -> Self {
         self.part_size.interval = interval;
         self

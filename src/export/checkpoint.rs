@@ -284,7 +284,7 @@ impl fmt::Display for Checkpoint {
         }
         writeln!(f, "first start {}", time(committed.first_started_at))?;
         writeln!(f, "last start  {}", time(committed.last_started_at))?;
-        writeln!(f, "goes on at  {}", time(self.cursor.watermark()))?;
+        writeln!(f, "resumes at {}", time(self.cursor.watermark()))?;
         write!(f, "unfinished  {}", self.cursor.unfinished())
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Checkpoint>> {
     text.map(|text| Checkpoint::parse(&text, &name)).transpose()
 }
 
-/// Reads the checkpoint to go on from, if there is one.
+/// Reads the checkpoint to resume from, if there is one.
 ///
 /// # Errors
 ///

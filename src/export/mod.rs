@@ -1,9 +1,9 @@
 //! Exports a list to files, an object store or a stream.
 //!
-//! An [`Export`] is a walk that ends in an [`Output`]: JSON lines, CSV or Parquet, in one file
-//! that grows, in a folder or bucket of parts, or in a stream. It can be stopped, killed or cut
-//! off from power at any moment. The same export, started again, resumes with exactly the next
-//! run: from then on each run is in the output once.
+//! An [`Export`] writes the rows of a walk to an [`Output`]: JSON lines, CSV or Parquet, in one
+//! file, in a folder or bucket of parts, or in a stream. It may be stopped or killed, and the
+//! machine may lose power, at any moment. The same export, started again, resumes with exactly the
+//! next run, so each run is in the output once.
 //!
 //! # Example: an export that resumes where it stopped
 //!
@@ -31,14 +31,13 @@
 //! # }
 //! ```
 //!
-//! # How it is safe
+//! # Commits
 //!
-//! **One file.** Each commit appends the rows that have come, waits until they are on the disk
-//! (`fdatasync`), and then puts a new checkpoint in the place of the old one: written beside
-//! it, `fsync`, renamed, `fsync` of the folder. The checkpoint holds the
-//! [`Cursor`](crate::Cursor) and how long the file is with exactly its rows. The next start cuts
-//! off what is behind that. Where the file is compressed, each commit ends with the end of a
-//! frame, so that it can be read up to any of them.
+//! **One file.** Each commit appends rows, waits until they are on the disk (`fdatasync`), and
+//! then replaces the checkpoint: a new one is written beside it, synced (`fsync`) and renamed, and
+//! the folder is synced. The checkpoint holds the [`Cursor`](crate::Cursor) and the length of the
+//! file with exactly the rows before it. The next start truncates the file to that length. In a
+//! compressed file, each commit ends a frame, so the file can be read up to any commit.
 //!
 //! **Parts.** Each commit stores a part under a name of its own, and then replaces the
 //! manifest, which lists the parts that count and holds the cursor. Older parts are listed in
@@ -46,13 +45,12 @@
 //! parts and segments that are not listed. On S3 the manifest is replaced only if it is still the
 //! one that this export knows (`If-Match`).
 //!
-//! **Nobody else.** A file and a folder are locked while an export writes to them; a second
+//! **Locks.** A file and a folder are locked while an export writes to them; a second
 //! one fails with [`ErrorKind::Locked`](crate::ErrorKind::Locked). Object storage has no locks:
 //! there, the export that is started later takes over, and the other one fails at its next
 //! commit, without harm.
 //!
-//! Pages go on being fetched while a commit is made, and all that have come by then are
-//! committed together.
+//! Pages are fetched during a commit. The next commit takes all of them together.
 
 #[cfg(feature = "object-store")]
 mod bucket;

@@ -1,4 +1,4 @@
-//! Where an export goes.
+//! The output of an export.
 
 use std::fmt;
 use std::io::Write;
@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 ///
 /// | | what is written | the checkpoint |
 /// |---|---|---|
-/// | [`file`](Self::file) | one file that grows | `<file>.checkpoint`, or where you say |
+/// | [`file`](Self::file) | one file, appended to | `<file>.checkpoint`, or where you say |
 /// | [`directory`](Self::directory) | parts: files that do not change | `_manifest.json` among them |
 /// | `s3` | parts: objects | `_manifest.json` among them |
 /// | [`writer`](Self::writer) | a stream, such as standard output | where you say, or none |
@@ -70,19 +70,19 @@ impl Output {
         })
     }
 
-    /// A folder of parts, and a manifest of those that count. It is made if it is not there.
+    /// A folder of parts, and a manifest that lists them. It is created if it does not exist.
     pub fn directory(path: impl Into<PathBuf>) -> Self {
         Self(Destination::Directory(path.into()))
     }
 
-    /// Objects with a common prefix, `s3://bucket/prefix`: parts, and a manifest of those that
-    /// count.
+    /// Objects with a common prefix, `s3://bucket/prefix`: parts, and a manifest that lists
+    /// them.
     ///
     /// Credentials, region and endpoint come from the environment, as
     /// [`object_store`](https://docs.rs/object_store) reads them: `AWS_ACCESS_KEY_ID`,
     /// `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, `AWS_ENDPOINT_URL`, `AWS_ALLOW_HTTP` and others,
     /// or from the machine's role. The service must know conditional writes (`If-Match`), as
-    /// S3 does: where it takes no notice of them, two exports at once spoil what they write.
+    /// S3 does: without them, two exports at once corrupt the output.
     ///
     /// # Errors
     ///
@@ -92,16 +92,16 @@ impl Output {
         Address::parse(url).map(|address| Self(Destination::Bucket(address)))
     }
 
-    /// Any stream. Without a checkpoint nothing can go on where it stopped; with one, rows
-    /// that were written between the last commit and a crash come again: nobody can take back
-    /// what has gone down a pipe.
+    /// Any stream. With a checkpoint, an export can resume; rows that were written between the
+    /// last commit and a crash are then written again, since a stream cannot be truncated.
+    /// Without one, it cannot resume.
     ///
     /// A kill can leave part of a row at the end of a stream. If the next start appends to the same
     /// place, write a line feed first, or else its first row ends up on that line. The program
     /// does so with `--out -`. Nothing repairs a frame of `.gz` or `.zst` that was cut: for these,
     /// use a [`file`](Self::file).
     ///
-    /// CSV begins with its header at each start, also where that goes on and if no row follows.
+    /// CSV begins with its header at each start, also if it resumes or has no rows.
     pub fn writer(writer: impl Write + Send + 'static) -> Self {
         Self(Destination::Writer {
             writer: Mutex::new(Box::new(writer)),
@@ -144,13 +144,13 @@ impl Output {
         }
     }
 
-    /// The checkpoint that is there, if there is one. Changes nothing, and does not wait for an
-    /// export that is running.
+    /// Reads the checkpoint, if there is one. Changes nothing, and does not wait for a running
+    /// export.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Damaged`](crate::ErrorKind::Damaged) if what is there is no checkpoint, or refers
-    /// to files that are not there,
+    /// to files that do not exist,
     /// [`ErrorKind::Output`](crate::ErrorKind::Output) if it cannot be read, and
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the address of a service for S3 has a
     /// password in it.
@@ -175,9 +175,9 @@ impl Output {
         blocking(move || checkpoint_file::read(&path)).await
     }
 
-    /// Opens it for this export, with nobody else at it: to go on, or to start again.
+    /// Opens it exclusively for this export: to resume, or to start again.
     ///
-    /// Blocks; on S3, it needs a tokio runtime that goes on meanwhile.
+    /// Blocks; on S3, it needs a tokio runtime that runs meanwhile.
     pub(super) fn open(self, spec: &ExportSpec, restart: bool) -> Result<Box<dyn Sink>> {
         Ok(match self.0 {
             Destination::File { path, checkpoint } => {
@@ -202,7 +202,7 @@ impl Output {
     }
 }
 
-/// Whether two paths are written differently at most: `runs.jsonl` and `./runs.jsonl`.
+/// Whether two paths are the same but for their spelling: `runs.jsonl` and `./runs.jsonl`.
 fn is_same(one: &Path, other: &Path) -> bool {
     let whole = |path: &Path| std::path::absolute(path).ok();
     one == other || whole(one).is_some_and(|one| whole(other) == Some(one))

@@ -1,6 +1,6 @@
 //! The names of the files of an output in parts.
 //!
-//! Whoever reads a folder as a table passes over names that begin with `_` or `.`, as Spark does.
+//! Programs that read a folder as a table, such as Spark, ignore names that begin with `_` or `.`.
 
 use super::durable::UNFINISHED;
 use super::format::Format;

@@ -1,4 +1,4 @@
-//! Where parts are kept.
+//! The storage of parts.
 
 use crate::error::{Error, ErrorKind, Result};
 

@@ -1,4 +1,4 @@
-//! The rows of an output, as they are read again.
+//! Checks the rows of an output when it is verified.
 
 use std::io::{self, Read, Take};
 

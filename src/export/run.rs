@@ -79,7 +79,7 @@ impl Export {
         let (mut transfer, checkpoint) = self.begin(total_before).await?;
         let end = transfer.run(stop.as_mut()).await;
         let stats = transfer.pages.stats();
-        // A walk that is given up must not go on asking while the rest is written.
+        // A walk that is given up must not keep requesting while the rest is written.
         drop(transfer.pages);
         let written = transfer.writer.finish().await?;
         let interrupted = end? == Ending::Stopped;

@@ -12,7 +12,7 @@ use crate::stream::stats::WalkStats;
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// Rows that have come for the output, those of earlier starts included.
+    /// Rows received for the output, those of earlier starts included.
     pub rows: u64,
     /// Rows of these that are committed.
     pub committed_rows: u64,
@@ -23,7 +23,7 @@ pub struct Progress {
     pub stats: WalkStats,
 }
 
-/// What an export has done: what it takes to see that nothing is missing.
+/// What an export has done, with the counts that show whether anything is missing.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Summary {

@@ -102,7 +102,7 @@ impl RunSummary {
         }
     }
 
-    /// From start to finish. `None` while the run goes on, or if the times contradict
+    /// From start to finish. `None` while it runs, or if the times contradict
     /// each other.
     pub fn duration(&self) -> Option<Duration> {
         (self.finished_at? - self.started_at?).to_std().ok()

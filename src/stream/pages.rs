@@ -102,7 +102,7 @@ impl RunPages {
         }
     }
 
-    /// Where to go on after exactly the pages that have been handed out: see
+    /// Where to resume after exactly the pages that have been handed out: see
     /// [`Cursor`]. Before the first one it is the cursor the walk began with.
     pub fn cursor(&self) -> &Cursor {
         self.tracker.cursor()

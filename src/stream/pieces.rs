@@ -110,7 +110,7 @@ impl Piece {
 
 fn cannot_go_on(token: &Token, request: PageRequest, reason: &WalkError) -> Error {
     let message = excerpt(&token.redact(&reason.to_string()));
-    warn!(offset = request.offset(), %message, "the walk cannot go on");
+    warn!(offset = request.offset(), %message, "the walk cannot continue");
     let error = Error::new(ErrorKind::Protocol, message);
     match reason {
         // Nothing retries it: it does not come out of a request.
@@ -128,7 +128,7 @@ fn note_incidents(meter: &Meter, request: PageRequest, before: Incidents, walk: 
     if drifts > 0 {
         warn!(
             offset = offset,
-            "the list moved: going on from the watermark"
+            "the list moved: resuming from the watermark"
         );
     }
     if now.reanchors - before.reanchors > drifts {

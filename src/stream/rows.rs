@@ -93,7 +93,7 @@ impl RunStream {
         }
     }
 
-    /// Where to go on after exactly the items that have been handed out. Before the first one
+    /// Where to resume after exactly the items that have been handed out. Before the first one
     /// it is the cursor the walk began with; after an error it is where the error struck.
     ///
     /// It is made when it is asked for, in time that depends on how many runs started within

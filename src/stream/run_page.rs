@@ -14,7 +14,7 @@ use crate::walk::PageRequest;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct RunPage {
-    /// How many rows the list has, by the service's count. After a walk has gone on from its
+    /// How many rows the list has, by the service's count. After a walk has resumed from its
     /// watermark, the list is the part of it from there on. `None` if the service does not say,
     /// or if what it says is no whole number.
     pub total: Option<u64>,

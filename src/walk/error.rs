@@ -20,7 +20,7 @@ impl fmt::Display for WalkError {
         match self {
             Self::Stalled { offset } => write!(
                 f,
-                "the list does not go on at offset {offset}, though the service says there is more"
+                "the list does not continue at offset {offset}, though the service says there is more"
             ),
             Self::Unstable => write!(
                 f,

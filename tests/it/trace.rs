@@ -100,7 +100,7 @@ async fn in_a_process_of_its_own() {
     assert_eq!(told("retry offset="), 2, "{text}");
     assert!(told("page offset=") > 3, "{text}");
     assert_eq!(
-        told("the list moved: going on from the watermark"),
+        told("the list moved: resuming from the watermark"),
         1,
         "{text}"
     );

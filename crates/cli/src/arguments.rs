@@ -15,7 +15,7 @@ use crate::{exit, token};
 /// Every run of an Apify Actor in a file, exactly once.
 ///
 /// Exports the list of runs as JSON lines, CSV or Parquet, into a file, a folder, S3 or a pipe.
-/// An export can be stopped or killed at any moment: the same command goes on with the next
+/// An export can be stopped or killed at any moment: the same command resumes with the next
 /// run.
 #[derive(Debug, Parser)]
 #[command(name = "apify-runs", version, max_term_width = 100, after_long_help = exit::HELP)]
@@ -31,7 +31,7 @@ pub(crate) enum Command {
     /// Write every run into a file, a folder, S3 or a pipe
     ///
     /// The first start makes a checkpoint beside the output. The same command, started again,
-    /// goes on where the last one stopped, and so exports what has been added since.
+    /// resumes where the last one stopped, and so exports what has been added since.
     Export(Box<ExportArguments>),
     /// Cut a list into parts that workers can export at the same time
     ///
@@ -124,7 +124,7 @@ pub(crate) struct SourceArguments {
     /// Only runs that started then or later
     ///
     /// 2025-09-01, which is its first moment in UTC, 2025-09-01T10:00:00Z, or a time before now,
-    /// such as 30d or 12h. To an export that goes on, now is its first start.
+    /// such as 30d or 12h. To an export that resumes, now is its first start.
     #[arg(long, value_name = "TIME", value_parser = when, help_heading = "Which runs")]
     pub(crate) since: Option<When>,
     /// Only runs that started then or earlier; forms as for --since
@@ -231,7 +231,7 @@ pub(crate) struct DestinationArguments {
     /// Where the checkpoint of a file or of standard output is; OUT.checkpoint for a file
     ///
     /// Folders and S3 have theirs in the manifest. Without one, an export into standard output
-    /// cannot go on where it stopped.
+    /// cannot resume where it stopped.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) checkpoint: Option<PathBuf>,
     /// Forget what is in the output, and start again

@@ -126,20 +126,20 @@ impl Console {
     /// Writes why the program fails, also under `--quiet`.
     pub(crate) fn failure(&self, failure: &Failure) {
         if self.format == LogFormat::Json {
-            let fields = json!({"go_on": failure.resume_command});
+            let fields = json!({"resume_command": failure.resume_command});
             return self.json("ERROR", &failure.message, fields);
         }
         let error = self.colored("error:", AnsiColor::Red);
         self.line(&format!("{error} {}", failure.message));
         if let Some(command) = &failure.resume_command {
-            self.line(&format!("to go on: {command}"));
+            self.line(&format!("to resume: {command}"));
         }
     }
 
-    /// Writes the command that goes on. As JSON, it is a field of the result.
+    /// Writes the command that resumes. As JSON, it is a field of the result.
     pub(crate) fn hint(&self, command: &str) {
         if self.format == LogFormat::Text {
-            self.log(Level::Info, &format!("to go on: {command}"), Value::Null);
+            self.log(Level::Info, &format!("to resume: {command}"), Value::Null);
         }
     }
 

@@ -31,7 +31,7 @@ Exit codes:
   2    wrong usage
   3    the checkpoint is one of another export
   4    no token, or one that is not accepted
-  5    no response after all retries, or the list moved too often: go on later
+  5    no response after all retries, or the list moved too often: resume later
   6    the output is damaged, or another export or verify uses it
   130  interrupted (SIGINT), after a commit; 143 by SIGTERM";
 
@@ -67,7 +67,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why the program fails, and perhaps how to go on.
+/// Why the program fails, and perhaps how to resume.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
@@ -89,7 +89,7 @@ impl Failure {
         Self::new(Exit::Usage, message)
     }
 
-    /// Adds the command that goes on.
+    /// Adds the command that resumes.
     pub(crate) fn with_command(mut self, command: Option<String>) -> Self {
         self.resume_command = command;
         self

@@ -132,7 +132,7 @@ impl Exporter<'_> {
             .await
     }
 
-    /// Says how an export has ended, and how to go on. `before` is the checkpoint that it found.
+    /// Says how an export has ended, and how to resume. `before` is the checkpoint that it found.
     async fn end(
         &self,
         result: apify_runs::Result<Summary>,
@@ -173,7 +173,7 @@ impl Exporter<'_> {
         }
     }
 
-    /// The command that goes on from here, if there is one.
+    /// The command that resumes from here, if there is one.
     async fn resume_command(&self, before: &Option<Checkpoint>) -> Option<String> {
         if !can_resume(self.arguments) {
             return None;
@@ -194,7 +194,7 @@ impl Exporter<'_> {
     }
 }
 
-/// Whether the same command, by itself, can go on where this start stops.
+/// Whether the same command, by itself, can resume where this start stops.
 fn can_resume(arguments: &ExportArguments) -> bool {
     let destination = &arguments.destination;
     // It would wait for a split that does not come again by itself.
@@ -259,10 +259,10 @@ fn with_labels(export: Export, arguments: &SourceArguments) -> Export {
     })
 }
 
-/// Says what was done, and how to go on if that was not all.
+/// Says what was done, and how to resume if that was not all.
 fn report(summary: &Summary, name: &str, command: Option<String>, console: &Console) {
     let mut fields = summary::fields(summary);
-    fields["go_on"] = command.clone().into();
+    fields["resume_command"] = command.clone().into();
     console.result(&summary::lines(summary, name), fields);
     if let Some(command) = command {
         console.hint(&command);

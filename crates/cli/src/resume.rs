@@ -1,4 +1,4 @@
-//! The command that goes on.
+//! The command that resumes.
 
 use std::ffi::OsString;
 

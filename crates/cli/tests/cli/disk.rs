@@ -48,7 +48,7 @@ fn error(assert: &Assert) -> String {
     let error = lines.next().unwrap().to_owned();
     assert!(error.starts_with("error: "), "{message}");
     assert!(
-        lines.all(|line| line.starts_with("to go on: ")),
+        lines.all(|line| line.starts_with("to resume: ")),
         "{message}"
     );
     error

@@ -213,14 +213,14 @@ fn stdout(assert: &Assert) -> String {
     String::from_utf8(assert.get_output().stdout.clone()).unwrap()
 }
 
-/// The command that a message offers to go on with.
+/// The command that a message offers to resume with.
 fn offered(stderr: &str) -> Option<&str> {
     stderr
         .lines()
-        .find_map(|line| line.strip_prefix("to go on: "))
+        .find_map(|line| line.strip_prefix("to resume: "))
 }
 
-/// Runs the command that a message offers to go on with, as it is typed into a shell.
+/// Runs the command that a message offers to resume with, as it is typed into a shell.
 #[track_caller]
 fn assert_goes_on(service: &Service, message: &str) {
     let command = offered(message).expect(message);

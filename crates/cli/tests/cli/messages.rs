@@ -120,7 +120,10 @@ fn every_line_is_json_if_asked_for() {
     let error = lines.last().unwrap();
     assert_eq!(error["level"], "ERROR");
     assert!(
-        error["go_on"].as_str().unwrap().contains(" export "),
+        error["resume_command"]
+            .as_str()
+            .unwrap()
+            .contains(" export "),
         "{error}"
     );
 }

@@ -207,12 +207,11 @@ async fn an_export_goes_on_where_it_stopped() {
     place.assert_is_whole().await;
 }
 
-/// A part for each row: the manifest lists the newest 500, and a segment those before.
+/// The manifest lists the newest 500 parts, and a segment those before.
 #[tokio::test]
 #[ignore = "needs an S3 server: tests/export/s3.sh"]
 async fn older_parts_are_listed_in_a_segment() {
     let place = Place::new("segments").await;
-    let export = || place.export().part_rows(1);
     // The first manifest that refers to a segment is refused, so that this segment is an orphan.
     proxy::add(Rule {
         request: place.put_of_manifest(),
@@ -222,15 +221,20 @@ async fn older_parts_are_listed_in_a_segment() {
         response: access_denied(),
         ..Rule::default()
     });
-    assert_kind(export().run().await, ErrorKind::Output);
+    // A part for each row.
+    let query = RunQuery::actor("an-actor").page_size(1);
+    let runs = place.emulator.client().runs(query);
+    let export = Export::new(runs, place.output()).part_rows(1);
+    assert_kind(export.run().await, ErrorKind::Output);
     let (parts, segments) = place.listed().await;
     assert_eq!((parts.len(), segments.len()), (500, 0));
     let is_segment = |name: &&String| name.starts_with("_segment-");
     assert_eq!(place.names().await.iter().filter(is_segment).count(), 1);
 
-    export().run().await.unwrap();
+    place.export().run().await.unwrap();
     let (parts, segments) = place.listed().await;
-    assert_eq!((parts.len() as u64, segments.len()), (RUNS, 1));
+    assert!(parts.len() > 500, "{parts:?}");
+    assert_eq!(segments.len(), 1);
     place.assert_is_whole().await;
 }
 
@@ -303,7 +307,7 @@ async fn an_export_that_commits_while_another_one_starts_is_taken_over_all_the_s
 
 #[tokio::test]
 #[ignore = "needs an S3 server: tests/export/s3.sh"]
-async fn an_export_goes_on_when_the_connection_is_closed_before_an_answer() {
+async fn an_export_goes_on_when_the_connection_is_closed_before_a_response() {
     let place = Place::new("closed").await;
     place.lose_response_to_third_manifest(Response::Closed);
     assert_eq!(place.export().run().await.unwrap().output_rows, RUNS);
@@ -312,7 +316,7 @@ async fn an_export_goes_on_when_the_connection_is_closed_before_an_answer() {
 
 #[tokio::test]
 #[ignore = "needs an S3 server: tests/export/s3.sh"]
-async fn an_export_goes_on_when_the_connection_is_reset_before_an_answer() {
+async fn an_export_goes_on_when_the_connection_is_reset_before_a_response() {
     let place = Place::new("reset").await;
     place.lose_response_to_third_manifest(Response::Reset);
     assert_eq!(place.export().run().await.unwrap().output_rows, RUNS);
@@ -321,7 +325,7 @@ async fn an_export_goes_on_when_the_connection_is_reset_before_an_answer() {
 
 #[tokio::test]
 #[ignore = "needs an S3 server: tests/export/s3.sh"]
-async fn an_export_goes_on_when_an_error_comes_in_place_of_an_answer() {
+async fn an_export_goes_on_when_an_error_comes_in_place_of_a_response() {
     let place = Place::new("error-500").await;
     place.lose_response_to_third_manifest(Response::Status(500, String::new()));
     assert_eq!(place.export().run().await.unwrap().output_rows, RUNS);

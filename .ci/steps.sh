@@ -66,8 +66,3 @@ install_missing() {
         apt-get install -y -qq "${packages[@]}"
     fi
 }
-
-# An example of the library.
-example() {
-    cargo run --quiet --release --locked --example "$@"
-}

@@ -1,6 +1,7 @@
 //! Settings of a client.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -219,19 +220,10 @@ impl ClientBuilder {
             ));
         }
         let rate = self.max_requests_per_second;
-        if !REQUEST_RATES.contains(&rate) && rate != f64::INFINITY {
-            let expected = "it must be from 0.001 to 1000, or infinite";
-            return Err(Error::config("max_requests_per_second", rate, expected));
-        }
+        check_rate("max_requests_per_second", rate, REQUEST_RATES)?;
         let total_rate = self.max_total_requests_per_second;
-        if !TOTAL_REQUEST_RATES.contains(&total_rate) && total_rate != f64::INFINITY {
-            let expected = "it must be from 0.001 to 100000, or infinite";
-            return Err(Error::config(
-                "max_total_requests_per_second",
-                total_rate,
-                expected,
-            ));
-        }
+        let rates = TOTAL_REQUEST_RATES;
+        check_rate("max_total_requests_per_second", total_rate, rates)?;
         let user_agent = match (&self.user_agent, &self.http) {
             (Some(text), _) => Some(settings::user_agent(text)?),
             (None, Some(_)) => None,
@@ -255,6 +247,16 @@ impl ClientBuilder {
             max_page_bytes: self.max_page_bytes,
         })))
     }
+}
+
+/// Checks a number of requests a second, which may also be infinite.
+fn check_rate(name: &'static str, rate: f64, range: RangeInclusive<f64>) -> Result<()> {
+    if range.contains(&rate) || rate == f64::INFINITY {
+        return Ok(());
+    }
+    let (min, max) = range.into_inner();
+    let expected = format!("it must be from {min} to {max}, or infinite");
+    Err(Error::config(name, rate, &expected))
 }
 
 impl fmt::Debug for ClientBuilder {

@@ -58,8 +58,7 @@ impl CursorTracker {
         self.rows += 1;
     }
 
-    /// Every item has been handed out, and so are the updates after the last one. Returns the
-    /// updates that the cursor has applied now.
+    /// Applies all updates: every item has been handed out. Returns those that this call applied.
     pub(crate) fn finish(&mut self) -> Vec<CursorUpdate> {
         self.moved.take();
         self.cursor

@@ -20,8 +20,8 @@ pub(crate) struct Pacer {
     /// Held by the request that is next.
     turn: Semaphore,
     pace: Mutex<Pace>,
-    /// Notified when a response is there.
-    response_received: Notify,
+    /// Notified when a request is no longer in flight.
+    request_ended: Notify,
 }
 
 /// What decides when the next request may be sent.
@@ -50,11 +50,11 @@ struct Pace {
 enum Admission {
     Now,
     At(Instant),
-    /// When a response of one in flight is there.
-    AfterResponse,
+    /// When a request in flight has ended.
+    AfterRequest,
 }
 
-/// A request that may be sent. Dropped when its response is there, or when it is cancelled.
+/// The permission to send one request. It is dropped when the request ends or is cancelled.
 pub(crate) struct Permit<'a> {
     pacer: &'a Pacer,
     sent_at: Instant,
@@ -65,7 +65,7 @@ impl Pacer {
         Self {
             turn: Semaphore::new(1),
             pace: Mutex::new(Pace::new(rate)),
-            response_received: Notify::new(),
+            request_ended: Notify::new(),
         }
     }
 
@@ -94,7 +94,7 @@ impl Pacer {
                     };
                 }
                 Admission::At(time) => sleep_until(time).await,
-                Admission::AfterResponse => self.response_received.notified().await,
+                Admission::AfterRequest => self.request_ended.notified().await,
             }
         }
     }
@@ -134,7 +134,7 @@ impl Permit<'_> {
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
         self.pacer.pace().in_flight -= 1;
-        self.pacer.response_received.notify_one();
+        self.pacer.request_ended.notify_one();
     }
 }
 
@@ -159,7 +159,7 @@ impl Pace {
             return Admission::At(until);
         }
         if self.in_flight >= self.max_in_flight {
-            return Admission::AfterResponse;
+            return Admission::AfterRequest;
         }
         let rate = self.own_rate.min(self.server_rate);
         if rate.is_finite() {
@@ -259,7 +259,7 @@ mod tests {
                     assert!(time > now, "no time to wait for");
                     now = time;
                 }
-                Admission::AfterResponse => panic!("nothing is in flight"),
+                Admission::AfterRequest => panic!("nothing is in flight"),
             }
         }
         sent
@@ -318,7 +318,7 @@ mod tests {
             pace.refused(start, refused);
         }
         assert_eq!(pace.max_in_flight, 4, "all eight are one reason");
-        assert_eq!(pace.admit(refused), Admission::AfterResponse);
+        assert_eq!(pace.admit(refused), Admission::AfterRequest);
 
         pace.in_flight = 3;
         assert_eq!(pace.admit(refused), Admission::Now);

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::pace::Pacer;
 
-/// How many lists are remembered before those that are idle are forgotten.
+/// Up to this many lists are remembered, idle or not.
 const MIN_SWEPT: usize = 1024;
 
 /// The pacers of a client and all its clones.
@@ -22,7 +22,7 @@ pub(crate) struct Pacers {
 struct Lists {
     /// By the path of the list's address.
     pacers: HashMap<String, Arc<Pacer>>,
-    /// How many there are when those that are idle are forgotten next.
+    /// The number of lists at which idle ones are forgotten next.
     sweep_at: usize,
 }
 

@@ -20,6 +20,12 @@ fn assert_pace(emulator: &Emulator, per_second: usize) {
     }
 }
 
+/// A client that sends so many requests a second for each list.
+fn paced(emulator: &Emulator, per_second: f64) -> Client {
+    let builder = emulator.client_builder();
+    builder.max_requests_per_second(per_second).build().unwrap()
+}
+
 fn query() -> RunQuery {
     RunQuery::actor("a").page_size(10)
 }
@@ -38,8 +44,7 @@ async fn a_client_sends_thirty_requests_a_second_if_nothing_else_is_said() {
 #[tokio::test(start_paused = true)]
 async fn clones_share_their_pace() {
     let emulator = start(Emulator::builder().runs(295)).await;
-    let builder = emulator.client_builder().max_requests_per_second(10.0);
-    let client = builder.build().unwrap();
+    let client = paced(&emulator, 10.0);
     let started = Instant::now();
     let walks = [(); 3].map(|()| drain(client.clone().runs(query()).stream()));
     let count = client.count("a");
@@ -57,8 +62,7 @@ async fn clones_share_their_pace() {
 #[tokio::test(start_paused = true)]
 async fn each_list_has_a_pace_of_its_own() {
     let emulator = start(Emulator::builder().runs(395)).await;
-    let builder = emulator.client_builder().max_requests_per_second(10.0);
-    let client = builder.build().unwrap();
+    let client = paced(&emulator, 10.0);
     let started = Instant::now();
     let lists = [
         RunQuery::actor("a"),
@@ -118,8 +122,7 @@ async fn a_refusal_of_one_list_does_not_slow_another() {
 #[tokio::test(start_paused = true)]
 async fn a_list_keeps_its_pace_from_one_reader_to_the_next() {
     let emulator = start(Emulator::builder().runs(5)).await;
-    let builder = emulator.client_builder().max_requests_per_second(10.0);
-    let client = builder.build().unwrap();
+    let client = paced(&emulator, 10.0);
     for _ in 0..40 {
         assert_eq!(client.count("a").await.unwrap(), 5);
     }
@@ -165,8 +168,7 @@ async fn after_a_refusal_nobody_asks_until_the_time_it_names() {
 async fn a_walk_that_nobody_polls_keeps_nobody_waiting() {
     for concurrency in [1, 8] {
         let emulator = start(Emulator::builder().runs(100)).await;
-        let builder = emulator.client_builder().max_requests_per_second(0.1);
-        let client = builder.build().unwrap();
+        let client = paced(&emulator, 0.1);
         client.count("a").await.unwrap();
         // It waits for its turn, and is left alone there: a branch of `select!` does that.
         let mut runs = client.runs(query()).concurrency(concurrency).stream();

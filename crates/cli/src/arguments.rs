@@ -124,7 +124,7 @@ pub(crate) struct SourceArguments {
     /// Only runs that started then or later
     ///
     /// 2025-09-01, which is its first moment in UTC, 2025-09-01T10:00:00Z, or a time before now,
-    /// such as 30d or 12h. To an export that resumes, now is its first start.
+    /// such as 30d or 12h. If an export resumes, now is its first start.
     #[arg(long, value_name = "TIME", value_parser = when, help_heading = "Which runs")]
     pub(crate) since: Option<When>,
     /// Only runs that started then or earlier; forms as for --since

@@ -136,7 +136,7 @@ impl Console {
         }
     }
 
-    /// Writes the command that resumes. As JSON, it is a field of the result.
+    /// Writes the command that resumes an export. As JSON, it is a field of the result.
     pub(crate) fn hint(&self, command: &str) {
         if self.format == LogFormat::Text {
             self.log(Level::Info, &format!("to resume: {command}"), Value::Null);

@@ -89,7 +89,7 @@ impl Failure {
         Self::new(Exit::Usage, message)
     }
 
-    /// Adds the command that resumes.
+    /// Adds the command that resumes an export.
     pub(crate) fn with_command(mut self, command: Option<String>) -> Self {
         self.resume_command = command;
         self

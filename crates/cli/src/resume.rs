@@ -1,4 +1,4 @@
-//! The command that resumes.
+//! The command that resumes an export.
 
 use std::ffi::OsString;
 

@@ -44,13 +44,13 @@ measure() {
 printf 'a million runs as\tCPU s\tMiB at most\tMB received\tMB written\trequests\truns/s\n'
 serve
 for format in jsonl jsonl.zst csv parquet; do
-    measure "$format" export a --rate 1000 --out "$folder/runs.$format"
+    measure "$format" export a --rate inf --out "$folder/runs.$format"
 done
-measure 'jsonl, 1 page in flight' export a --rate 1000 --concurrency 1 --out "$folder/runs.jsonl"
+measure 'jsonl, 1 page in flight' export a --rate inf --concurrency 1 --out "$folder/runs.jsonl"
 serve --compact
-measure 'jsonl, compact responses' export a --rate 1000 --out "$folder/runs.jsonl"
+measure 'jsonl, compact responses' export a --rate inf --out "$folder/runs.jsonl"
 serve --compress
-measure 'parquet, responses compressed' export a --rate 1000 --out "$folder/runs.parquet"
+measure 'parquet, responses compressed' export a --rate inf --out "$folder/runs.parquet"
 runs=200000
 serve --latency 100ms
 measure 'parquet, 100 ms, 60 requests/s' export a --rate 60 --out "$folder/runs.parquet"
@@ -96,7 +96,7 @@ command time -f '%e s, %U s and %S s of CPU' \
 runs=1000000000
 serve
 printf 'to cut 1,000,000,000 runs into 1,000 parts: '
-command time -f '%e s' "$program" split a --into 1000 --rate 1000 --quiet 2>&1 >/dev/null
+command time -f '%e s' "$program" split a --into 1000 --rate inf --quiet 2>&1 >/dev/null
 
 spark=${CARGO_TARGET_DIR:-target}/export-venv/bin
 [ -x "$spark/spark-submit" ] || exit 0
@@ -106,7 +106,7 @@ export SPARK_HOME PYSPARK_PYTHON=$spark/python SPARK_LOCAL_IP=127.0.0.1
 for runs in 250000 1250000; do
     serve
     echo "$APIFY_TOKEN" >"$folder/token"
-    "$program" split a --into 16 --workers 2 --rate 1000 --quiet >"$folder/splits"
+    "$program" split a --into 16 --quiet >"$folder/splits"
     printf '%s runs by examples/spark, 2 executors: ' "$runs"
     command time -f '%e s, %U s and %S s of CPU' -o "$folder/time" \
         "$spark/spark-submit" --master 'local-cluster[2,1,1024]' examples/spark/runs.py \

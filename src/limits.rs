@@ -15,5 +15,7 @@ pub(crate) const REQUEST_RATES: RangeInclusive<f64> = 0.001..=1000.0;
 pub(crate) const TOTAL_REQUEST_RATES: RangeInclusive<f64> = 0.001..=100_000.0;
 /// The service allows 250,000 a minute for one user.
 pub(crate) const DEFAULT_TOTAL_REQUEST_RATE: f64 = 4000.0;
+/// Pages of one walk in flight.
+pub(crate) const MAX_CONCURRENCY: usize = 64;
 /// How long before the watermark a walk that resumes begins, by default.
 pub(crate) const DEFAULT_LOOKBACK: Duration = Duration::from_secs(60);

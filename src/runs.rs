@@ -8,7 +8,7 @@ use crate::cursor::Cursor;
 use crate::emit::Emit;
 use crate::http::settings::Settings;
 use crate::query::RunSource;
-use crate::stream::options::WalkOptions;
+use crate::stream::options::{Concurrency, WalkOptions};
 use crate::stream::pages::RunPages;
 use crate::stream::rows::RunStream;
 
@@ -59,23 +59,33 @@ impl Runs {
     }
 
     /// How many pages are in flight, or wait to be handed out, at a time. From 1 to 64.
-    /// Default 8.
+    ///
+    /// There is nothing to set for speed: by default it is the list's
+    /// [rate](crate::ClientBuilder::max_requests_per_second) times the smoothed time of a request,
+    /// and a quarter more, up to 64, and up to [`max_buffered_bytes`](Self::max_buffered_bytes).
+    /// Where the rate has no limit, it is 8.
     ///
     /// The first page has the length of the list, and is requested alone. From then on, pages are
     /// asked for before those in front of them are there, fetched and decoded by tasks of
     /// their own while the consumer is busy, and handed out in the order of the list. Each is
     /// still checked against the one before it: if the list has moved, what is in flight is
     /// dropped, and the walk continues as it would with one. No page is asked for behind the end
-    /// of the list, and none while the consumer stays away. A page takes about 1 MB while it
-    /// is in flight.
+    /// of the list, and none while the consumer stays away.
     ///
-    /// 8 pages in flight reach the 30 requests a second that a list
-    /// [gets at most](crate::ClientBuilder::max_requests_per_second) if none takes longer
-    /// than 260 ms. With 1, a page is asked for when the rows before it have been handed out:
-    /// right where only the first rows are wanted, though a
-    /// [`limit`](crate::RunQuery::limit) serves as well.
+    /// With 1, a page is asked for when the rows before it have been handed out: right where only
+    /// the first rows are wanted, though a [`limit`](crate::RunQuery::limit) serves as well.
     pub fn concurrency(mut self, pages: usize) -> Self {
-        self.options.concurrency = pages;
+        self.options.concurrency = Concurrency::Fixed(pages);
+        self
+    }
+
+    /// How much memory the bodies of pages in flight may take, in bytes, for the pages in flight to
+    /// be found as needed: the opposite of [`concurrency`](Self::concurrency), and the one that is
+    /// set last counts. Default 64 MiB; from 1 KiB to 1 GiB. One page is read whatever it takes.
+    ///
+    /// A page of 1000 runs is about 0.5 MB. Its rows take about as much again.
+    pub fn max_buffered_bytes(mut self, bytes: usize) -> Self {
+        self.options.concurrency = Concurrency::Adaptive { max_bytes: bytes };
         self
     }
 

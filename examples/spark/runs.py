@@ -1,6 +1,6 @@
 """Reads the runs of Apify Actors on a Spark cluster, and says what each day cost.
 
-    apify-runs split janedoe/my-actor --into 64 --workers 16 > splits.jsonl
+    apify-runs split janedoe/my-actor --into 64 > splits.jsonl
     spark-submit runs.py splits.jsonl s3a://warehouse/runs \\
         --program /opt/apify/apify-runs --token-file /etc/apify/token
 

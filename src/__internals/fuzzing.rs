@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::clocks::Clocks;
 use crate::cursor::{Cursor, CursorTracker};
 use crate::emit::Emit;
-use crate::http::{pace, retry, url};
+use crate::http::{rate, retry, url};
 use crate::page::decode::{self, Unusable};
 use crate::page::raw::Spans;
 use crate::page::{Page, fast};
@@ -107,7 +107,7 @@ pub fn headers(text: &[u8]) {
     }
     retry::retry_after(&headers);
     retry::date(&headers);
-    assert!(pace::rate_limit(&headers).is_none_or(|rate| rate >= 1.0));
+    assert!(rate::announced(&headers).is_none_or(|rate| rate >= 1.0));
 }
 
 /// A cursor. What can be read can be written, and a walk that resumes from it ends.
@@ -144,8 +144,8 @@ pub fn split(text: &[u8]) {
     assert_eq!(again.to_string(), written);
     if split.query().validate().is_ok() {
         let base = reqwest::Url::parse("https://api.apify.com/v2").unwrap();
-        url::of_page(&base, split.query(), crate::walk::PageRequest::rows(0, 1));
-        split.readers(7).max_requests_per_second();
+        let list = url::of_list(&base, split.query());
+        url::of_page(&list, split.query(), crate::walk::PageRequest::rows(0, 1));
     }
 }
 

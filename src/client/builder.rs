@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::http::base_url;
 use crate::http::pacers::Pacers;
 use crate::http::retry::{self, RetryPolicy};
+use crate::http::retry_budget::RetryBudget;
 use crate::http::settings::{self, Settings};
 use crate::http::token::Token;
 use crate::limits::{DEFAULT_TOTAL_REQUEST_RATE, REQUEST_RATES, TOTAL_REQUEST_RATES};
@@ -21,8 +22,8 @@ const DEFAULT_BASE_URL: &str = "https://api.apify.com";
 const DEFAULT_USER_AGENT: &str = concat!("apify-runs/", env!("CARGO_PKG_VERSION"));
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_TIMEOUT: Duration = Duration::from_secs(60 * 60);
-/// Half of what the service allows for one Actor, so that its other users are not shut out.
-const DEFAULT_RATE: f64 = 30.0;
+/// What the service allows for one list.
+const DEFAULT_RATE: f64 = 60.0;
 const DEFAULT_MAX_PAGE_BYTES: usize = 64 << 20;
 const MIN_BODY_BYTES: usize = 1 << 10;
 const MAX_BODY_BYTES: usize = 1 << 30;
@@ -139,18 +140,21 @@ impl ClientBuilder {
     }
 
     /// The maximum number of requests a second for one list: an Actor's, a task's or the
-    /// account's. All clones of the client count together, retries included. Default 30; from
-    /// 0.001, one in 1000 seconds, to 1000, or `f64::INFINITY` for no limit but the service's own.
+    /// account's. All clones of the client count together, retries included. Default 60, which is
+    /// what [the service allows](https://docs.apify.com/api/v2#rate-limiting); from 0.001, one in
+    /// 1000 seconds, to 1000, or `f64::INFINITY` for no limit but the service's own.
     ///
-    /// The maximum holds for every second. A number that is not whole is rounded up, and so is
-    /// the second: 2.5 means at most 3 in any 1.2 s. Further requests wait, in the order in which
-    /// they were made. The wait does not count against [`RetryPolicy::max_elapsed`].
+    /// There is nothing to set for speed. Requests begin at 30 a second, and with each good
+    /// response the rate grows, up to the maximum or to what the service announces
+    /// (`X-RateLimit-Limit`), whichever is less. A 429 makes the rate smaller by 15 %; from then on
+    /// it grows slowly, by about one a second. So programs that read one list approach equal rates.
+    /// If a 429 has a `Retry-After`, every request for the list waits as long. Other lists are not
+    /// affected. A rate of `f64::INFINITY` begins with what is announced, or without a limit if
+    /// nothing is.
     ///
-    /// The service allows [60 a second](https://docs.apify.com/api/v2#rate-limiting) for one
-    /// list, over all who read it. If it announces fewer (`X-RateLimit-Limit`), that is the
-    /// limit. After a 429, every request for the list waits as long as the retry of the one that
-    /// was refused. Then only half as many as before are in flight at a time, and more again as
-    /// long as responses are good. Other lists are not affected.
+    /// The rate holds for every second. A number that is not whole is rounded up, and so is the
+    /// second: 2.5 means at most 3 in any 1.2 s. Further requests wait, in the order in which they
+    /// were made. The wait does not count against [`RetryPolicy::max_elapsed`].
     ///
     /// An Actor that is named once by its ID and once by its name is two lists to the client.
     pub fn max_requests_per_second(mut self, rate: f64) -> Self {
@@ -240,8 +244,7 @@ impl ClientBuilder {
             user_agent,
             timeout: self.timeout,
             retry: self.retry,
-            max_requests_per_second: rate,
-            max_total_requests_per_second: total_rate,
+            retry_budget: RetryBudget::default(),
             pacers: Pacers::new(rate, total_rate),
             compression: self.compression,
             max_page_bytes: self.max_page_bytes,

@@ -130,11 +130,8 @@ impl fmt::Debug for Client {
             .field("base_url", &self.0.base_url.as_str())
             .field("timeout", &self.0.timeout)
             .field("retry", &self.0.retry)
-            .field("max_requests_per_second", &self.0.max_requests_per_second)
-            .field(
-                "max_total_requests_per_second",
-                &self.0.max_total_requests_per_second,
-            )
+            .field("max_requests_per_second", &self.0.pacers.list_rate())
+            .field("max_total_requests_per_second", &self.0.pacers.total_rate())
             .field("compression", &self.0.compression)
             .field("max_page_bytes", &self.0.max_page_bytes)
             .finish_non_exhaustive()

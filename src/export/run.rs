@@ -83,8 +83,8 @@ impl Export {
         drop(transfer.pages);
         let written = transfer.writer.finish().await?;
         let interrupted = end? == Ending::Stopped;
-        // The reader of a split may have to wait long for its turn.
-        let total_after = match interrupted || source.is_split() {
+        // Nothing can be compared with it: others read the rest of the list.
+        let total_after = match interrupted || source.is_split {
             true => None,
             false => last_count(&settings, source, stop).await,
         };

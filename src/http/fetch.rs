@@ -1,17 +1,20 @@
 //! Fetching pages: pace, budget and retries around each request.
 
 use std::panic::resume_unwind;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use reqwest::Url;
-use tokio::task::{JoinHandle, spawn};
+use tokio::task::{JoinError, JoinHandle, spawn};
 use tokio::time::{Instant, sleep};
 
+use super::averages::PagesInFlight;
 use super::counters::RequestCounters;
-use super::pace::{Pacer, Permit};
-use super::response::{self, ResponseHead};
-use super::retry::Budget;
+use super::pace::{PaceReport, Pacer, Permit};
+use super::response;
+use super::retry::Attempts;
 use super::settings::Settings;
 use super::url;
 use crate::clocks::Clocks;
@@ -19,7 +22,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::page::Page;
 use crate::page::raw::{RawRows, Spans};
 use crate::pool::Pool;
-use crate::query::{RunQuery, RunSource, Share};
+use crate::query::{RunQuery, RunSource};
 use crate::run::RunSummary;
 use crate::trace::{debug, in_current_span, warn};
 use crate::walk::PageRequest;
@@ -28,16 +31,16 @@ use crate::walk::PageRequest;
 pub(crate) struct Fetcher {
     settings: Arc<Settings>,
     query: RunQuery,
+    /// The list's address.
+    list: Url,
+    /// The pace of the list, for all its readers.
+    pacer: Arc<Pacer>,
     counters: Arc<RequestCounters>,
     bodies: Arc<Pool<u8>>,
     rows: Arc<Pool<RunSummary>>,
     keeps_raw_rows: bool,
     /// When the walk began.
     began: Instant,
-    /// The pace of the reader, where this is one of several splits of a list.
-    share: Option<(Share, Pacer)>,
-    /// The pace of the list, for all its readers.
-    list: Arc<Pacer>,
 }
 
 impl Fetcher {
@@ -50,9 +53,9 @@ impl Fetcher {
     ) -> Self {
         let list = url::of_list(&settings.base_url, &source.query);
         Self {
-            list: settings.pacers.of_list(&list),
+            pacer: settings.pacers.of_list(&list),
+            list,
             settings,
-            share: source.share.map(|share| (share, Pacer::of_share(share))),
             query: source.query,
             counters,
             bodies: Arc::default(),
@@ -74,38 +77,44 @@ impl Fetcher {
     /// off is retried like one that never came.
     pub(crate) async fn page(&self, request: PageRequest) -> Result<Page> {
         let policy = &self.settings.retry;
-        let url = url::of_page(&self.settings.base_url, &self.query, request);
-        let mut budget = Budget::new(policy);
+        let url = url::of_page(&self.list, &self.query, request);
+        let mut attempts = Attempts::new(policy);
         loop {
-            // Pace. Waiting for a permit does not count against the budget.
+            // Pace. Waiting for a permit takes nothing from the time for the page.
             let permits = self.permits().await;
 
-            // Budget. An attempt is cut short when the time for the page is over.
-            let attempt = self.attempt(permits, &url, budget.time_left());
-            let error = match budget.spend_on(attempt).await {
+            // An attempt is cut short when the time for the page is over.
+            let attempt = self.attempt(permits, &url, attempts.time_left());
+            let error = match attempts.spend_on(attempt).await {
                 Ok(page) => {
-                    self.note(request, &page, budget.attempts());
+                    self.settings.retry_budget.deposit();
+                    self.note(request, &page, attempts.count());
                     return Ok(page);
                 }
-                Err(error) => error.with_request(named(&url), budget.attempts(), budget.spent()),
+                Err(error) => error.with_request(named(&url), attempts.count(), attempts.spent()),
             };
 
-            // Retry. A 429 holds back every request for the list, even if this one gives up.
-            let delay = budget.next_delay(&error);
-            if let Some(delay) = delay
-                && error.kind() == ErrorKind::RateLimited
-            {
-                self.list.pause(delay);
+            // Retry. A `Retry-After` of a 429 holds back every request for the list, even if this
+            // one gives up.
+            let delay = attempts.next_delay(&error);
+            let is_refusal = error.kind() == ErrorKind::RateLimited;
+            if let (true, Some(delay), Some(_)) = (is_refusal, delay, error.retry_after()) {
+                self.pacer.pause(delay);
             }
-            let Some(delay) = delay.filter(|_| budget.may_retry(&error)) else {
+            let Some(delay) = delay.filter(|_| attempts.may_retry(&error)) else {
                 return Err(error);
             };
-            let attempts = budget.attempts();
-            warn!(offset = request.offset(), attempts = attempts, ?delay, %error, "retry");
-            policy.notify(attempts, delay, &error);
+            let count = attempts.count();
+            warn!(offset = request.offset(), attempts = count, ?delay, %error, "retry");
+            policy.notify(count, delay, &error);
             self.counters.retried();
             sleep(delay).await;
-            budget.waited(delay, error);
+            attempts.waited(delay, error);
+
+            // Budget. The rate of the list has taken refusals into account.
+            if !is_refusal {
+                self.settings.retry_budget.withdraw().await;
+            }
         }
     }
 
@@ -121,16 +130,15 @@ impl Fetcher {
         }
     }
 
-    /// Waits until a request may be sent: by the pace of the split's reader, if there is one, then
-    /// by that of the list, and then by that of the client.
+    /// How many pages of the list a walk has in flight, whose bodies take `max_bytes` at most.
+    pub(crate) fn pages_in_flight(&self, max_bytes: usize) -> PagesInFlight {
+        self.pacer.pages_in_flight(max_bytes)
+    }
+
+    /// Waits until a request may be sent: by the pace of the list, and then by that of the client.
     async fn permits(&self) -> Permits<'_> {
-        let of_share = match &self.share {
-            Some((share, pacer)) => Some((*share, pacer.permit().await)),
-            None => None,
-        };
         Permits {
-            of_share,
-            of_list: self.list.permit().await,
+            of_list: self.pacer.permit().await,
             _of_client: self.settings.pacers.of_client().permit().await,
         }
     }
@@ -140,8 +148,14 @@ impl Fetcher {
         self.counters.sent();
         let mut body = self.bodies.take();
         let limit = settings.timeout.min(time_left);
+        let sent_at = Instant::now();
         let head = response::exchange(settings, url, limit, &mut body).await?;
-        permits.on_response(&head);
+        permits.of_list.on_response(&PaceReport {
+            status: head.status,
+            rate_limit: head.rate_limit,
+            latency: sent_at.elapsed(),
+            body_bytes: body.len(),
+        });
         self.counters.received(body.len());
         let clocks = Clocks::read(head.date, self.began);
         let mut spans = self.keeps_raw_rows.then(Spans::new);
@@ -179,16 +193,40 @@ pub(crate) async fn total(settings: &Arc<Settings>, source: RunSource) -> Result
 /// A page in flight. Dropped, its request is aborted.
 ///
 /// It runs whether it is polled or not: a request that waits for its permit holds up others.
-pub(crate) struct Task(JoinHandle<Result<Page>>);
+pub(crate) struct Task {
+    handle: JoinHandle<Result<Page>>,
+    /// What the handle has returned.
+    page: Option<Result<Result<Page>, JoinError>>,
+}
 
 impl Task {
     pub(crate) fn start(fetcher: Arc<Fetcher>, request: PageRequest) -> Self {
         let page = async move { fetcher.page(request).await };
-        Self(spawn(in_current_span(page)))
+        Self {
+            handle: spawn(in_current_span(page)),
+            page: None,
+        }
+    }
+
+    /// Whether the page has come, as far as [`poll_finished`](Self::poll_finished) has seen.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.page.is_some()
+    }
+
+    /// Waits until the page has come.
+    pub(crate) fn poll_finished(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.page.is_none() {
+            self.page = Some(ready!(Pin::new(&mut self.handle).poll(cx)));
+        }
+        Poll::Ready(())
     }
 
     pub(crate) async fn finish(mut self) -> Result<Page> {
-        let error = match (&mut self.0).await {
+        let page = match self.page.take() {
+            Some(page) => page,
+            None => (&mut self.handle).await,
+        };
+        let error = match page {
             Ok(page) => return page,
             Err(error) => error,
         };
@@ -202,26 +240,14 @@ impl Task {
 
 impl Drop for Task {
     fn drop(&mut self) {
-        self.0.abort();
+        self.handle.abort();
     }
 }
 
 /// A request that may be sent.
 struct Permits<'a> {
-    of_share: Option<(Share, Permit<'a>)>,
     of_list: Permit<'a>,
     _of_client: Permit<'a>,
-}
-
-impl Permits<'_> {
-    /// Takes over what a response says of the pace.
-    fn on_response(self, head: &ResponseHead) {
-        if let Some((share, permit)) = self.of_share {
-            let rate_limit = head.rate_limit.map(|rate| share.part_of(rate));
-            permit.on_response(head.status, rate_limit);
-        }
-        self.of_list.on_response(head.status, head.rate_limit);
-    }
 }
 
 /// A request as errors name it: its path and query, which hold no secret.

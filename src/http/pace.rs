@@ -1,80 +1,72 @@
-//! How fast requests are sent.
+//! When requests are sent.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use reqwest::header::HeaderMap;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
 
-use crate::query::Share;
+use super::averages::{PagesInFlight, ResponseAverages};
+use super::rate::Rate;
 
 /// A second as the pace counts it. Requests overtake each other on the way, so that as many as
 /// the service allows in one second may arrive in a little less.
 const SECOND: f64 = 1.02;
+/// A window that has one in so many of its requests uses the rate.
+const USED: usize = 4;
 
 /// Lets requests through one after the other, in the order they came.
 pub(crate) struct Pacer {
     /// Held by the request that is next.
     turn: Semaphore,
     pace: Mutex<Pace>,
-    /// Notified when a request is no longer in flight.
-    request_ended: Notify,
 }
 
-/// What decides when the next request may be sent.
+/// What decides when the next request may be sent, and how many.
 struct Pace {
-    /// Requests a second, by the client's settings.
-    own_rate: f64,
-    /// Requests a second, by the service's last word.
-    server_rate: f64,
-    /// Whether they are sent one by one, with the same time in between.
-    is_even: bool,
-    /// When the latest requests were sent.
+    rate: Rate,
+    /// When the requests of the last window were sent.
     sent: VecDeque<Instant>,
+    last_sent: Option<Instant>,
     /// No request before this time.
     paused_until: Option<Instant>,
     in_flight: usize,
-    /// How many requests may be in flight.
-    max_in_flight: usize,
-    /// Good responses since `max_in_flight` last changed.
-    good_responses: usize,
-    /// When `max_in_flight` was last halved.
-    halved_at: Option<Instant>,
-}
-
-/// When the next request may be sent.
-#[derive(Debug, PartialEq)]
-enum Admission {
-    Now,
-    At(Instant),
-    /// When a request in flight has ended.
-    AfterRequest,
+    averages: ResponseAverages,
 }
 
 /// The permission to send one request. It is dropped when the request ends or is cancelled.
 pub(crate) struct Permit<'a> {
     pacer: &'a Pacer,
-    sent_at: Instant,
+    sending: Sending,
+}
+
+/// A request that is sent.
+#[derive(Debug, Clone, Copy)]
+struct Sending {
+    at: Instant,
+    /// Whether so many were sent just before it that the rate matters.
+    uses_rate: bool,
+}
+
+/// What a response says of the pace.
+pub(crate) struct PaceReport {
+    pub(crate) status: StatusCode,
+    /// How many requests a second the service allows, if it tells.
+    pub(crate) rate_limit: Option<f64>,
+    /// From sending the request to the end of the body.
+    pub(crate) latency: Duration,
+    pub(crate) body_bytes: usize,
 }
 
 impl Pacer {
-    pub(crate) fn new(rate: f64) -> Self {
+    /// Lets up to `rate` requests a second through.
+    pub(crate) fn new(rate: Rate) -> Self {
         Self {
             turn: Semaphore::new(1),
             pace: Mutex::new(Pace::new(rate)),
-            request_ended: Notify::new(),
         }
-    }
-
-    /// The pace of a reader who is one of several.
-    pub(crate) fn of_share(share: Share) -> Self {
-        let pacer = Self::new(share.rate().unwrap_or(f64::INFINITY));
-        pacer.pace().is_even = true;
-        pacer.pause(share.first_wait());
-        pacer
     }
 
     /// Waits until a request may be sent.
@@ -84,17 +76,15 @@ impl Pacer {
         // The semaphore is never closed.
         let _turn = self.turn.acquire().await;
         loop {
-            let sent_at = Instant::now();
-            let admission = self.pace().admit(sent_at);
+            let admission = self.pace().admit(Instant::now());
             match admission {
-                Admission::Now => {
+                Ok(sending) => {
                     return Permit {
                         pacer: self,
-                        sent_at,
+                        sending,
                     };
                 }
-                Admission::At(time) => sleep_until(time).await,
-                Admission::AfterRequest => self.request_ended.notified().await,
+                Err(time) => sleep_until(time).await,
             }
         }
     }
@@ -104,6 +94,13 @@ impl Pacer {
         let until = Instant::now() + delay;
         let mut pace = self.pace();
         pace.paused_until = pace.paused_until.max(Some(until));
+    }
+
+    /// How many pages a walk of the list keeps in flight, whose bodies take `max_bytes` at most.
+    pub(crate) fn pages_in_flight(&self, max_bytes: usize) -> PagesInFlight {
+        let pace = self.pace();
+        pace.averages
+            .pages_in_flight(pace.rate.per_second(), max_bytes)
     }
 
     /// Whether no request is in flight, and no earlier one delays the next.
@@ -118,84 +115,79 @@ impl Pacer {
 
 impl Permit<'_> {
     /// Takes over what a response says of the pace.
-    pub(crate) fn on_response(self, status: StatusCode, rate_limit: Option<f64>) {
-        let mut pace = self.pacer.pace();
-        if let Some(rate) = rate_limit {
-            pace.server_rate = rate;
-        }
-        if status == StatusCode::TOO_MANY_REQUESTS {
-            pace.refused(self.sent_at, Instant::now());
-        } else if status.is_success() {
-            pace.good();
-        }
+    pub(crate) fn on_response(self, report: &PaceReport) {
+        self.pacer.pace().take(self.sending, report, Instant::now());
     }
 }
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
         self.pacer.pace().in_flight -= 1;
-        self.pacer.request_ended.notify_one();
     }
 }
 
 impl Pace {
-    fn new(rate: f64) -> Self {
+    fn new(rate: Rate) -> Self {
         Self {
-            own_rate: rate,
-            server_rate: f64::INFINITY,
-            is_even: false,
+            rate,
             sent: VecDeque::new(),
+            last_sent: None,
             paused_until: None,
             in_flight: 0,
-            max_in_flight: usize::MAX,
-            good_responses: 0,
-            halved_at: None,
+            averages: ResponseAverages::default(),
         }
     }
 
-    /// When the next request may be sent. If that is now, it counts as sent.
-    fn admit(&mut self, now: Instant) -> Admission {
+    /// Sends a request now, or says when one may be sent.
+    fn admit(&mut self, now: Instant) -> Result<Sending, Instant> {
         if let Some(until) = self.paused_until.filter(|until| now < *until) {
-            return Admission::At(until);
+            return Err(until);
         }
-        if self.in_flight >= self.max_in_flight {
-            return Admission::AfterRequest;
-        }
-        let rate = self.own_rate.min(self.server_rate);
+        let rate = self.rate.per_second();
+        let mut uses_rate = false;
         if rate.is_finite() {
-            if let Some(time) = self.window_opens(rate, now) {
-                return Admission::At(time);
+            if let Some(time) = self.next_time(now) {
+                return Err(time);
             }
             self.sent.push_back(now);
+            self.last_sent = Some(now);
+            uses_rate = self.sent.len() >= requests(rate).div_ceil(USED);
         }
         self.in_flight += 1;
-        Admission::Now
+        Ok(Sending { at: now, uses_rate })
+    }
+
+    fn take(&mut self, sending: Sending, report: &PaceReport, now: Instant) {
+        if let Some(rate) = report.rate_limit {
+            self.rate.announce(rate);
+        }
+        if report.status == StatusCode::TOO_MANY_REQUESTS {
+            self.rate.on_refusal(sending.at, now);
+        } else if report.status.is_success() {
+            self.averages.add(report.latency, report.body_bytes);
+            self.rate.on_good_response(sending.uses_rate, now);
+        }
     }
 
     fn is_idle(&self, now: Instant) -> bool {
-        let window = self.window(self.own_rate.min(self.server_rate));
-        let counts = |sent: &Instant| *sent + window > now;
+        let window = window(self.rate.per_second());
         self.in_flight == 0
             && self.paused_until.is_none_or(|until| until <= now)
-            && !self.sent.back().is_some_and(counts)
+            && self.last_sent.is_none_or(|last| last + window <= now)
     }
 
-    /// How many requests a window may have: a second, or as much longer as it takes for a whole
-    /// number of requests.
-    fn requests(&self, rate: f64) -> f64 {
-        if self.is_even { 1.0 } else { rate.ceil() }
-    }
-
-    fn window(&self, rate: f64) -> Duration {
-        if rate.is_infinite() {
-            return Duration::ZERO;
-        }
-        Duration::from_secs_f64(self.requests(rate) / rate * SECOND)
-    }
-
-    /// When one more request fits in the window that ends with it. `None` if one does now.
-    fn window_opens(&mut self, rate: f64, now: Instant) -> Option<Instant> {
-        let (requests, window) = (self.requests(rate), self.window(rate));
+    /// When one more request may be sent, by the rate and what was sent. `None` if that is now.
+    ///
+    /// Up to a whole window may be sent at once. After a refusal, requests are sent evenly. If
+    /// readers of one list sent them in bursts, it would be the last burst of a second that is
+    /// refused, and not the reader with most requests.
+    fn next_time(&mut self, now: Instant) -> Option<Instant> {
+        let was_refused = self.rate.was_refused();
+        let window_rate = match was_refused {
+            true => self.rate.limit(),
+            false => self.rate.per_second(),
+        };
+        let window = window(window_rate);
         while self
             .sent
             .front()
@@ -204,146 +196,28 @@ impl Pace {
             self.sent.pop_front();
         }
         // If the rate has fallen, more were sent than fit.
-        let surplus = self.sent.len().checked_sub(requests as usize)?;
-        self.sent.get(surplus).map(|first| *first + window)
-    }
-
-    fn good(&mut self) {
-        self.good_responses += 1;
-        if self.good_responses >= self.max_in_flight {
-            self.max_in_flight += 1;
-            self.good_responses = 0;
-        }
-    }
-
-    /// Requests that were in flight together are refused together, and are one reason.
-    fn refused(&mut self, sent_at: Instant, now: Instant) {
-        if self.halved_at.is_some_and(|halved_at| sent_at <= halved_at) {
-            return;
-        }
-        self.max_in_flight = (self.in_flight / 2).max(1);
-        self.good_responses = 0;
-        self.halved_at = Some(now);
+        let surplus = self.sent.len().checked_sub(requests(window_rate));
+        let first = surplus.and_then(|surplus| self.sent.get(surplus));
+        let opens = first.map(|first| *first + window);
+        let gap = Duration::from_secs_f64(SECOND / self.rate.per_second());
+        let last = self.last_sent.filter(|_| was_refused);
+        let next = last.map(|last| last + gap);
+        opens.max(next).filter(|time| now < *time)
     }
 }
 
-/// `X-RateLimit-Limit`: how many requests a second the service allows for one resource
-/// ([rate limiting](https://docs.apify.com/api/v2#rate-limiting)).
-pub(crate) fn rate_limit(headers: &HeaderMap) -> Option<f64> {
-    let limit: u32 = headers
-        .get("x-ratelimit-limit")?
-        .to_str()
-        .ok()?
-        .trim()
-        .parse()
-        .ok()?;
-    (limit > 0).then(|| limit.into())
+/// How many requests a window may have: those of a second, or of as much longer as it takes for a
+/// whole number of requests.
+fn requests(rate: f64) -> usize {
+    rate.ceil() as usize
+}
+
+fn window(rate: f64) -> Duration {
+    if rate.is_infinite() {
+        return Duration::ZERO;
+    }
+    Duration::from_secs_f64(rate.ceil() / rate * SECOND)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MILLISECOND: Duration = Duration::from_millis(1);
-
-    /// When requests are sent that are always ready, and answered at once.
-    fn sent(pace: &mut Pace, from: Instant, count: usize) -> Vec<Instant> {
-        let (mut now, mut sent) = (from, Vec::new());
-        while sent.len() < count {
-            match pace.admit(now) {
-                Admission::Now => {
-                    pace.in_flight -= 1;
-                    sent.push(now);
-                }
-                Admission::At(time) => {
-                    assert!(time > now, "no time to wait for");
-                    now = time;
-                }
-                Admission::AfterRequest => panic!("nothing is in flight"),
-            }
-        }
-        sent
-    }
-
-    #[test]
-    fn no_second_has_more_requests_than_the_rate() {
-        for rate in [0.25, 1.0, 2.5, 30.0, 59.9, 60.0, 1000.0] {
-            let mut pace = Pace::new(rate);
-            let count = (rate * 10.0).ceil() as usize;
-            let sent = sent(&mut pace, Instant::now(), count);
-            let requests = rate.ceil() as usize;
-            let window = Duration::from_secs_f64(requests as f64 / rate);
-            for (first, over) in sent.iter().zip(&sent[requests..]) {
-                assert!(*over - *first >= window, "{rate}");
-            }
-            // And not many less.
-            let elapsed = (sent[count - 1] - sent[0]).as_secs_f64();
-            assert!(count as f64 / elapsed > rate * 0.95, "{rate}: {elapsed} s");
-        }
-    }
-
-    #[test]
-    fn a_lower_rate_of_the_service_counts_and_a_higher_one_does_not() {
-        for (told, per_second) in [(5.0, 5), (500.0, 30)] {
-            let mut pace = Pace::new(30.0);
-            let start = Instant::now();
-            sent(&mut pace, start, 20);
-            pace.server_rate = told;
-            // What was sent at the old rate counts too.
-            let later = sent(&mut pace, start + MILLISECOND, 100);
-            for (first, over) in later.iter().zip(&later[per_second..]) {
-                assert!(*over - *first >= Duration::from_secs(1), "{told}");
-            }
-            assert_eq!(later[0] - start >= Duration::from_secs(1), told == 5.0);
-        }
-    }
-
-    #[test]
-    fn without_a_rate_nothing_waits_and_nothing_is_remembered() {
-        let mut pace = Pace::new(f64::INFINITY);
-        let start = Instant::now();
-        assert_eq!(sent(&mut pace, start, 10_000)[9_999], start);
-        assert!(pace.sent.is_empty());
-    }
-
-    #[test]
-    fn a_refusal_halves_what_is_in_flight_once_and_good_responses_bring_it_back() {
-        let mut pace = Pace::new(f64::INFINITY);
-        let start = Instant::now();
-        for _ in 0..8 {
-            assert_eq!(pace.admit(start), Admission::Now);
-        }
-        let refused = start + 100 * MILLISECOND;
-        for _ in 0..8 {
-            pace.refused(start, refused);
-        }
-        assert_eq!(pace.max_in_flight, 4, "all eight are one reason");
-        assert_eq!(pace.admit(refused), Admission::AfterRequest);
-
-        pace.in_flight = 3;
-        assert_eq!(pace.admit(refused), Admission::Now);
-        for _ in 0..4 + 5 + 6 + 7 {
-            pace.good();
-        }
-        assert_eq!(pace.max_in_flight, 8);
-
-        // A request sent since then is another reason.
-        pace.in_flight = 1;
-        pace.refused(refused + MILLISECOND, refused + MILLISECOND);
-        assert_eq!(pace.max_in_flight, 1, "one may always be in flight");
-    }
-
-    #[test]
-    fn the_service_tells_its_limit_in_a_header() {
-        let limit = |value: &'static str| {
-            let mut headers = HeaderMap::new();
-            headers.insert("X-RateLimit-Limit", value.parse().unwrap());
-            rate_limit(&headers)
-        };
-        assert_eq!(limit("60"), Some(60.0));
-        for nonsense in ["0", "-1", "", "many", "60.5", "99999999999"] {
-            assert_eq!(limit(nonsense), None, "{nonsense}");
-        }
-        assert_eq!(rate_limit(&HeaderMap::new()), None);
-    }
-}
+mod tests;

@@ -7,6 +7,7 @@ use reqwest::Url;
 use tokio::time::Instant;
 
 use super::pace::Pacer;
+use super::rate::Rate;
 
 /// Up to this many lists are remembered, idle or not.
 const MIN_SWEPT: usize = 1024;
@@ -15,6 +16,8 @@ const MIN_SWEPT: usize = 1024;
 pub(crate) struct Pacers {
     /// Requests a second for each list.
     list_rate: f64,
+    /// Requests a second for all lists together.
+    total_rate: f64,
     lists: Mutex<Lists>,
     client: Pacer,
 }
@@ -35,8 +38,9 @@ impl Pacers {
         };
         Self {
             list_rate,
+            total_rate,
             lists: Mutex::new(lists),
-            client: Pacer::new(total_rate),
+            client: Pacer::new(Rate::fixed(total_rate)),
         }
     }
 
@@ -47,10 +51,20 @@ impl Pacers {
             return Arc::clone(pacer);
         }
         lists.sweep();
-        let pacer = Arc::new(Pacer::new(self.list_rate));
+        let pacer = Arc::new(Pacer::new(Rate::new(self.list_rate)));
         let path = url.path().to_owned();
         lists.pacers.insert(path, Arc::clone(&pacer));
         pacer
+    }
+
+    /// Requests a second for each list, by the client's settings.
+    pub(crate) fn list_rate(&self) -> f64 {
+        self.list_rate
+    }
+
+    /// Requests a second for all lists together, by the client's settings.
+    pub(crate) fn total_rate(&self) -> f64 {
+        self.total_rate
     }
 
     /// The pacer of all lists together.

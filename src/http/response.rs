@@ -8,7 +8,7 @@ use reqwest::{Response, StatusCode, Url};
 use tokio::time::{Instant, timeout_at};
 
 use super::settings::Settings;
-use super::{pace, retry};
+use super::{rate, retry};
 use crate::error::{Error, ErrorKind, Result};
 use crate::excerpt::excerpt;
 use crate::page::Page;
@@ -62,7 +62,7 @@ pub(super) async fn exchange(
         status,
         retry_after: retry::retry_after(headers),
         date: retry::date(headers),
-        rate_limit: pace::rate_limit(headers),
+        rate_limit: rate::announced(headers),
         redirect: headers
             .get(LOCATION)
             .filter(|_| status.is_redirection())

@@ -222,29 +222,29 @@ impl From<backoff::ExponentialBackoff> for RetryPolicy {
     }
 }
 
-/// What is left of a policy's attempts and time for one page.
-pub(crate) struct Budget<'a> {
+/// The attempts at one page, and what a policy leaves for more of them.
+pub(crate) struct Attempts<'a> {
     policy: &'a RetryPolicy,
     delays: ExponentialBackoff,
-    attempts: u32,
+    count: u32,
     spent: Duration,
     last_error: Option<Error>,
 }
 
-impl<'a> Budget<'a> {
+impl<'a> Attempts<'a> {
     pub(crate) fn new(policy: &'a RetryPolicy) -> Self {
         Self {
             policy,
             delays: policy.delays(),
-            attempts: 0,
+            count: 0,
             spent: Duration::ZERO,
             last_error: None,
         }
     }
 
     /// How often the request has been sent.
-    pub(crate) fn attempts(&self) -> u32 {
-        self.attempts
+    pub(crate) fn count(&self) -> u32 {
+        self.count
     }
 
     /// The time of all attempts and of the delays between them.
@@ -263,7 +263,7 @@ impl<'a> Budget<'a> {
         &mut self,
         attempt: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        self.attempts += 1;
+        self.count += 1;
         let begun = Instant::now();
         let result = attempt.await;
         self.spent += begun.elapsed();
@@ -284,7 +284,7 @@ impl<'a> Budget<'a> {
 
     /// Whether there is another attempt after this error, if there is time.
     pub(crate) fn may_retry(&self, error: &Error) -> bool {
-        error.is_transient() && self.attempts <= self.policy.max_retries
+        error.is_transient() && self.count <= self.policy.max_retries
     }
 
     /// A delay is over.

@@ -9,6 +9,7 @@ use reqwest::redirect::Policy;
 use super::base_url;
 use super::pacers::Pacers;
 use super::retry::RetryPolicy;
+use super::retry_budget::RetryBudget;
 use super::token::Token;
 use crate::error::{Error, Result};
 use crate::setting::InvalidSetting;
@@ -24,9 +25,8 @@ pub(crate) struct Settings {
     pub(crate) user_agent: Option<HeaderValue>,
     pub(crate) timeout: Duration,
     pub(crate) retry: RetryPolicy,
-    pub(crate) max_requests_per_second: f64,
-    pub(crate) max_total_requests_per_second: f64,
     pub(crate) pacers: Pacers,
+    pub(crate) retry_budget: RetryBudget,
     pub(crate) compression: bool,
     pub(crate) max_page_bytes: usize,
 }

@@ -21,9 +21,9 @@ pub(crate) fn of_list(base_url: &Url, query: &RunQuery) -> Url {
     url
 }
 
-/// The address of one page below `base_url`, which ends in `/v2`.
-pub(crate) fn of_page(base_url: &Url, query: &RunQuery, request: PageRequest) -> Url {
-    let mut url = of_list(base_url, query);
+/// The address of one page of the query's list, which is at `list`.
+pub(crate) fn of_page(list: &Url, query: &RunQuery, request: PageRequest) -> Url {
+    let mut url = list.clone();
     let direction = request
         .whole_list()
         .unwrap_or(Direction::new(query.descending));
@@ -70,7 +70,8 @@ mod tests {
 
     fn url(query: &RunQuery) -> String {
         let base = Url::parse("https://api.apify.com/v2").unwrap();
-        of_page(&base, query, PageRequest::rows(999, 1000)).to_string()
+        let list = of_list(&base, query);
+        of_page(&list, query, PageRequest::rows(999, 1000)).to_string()
     }
 
     #[test]

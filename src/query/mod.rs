@@ -1,6 +1,5 @@
 //! Which runs to read.
 
-mod share;
 mod source;
 mod stored;
 
@@ -10,7 +9,6 @@ use std::fmt;
 use chrono::{DateTime, Datelike, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use share::Share;
 pub use source::RunSource;
 
 use crate::direction::Direction;

@@ -1,6 +1,6 @@
 //! What a walk reads: a query, or a split of one.
 
-use super::{RunQuery, Share};
+use super::RunQuery;
 use crate::setting::InvalidSetting;
 
 /// What a [`Client`](crate::Client) reads: a [`RunQuery`], or a [`Split`](crate::Split) of one.
@@ -19,20 +19,14 @@ pub struct RunSource {
     /// Whether the walk begins with the runs that have no start, wherever they are listed. Set
     /// where a split has a bound that hides them.
     pub(crate) undated_first: bool,
-    /// The part of the request rate that a split may use.
-    pub(crate) share: Option<Share>,
+    /// Whether this is a split.
+    pub(crate) is_split: bool,
 }
 
 impl RunSource {
-    /// Whether this is a split.
-    pub(crate) fn is_split(&self) -> bool {
-        self.undated_first || self.share.is_some()
-    }
-
     /// Checks every setting.
     pub(crate) fn validate(&self) -> Result<(), InvalidSetting> {
-        self.query.validate()?;
-        self.share.map_or(Ok(()), Share::validate)
+        self.query.validate()
     }
 
     /// What a cursor remembers of it: all that decides which runs come, and in which order, in
@@ -41,7 +35,7 @@ impl RunSource {
         Self {
             query: self.query.identity(),
             undated_first: self.undated_first,
-            share: None,
+            is_split: false,
         }
     }
 
@@ -61,7 +55,7 @@ impl From<RunQuery> for RunSource {
         Self {
             query,
             undated_first: false,
-            share: None,
+            is_split: false,
         }
     }
 }

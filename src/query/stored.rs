@@ -1,9 +1,10 @@
 //! The stored form of a query and of a source: in cursors, checkpoints and splits.
 
 use chrono::{DateTime, Utc};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{RunQuery, RunSource, Scope, Share};
+use super::{RunQuery, RunSource, Scope};
 use crate::limits::MAX_PAGE_SIZE;
 use crate::run::RunStatus;
 use crate::timestamp;
@@ -39,9 +40,11 @@ pub(super) struct StoredQuery {
     /// Of a split only.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     undated_first: bool,
-    /// Of a split only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    share: Option<Share>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_split: bool,
+    /// Of a split that an earlier version has stored: its part of a request rate.
+    #[serde(default, skip_serializing)]
+    share: Option<IgnoredAny>,
 }
 
 fn default_page_size() -> u32 {
@@ -53,7 +56,7 @@ impl From<RunSource> for StoredQuery {
         let RunSource {
             query,
             undated_first,
-            share,
+            is_split,
         } = source;
         Self {
             scope: query.scope,
@@ -66,7 +69,8 @@ impl From<RunSource> for StoredQuery {
             limit: query.limit,
             page_size: query.page_size,
             undated_first,
-            share,
+            is_split,
+            share: None,
         }
     }
 }
@@ -86,7 +90,7 @@ impl From<StoredQuery> for RunSource {
                 page_size: stored.page_size,
             },
             undated_first: stored.undated_first,
-            share: stored.share,
+            is_split: stored.is_split || stored.undated_first || stored.share.is_some(),
         }
     }
 }
@@ -114,7 +118,7 @@ impl TryFrom<StoredQuery> for RunQuery {
 
     fn try_from(stored: StoredQuery) -> Result<Self, Self::Error> {
         let source = RunSource::from(stored);
-        match source.is_split() {
+        match source.is_split {
             true => Err("it is a split and not a query"),
             false => Ok(source.query),
         }

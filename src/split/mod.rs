@@ -2,7 +2,6 @@
 
 mod partition;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -18,7 +17,7 @@ use crate::excerpt::excerpt;
 use crate::http::fetch;
 use crate::limits::DEFAULT_LOOKBACK;
 use crate::page::{Entry, Page};
-use crate::query::{RunQuery, RunSource, Share};
+use crate::query::{RunQuery, RunSource};
 use crate::walk::PageRequest;
 use partition::Partition;
 
@@ -38,8 +37,12 @@ const VERSION: u64 = 1;
 ///
 /// A split is plain data without a client or a token in it, and made to be sent elsewhere: with
 /// `serde`, or as one line of JSON with `Display` and `FromStr`. [`Client::runs`] takes it in
-/// place of a query. The walk has a [`Cursor`](crate::Cursor) of its own, and keeps to its
-/// [share](Self::readers) of the pace.
+/// place of a query. The walk has a [`Cursor`](crate::Cursor) of its own.
+///
+/// Readers of one list share the requests that the service allows for it, wherever they run: each
+/// slows down when it is refused (429), until all of them have about equal rates. See
+/// [`max_requests_per_second`](crate::ClientBuilder::max_requests_per_second).
+///
 /// [`RunPages`](crate::RunPages) of the split that has the runs without a start may begin with a
 /// page of the whole list, which shows them.
 ///
@@ -51,7 +54,7 @@ const VERSION: u64 = 1;
 /// use futures::StreamExt;
 ///
 /// for split in client.split(&RunQuery::actor("janedoe/my-actor"), 4).await? {
-///     let line = split.readers(1).to_string();
+///     let line = split.to_string();
 ///     // … in another process:
 ///     let split: Split = line.parse()?;
 ///     let mut runs = client.runs(split).stream();
@@ -84,8 +87,8 @@ impl Split {
         self.rows
     }
 
-    /// Which runs are in it. To read them, pass the split itself to [`Client::runs`]: it also has
-    /// its share of the pace, and finds runs without a start.
+    /// Which runs are in it. To read them, pass the split itself to [`Client::runs`]: that also finds
+    /// runs without a start.
     ///
     /// If another window follows, the query [excludes its end](RunQuery::excludes_end). A request
     /// includes its bounds, and so what the service says or lists ([`Client::count`],
@@ -96,35 +99,10 @@ impl Split {
         &self.source.query
     }
 
-    /// How many splits of the same list are read at a time at most; 0 is taken for 1. It can
-    /// only be lowered. Default: as many as there are.
-    ///
-    /// Each gets this part of the pace, which is what the client that cut the list had in
-    /// [`max_requests_per_second`](crate::ClientBuilder::max_requests_per_second), and also of
-    /// what the service allows in `X-RateLimit-Limit`. So all of them together keep to it,
-    /// wherever they run: each sends its requests evenly, with as much time between two splits,
-    /// and those that begin at the same time take turns. If they begin at any time, a single
-    /// second may see more, at worst one more for each reader; that is what the half of the
-    /// service's limit is for that the default leaves free. The process that reads a split keeps
-    /// to its client's own pace as well.
-    pub fn readers(mut self, readers: usize) -> Self {
-        if let Some(share) = &mut self.source.share {
-            let readers = u32::try_from(readers).unwrap_or(u32::MAX);
-            share.readers = share.readers.min(readers).max(1);
-        }
-        self
-    }
-
     /// How many new runs its reader asks for at a time: see [`RunQuery::page_size`].
     pub fn page_size(mut self, page_size: u32) -> Self {
         self.source.query.page_size = page_size;
         self
-    }
-
-    /// How many requests a second are sent for this split at most. `None` if there is no limit
-    /// but the service's own.
-    pub fn max_requests_per_second(&self) -> Option<f64> {
-        self.source.share.and_then(Share::rate)
     }
 }
 
@@ -247,8 +225,7 @@ impl Client {
     /// are cut into the most. Each query is at least one part, in the order of the queries.
     ///
     /// Otherwise it is like [`split`](Self::split), also in its errors, of which the first one
-    /// ends it. A list that is not cut takes one request. Several queries for the same Actor share
-    /// its pace, others do not.
+    /// ends it. A list that is not cut takes one request.
     pub async fn split_all<T: Into<RunSource>>(
         &self,
         sources: impl IntoIterator<Item = T>,
@@ -280,9 +257,7 @@ impl Client {
             .collect();
         let cuts = stream::iter(cuts).buffered(CONCURRENCY);
         let parts: Vec<Vec<Split>> = cuts.try_collect().await?;
-        let mut splits = parts.concat();
-        take_turns(&mut splits);
-        Ok(splits)
+        Ok(parts.concat())
     }
 
     /// Cuts one list.
@@ -348,13 +323,8 @@ impl Client {
 
     /// The whole query as one part.
     fn whole(&self, query: &RunQuery, rows: u64) -> Split {
-        let rate = self.settings().max_requests_per_second;
         let source = RunSource {
-            share: Some(Share {
-                requests_per_second: rate.is_finite().then_some(rate),
-                readers: 1,
-                turn: 0,
-            }),
+            is_split: true,
             ..query.into()
         };
         Split { source, rows }
@@ -433,29 +403,10 @@ struct Beginning {
     ignores_bound: bool,
 }
 
-/// Gives each split of a list its turn. Lists of the same Actor are one to the service's limit.
-fn take_turns(splits: &mut [Split]) {
-    let mut readers: HashMap<String, u32> = HashMap::new();
-    let scope = |split: &Split| split.query().identity().scope.to_string();
-    for split in splits.iter_mut() {
-        let turn = readers.entry(scope(split)).or_default();
-        if let Some(share) = &mut split.source.share {
-            share.turn = *turn;
-        }
-        *turn += 1;
-    }
-    for split in splits {
-        let readers = readers.get(&scope(split)).copied().unwrap_or(1);
-        if let Some(share) = &mut split.source.share {
-            share.readers = readers;
-        }
-    }
-}
-
 fn can_be_split(source: &RunSource) -> Result<()> {
     source.validate()?;
     let query = &source.query;
-    if source.is_split() {
+    if source.is_split {
         let expected = "it is a part already: cut the whole query into more";
         return Err(Error::config("query", query, expected));
     }

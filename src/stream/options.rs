@@ -1,5 +1,6 @@
 //! The settings of a walk.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -8,7 +9,7 @@ use crate::cursor::Cursor;
 use crate::emit::Emit;
 use crate::error::{Error, Result};
 use crate::http::token::Token;
-use crate::limits::DEFAULT_LOOKBACK;
+use crate::limits::{DEFAULT_LOOKBACK, MAX_CONCURRENCY};
 use crate::query::RunSource;
 use crate::setting::check_duration;
 use crate::walk::Rules;
@@ -17,14 +18,15 @@ use crate::walk::Rules;
 const MIN_INTERVAL: Duration = Duration::from_millis(100);
 /// The longest interval, and the longest lookback.
 const MAX_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
-const DEFAULT_CONCURRENCY: usize = 8;
-const MAX_CONCURRENCY: usize = 64;
+/// What the pages in flight may take, unless their number is fixed.
+const DEFAULT_BUFFERED_BYTES: usize = 64 << 20;
+const BUFFERED_BYTES: RangeInclusive<usize> = 1 << 10..=1 << 30;
 
 /// What a walk reads, and how: see [`Runs`](crate::Runs) for each setting.
 #[derive(Debug, Clone)]
 pub(crate) struct WalkOptions {
     pub(crate) source: RunSource,
-    pub(crate) concurrency: usize,
+    pub(crate) concurrency: Concurrency,
     pub(crate) emit: Emit,
     pub(crate) follow: Option<Duration>,
     pub(crate) lookback: Duration,
@@ -33,11 +35,39 @@ pub(crate) struct WalkOptions {
     pub(crate) keeps_raw_rows: bool,
 }
 
+/// How many pages are in flight, or wait for the consumer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Concurrency {
+    /// As many as the rate and the latency of the list need, whose bodies take `max_bytes`.
+    Adaptive {
+        max_bytes: usize,
+    },
+    Fixed(usize),
+}
+
+impl Concurrency {
+    fn validate(self) -> Result<()> {
+        match self {
+            Self::Fixed(pages) if !(1..=MAX_CONCURRENCY).contains(&pages) => {
+                let expected = format!("it must be from 1 to {MAX_CONCURRENCY}");
+                Err(Error::config("concurrency", pages, &expected))
+            }
+            Self::Adaptive { max_bytes } if !BUFFERED_BYTES.contains(&max_bytes) => {
+                let expected = "it must be from 1024 (1 KiB) to 1073741824 (1 GiB)";
+                Err(Error::config("max_buffered_bytes", max_bytes, expected))
+            }
+            Self::Fixed(_) | Self::Adaptive { .. } => Ok(()),
+        }
+    }
+}
+
 impl WalkOptions {
     pub(crate) fn new(source: RunSource) -> Self {
         Self {
             source,
-            concurrency: DEFAULT_CONCURRENCY,
+            concurrency: Concurrency::Adaptive {
+                max_bytes: DEFAULT_BUFFERED_BYTES,
+            },
             emit: Emit::default(),
             follow: None,
             lookback: DEFAULT_LOOKBACK,
@@ -50,10 +80,7 @@ impl WalkOptions {
     pub(crate) fn begin(&self, token: &Token) -> Result<Cursor> {
         token.reject_in_query(&self.source.query)?;
         self.source.validate()?;
-        if !(1..=MAX_CONCURRENCY).contains(&self.concurrency) {
-            let expected = format!("it must be from 1 to {MAX_CONCURRENCY}");
-            return Err(Error::config("concurrency", self.concurrency, &expected));
-        }
+        self.concurrency.validate()?;
         if let Some(interval) = self.follow {
             check_duration("follow", interval, MIN_INTERVAL..=MAX_INTERVAL)?;
             if self.source.query.descending {

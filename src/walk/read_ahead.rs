@@ -14,31 +14,33 @@ use crate::limits::MAX_PAGE_SIZE;
 /// response.
 #[derive(Debug)]
 pub(crate) struct ReadAhead<T> {
-    concurrency: usize,
-    /// How many pages may be in flight now.
-    max_in_flight: usize,
+    /// How many pages may be in flight after a wrong assumption. It doubles with each page.
+    ramp_up: usize,
     pages: VecDeque<(PageRequest, T)>,
 }
 
 impl<T> ReadAhead<T> {
-    /// Keeps at most `concurrency` pages in flight.
-    pub(crate) fn new(concurrency: usize) -> Self {
+    pub(crate) fn new() -> Self {
         Self {
-            concurrency,
-            max_in_flight: concurrency,
+            ramp_up: usize::MAX,
             pages: VecDeque::new(),
         }
     }
 
-    /// Sends requests with `send` until as many pages are in flight as may be, or there is no
-    /// further request. Pages that no longer continue the walk are dropped.
-    pub(crate) fn fill(&mut self, walk: &Walk, mut send: impl FnMut(PageRequest) -> T) {
+    /// Sends requests with `send` until `concurrency` pages are in flight, or there is no further
+    /// request. Pages that no longer continue the walk are dropped.
+    pub(crate) fn fill(
+        &mut self,
+        walk: &Walk,
+        concurrency: usize,
+        mut send: impl FnMut(PageRequest) -> T,
+    ) {
         let first = self.pages.front();
         if first.is_some_and(|(request, _)| !walk.expects(*request)) {
             self.pages.clear();
-            self.max_in_flight = 1;
+            self.ramp_up = 1;
         }
-        while self.pages.len() < self.max_in_flight {
+        while self.pages.len() < concurrency.min(self.ramp_up) {
             let request = match (self.pages.back(), walk.next()) {
                 (Some((last, _)), _) => walk.request_after(*last),
                 (None, Next::Fetch(request)) => Some(request),
@@ -51,15 +53,30 @@ impl<T> ReadAhead<T> {
         }
     }
 
-    /// The page to take next.
+    /// Takes out the page to take next.
     pub(crate) fn pop(&mut self) -> Option<(PageRequest, T)> {
-        self.max_in_flight = (self.max_in_flight * 2).min(self.concurrency);
+        self.ramp_up = self.ramp_up.saturating_mul(2);
         self.pages.pop_front()
     }
 
     #[cfg(test)]
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut (PageRequest, T)> {
+    pub(super) fn pages_mut(&mut self) -> impl Iterator<Item = &mut (PageRequest, T)> {
         self.pages.iter_mut()
+    }
+
+    /// Whether no page is in flight.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pages.is_empty()
+    }
+
+    /// The pages in flight, in the order of the list.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.pages.iter().map(|(_, page)| page)
+    }
+
+    /// The pages in flight, in the order of the list.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.pages.iter_mut().map(|(_, page)| page)
     }
 }
 

@@ -38,6 +38,45 @@ async fn pages_are_in_flight_together_but_not_more_than_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn pages_in_flight_take_no_more_memory_than_they_may() {
+    let emulator = start(Emulator::builder().runs(400).latency(SECOND)).await;
+    let query = RunQuery::actor("a").page_size(10);
+    let page = emulator.client().page(&query, 0).await.unwrap();
+    assert_eq!(page.items.len(), 10);
+    let builder = emulator.client_builder().max_requests_per_second(60.0);
+    let client = builder.build().unwrap();
+    for (max_bytes, most) in [(1 << 10, 1), (30_000, 3), (64 << 20, 30)] {
+        let before = emulator.requests().len();
+        let runs = client.runs(&query).max_buffered_bytes(max_bytes);
+        let (seen, end) = drain(runs.stream()).await;
+        end.unwrap();
+        assert_eq!(seen, ids(&emulator));
+        let arrivals: Vec<_> = emulator.requests().iter().map(|it| it.at).collect();
+        let arrivals = &arrivals[before..];
+        let in_flight = arrivals.iter().map(|at| {
+            let is_in_flight = |other: &&Duration| (*at..*at + SECOND).contains(*other);
+            arrivals.iter().filter(is_in_flight).count()
+        });
+        assert_eq!(in_flight.max(), Some(most), "{max_bytes} bytes");
+    }
+}
+
+/// By default as many pages are in flight as the rate needs, and none without a consumer.
+#[tokio::test(start_paused = true)]
+async fn a_consumer_that_stays_away_stops_the_requests_by_default_too() {
+    let emulator = start(Emulator::builder().runs(1000).latency(SECOND / 10)).await;
+    let query = RunQuery::actor("a").page_size(10);
+    let builder = emulator.client_builder().max_requests_per_second(60.0);
+    let mut runs = builder.build().unwrap().runs(query).stream();
+    for row in 0..300 {
+        runs.next().await.unwrap().unwrap();
+        sleep(SECOND).await;
+        let ahead = emulator.requests().len() - 1 - row / 10;
+        assert!((1..=9).contains(&ahead), "{ahead} at row {row}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_consumer_that_stays_away_stops_the_requests() {
     for concurrency in [1, 2, 8] {
         let emulator = emulator(1000).await;

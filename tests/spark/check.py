@@ -167,11 +167,11 @@ def main(program):
         folder = Path(name)
         own = folder / 'runs.parquet'
         environment = os.environ | environment
-        split = [program, 'split', 'a', '--into', str(SPLITS), '--workers', '2', '--rate', '60']
+        split = [program, 'split', 'a', '--into', str(SPLITS)]
         with (folder / 'splits.jsonl').open('w') as splits:
             subprocess.run(split, stdout=splits, env=environment, check=True)
         report = run_job(program, folder, environment)
-        export = [program, 'export', 'a', '--quiet', '--rate', '1000', '--out', own]
+        export = [program, 'export', 'a', '--quiet', '--rate', 'inf', '--out', own]
         subprocess.run(export, env=environment, check=True)
         compare_by_spark(str(folder / 'spark.parquet'), str(own))
         check_report(report, compare_by_duckdb(folder / 'spark.parquet', own))

@@ -151,7 +151,7 @@ pub(crate) struct ServiceArguments {
     /// Where the API is; APIFY_API_BASE_URL if it is not given, or else https://api.apify.com
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) base_url: Option<String>,
-    /// Requests a second at most; 30 if it is not given, and no limit to generated runs
+    /// Requests a second at most; 60 if it is not given, and no limit to generated runs
     #[arg(long, value_name = "N")]
     pub(crate) rate: Option<f64>,
     /// How often a page is asked for again before it is given up
@@ -180,10 +180,6 @@ pub(crate) struct SplitArguments {
     /// Into how many parts, of all lists together
     #[arg(long, value_name = "N", help_heading = "Output")]
     pub(crate) into: usize,
-    /// How many parts of one list are exported at a time at most: each may send that part of
-    /// the requests of --rate. As many as there are, if it is not given
-    #[arg(long, value_name = "N", help_heading = "Output", value_parser = positive)]
-    pub(crate) workers: Option<usize>,
 }
 
 #[derive(Debug, Args)]
@@ -275,9 +271,9 @@ pub(crate) struct WalkArguments {
     /// How many runs to ask for at a time; 1000 if it is not given
     #[arg(long, value_name = "N", help_heading = "Requests")]
     pub(crate) page_size: Option<u32>,
-    /// How many pages are in flight
-    #[arg(long, value_name = "N", default_value = "8", help_heading = "Requests")]
-    pub(crate) concurrency: usize,
+    /// How many pages are in flight; as many as the rate needs if it is not given
+    #[arg(long, value_name = "N", help_heading = "Requests")]
+    pub(crate) concurrency: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -344,12 +340,6 @@ pub(crate) struct EmulateArguments {
     /// Start K new runs before every N-th request: N or N:K
     #[arg(long, value_name = "N[:K]")]
     pub(crate) insert_every: Option<ChangeRule>,
-}
-
-/// Reads a number from 1 on.
-fn positive(text: &str) -> Result<usize, String> {
-    let number = text.parse().ok().filter(|number| *number > 0);
-    number.ok_or_else(|| "it must be a number from 1 on".into())
 }
 
 /// Reads a format.

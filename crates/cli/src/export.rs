@@ -221,8 +221,11 @@ fn with_order(query: RunQuery, arguments: &WalkArguments) -> RunQuery {
 }
 
 fn with_walk(runs: Runs, arguments: &WalkArguments) -> Runs {
+    let runs = match arguments.concurrency {
+        Some(pages) => runs.concurrency(pages),
+        None => runs,
+    };
     let runs = runs
-        .concurrency(arguments.concurrency)
         .lookback(arguments.lookback)
         .emit(match arguments.emit {
             EmitChoice::Snapshot => Emit::Snapshot,

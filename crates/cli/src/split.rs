@@ -15,11 +15,7 @@ pub(crate) async fn run(arguments: SplitArguments, console: &Console) -> Result<
     let queries = queries(&arguments)?;
     let service = Service::open(&arguments.source).await?;
     let splits = service.client.split_all(&queries, arguments.into).await?;
-    let workers = arguments.workers.unwrap_or(usize::MAX);
-    let lines: String = splits
-        .iter()
-        .map(|split| format!("{}\n", split.clone().readers(workers)))
-        .collect();
+    let lines: String = splits.iter().map(|split| format!("{split}\n")).collect();
     let printed = print(lines.as_bytes())?;
     let rows = || splits.iter().map(Split::rows);
     let (all, shortest, longest) = (

@@ -104,7 +104,7 @@ impl Reader {
         let cursor = self.cursor.bind(&(&self.query).into(), self.emit).unwrap();
         let mut trail = CursorTracker::new(cursor.clone(), rules.retention(&self.query));
         let mut walk = Walk::new(&self.query, rules, cursor);
-        let mut ahead = ReadAhead::new(self.concurrency);
+        let mut ahead = ReadAhead::new();
         let (mut requests, mut items, mut polls) = (0, 0, 0);
         'walk: while items < stop_after {
             match walk.next() {
@@ -117,7 +117,7 @@ impl Reader {
                 }
                 Next::Wait | Next::End => break,
             }
-            ahead.fill(&walk, |request| {
+            ahead.fill(&walk, self.concurrency, |request| {
                 self.service.now += self.request_takes;
                 change(&self.rows, &mut self.service);
                 requests += 1;
@@ -656,11 +656,10 @@ fn deleted_unfinished_runs_are_forgotten_though_the_total_is_a_little_too_large(
 
 /// A list that does not change, on pages of 2 to 901 rows whatever the limit is.
 fn requests_for_pages_of_any_length(list: &List, concurrency: usize, seed: u64) -> usize {
-    let (mut walk, mut ahead, mut dice) =
-        (walk(&query()), ReadAhead::new(concurrency), Dice::new(seed));
+    let (mut walk, mut ahead, mut dice) = (walk(&query()), ReadAhead::new(), Dice::new(seed));
     let (mut ids, mut requests) = (Vec::new(), 0);
     loop {
-        ahead.fill(&walk, |request| {
+        ahead.fill(&walk, concurrency, |request| {
             requests += 1;
             let rows = request.limit().min(2 + dice.below(900));
             let page = list.respond(PageRequest {
@@ -721,10 +720,10 @@ fn page_of_quiet_list(rows: u64, request: PageRequest) -> Page {
 fn a_quiet_walk_of_a_million_runs_takes_hardly_more_requests_than_it_must() {
     let rows = 1_000_000;
     for concurrency in [1, 8] {
-        let (mut walk, mut ahead) = (walk(&query()), ReadAhead::new(concurrency));
+        let (mut walk, mut ahead) = (walk(&query()), ReadAhead::new());
         let (mut came, mut requests) = (0, 0_u64);
         loop {
-            ahead.fill(&walk, |request| {
+            ahead.fill(&walk, concurrency, |request| {
                 requests += 1;
                 page_of_quiet_list(rows, request)
             });

@@ -691,7 +691,7 @@ impl Story {
         let mut trail = CursorTracker::new(cursor.clone(), self.rules().retention(&self.query));
         let mut walk = Walk::new(&self.query, self.rules(), cursor);
         walk.deep_offset = self.deep_offset;
-        let mut ahead = ReadAhead::new(self.concurrency);
+        let mut ahead = ReadAhead::new();
         let (mut items, mut polls) = (0, 0);
         duties.begin(self, service, &walk.cursor);
         given.furthest = None;
@@ -721,7 +721,7 @@ impl Story {
                     return Ok(trail.cursor().clone());
                 }
             }
-            ahead.fill(&walk, |_| {
+            ahead.fill(&walk, self.concurrency, |_| {
                 given.cases.asked += 1;
                 None
             });
@@ -786,17 +786,17 @@ impl Story {
     ) {
         let is_open = |page: &&mut (PageRequest, Response)| page.1.is_none();
         while ahead
-            .iter_mut()
+            .pages_mut()
             .next()
             .is_some_and(|first| first.1.is_none())
         {
             given.cases.requests += 1;
             let request = given.cases.requests;
             self.happen(request, service, duties, &mut given.cases);
-            let open = ahead.iter_mut().filter(is_open).count();
+            let open = ahead.pages_mut().filter(is_open).count();
             let dice = self.order.wrapping_mul(given.cases.requests as u64 * 2 + 1) >> 32;
             let next = dice as usize % open.max(1);
-            if let Some((request, response)) = ahead.iter_mut().filter(is_open).nth(next) {
+            if let Some((request, response)) = ahead.pages_mut().filter(is_open).nth(next) {
                 *response = Some((service.respond(*request, wire), service.now));
             }
         }

@@ -4,10 +4,10 @@ use super::*;
 
 type InFlight = ReadAhead<PageRequest>;
 
-/// Asks for as many pages as there may be: where they begin, and their limits.
-fn fill(ahead: &mut InFlight, walk: &Walk) -> Vec<(u64, u64)> {
+/// Asks for pages until this many are in flight: where they begin, and their limits.
+fn fill(ahead: &mut InFlight, walk: &Walk, concurrency: usize) -> Vec<(u64, u64)> {
     let mut asked = Vec::new();
-    ahead.fill(walk, |request| {
+    ahead.fill(walk, concurrency, |request| {
         asked.push((request.offset(), request.limit()));
         request
     });
@@ -21,11 +21,11 @@ fn take(ahead: &mut InFlight, walk: &mut Walk, list: &List) -> usize {
 
 /// A walk that has taken its first page, and what it asks for then.
 fn second(query: &RunQuery, list: &List, set: impl Fn(&mut Walk)) -> Vec<(u64, u64)> {
-    let (mut walk, mut ahead) = (walk(query), ReadAhead::new(4));
-    assert_eq!(fill(&mut ahead, &walk).len(), 1);
+    let (mut walk, mut ahead) = (walk(query), ReadAhead::new());
+    assert_eq!(fill(&mut ahead, &walk, 4).len(), 1);
     take(&mut ahead, &mut walk, list);
     set(&mut walk);
-    fill(&mut ahead, &walk)
+    fill(&mut ahead, &walk, 4)
 }
 
 #[test]
@@ -76,19 +76,19 @@ fn a_short_page_says_how_long_the_next_ones_are() {
 #[test]
 fn after_a_wrong_guess_pages_double_again() {
     let mut list = List::of(1000);
-    let (mut walk, mut ahead) = (walk(&query().page_size(10)), ReadAhead::new(8));
-    fill(&mut ahead, &walk);
+    let (mut walk, mut ahead) = (walk(&query().page_size(10)), ReadAhead::new());
+    fill(&mut ahead, &walk, 8);
     take(&mut ahead, &mut walk, &list);
-    assert_eq!(fill(&mut ahead, &walk).len(), 8);
+    assert_eq!(fill(&mut ahead, &walk, 8).len(), 8);
     list.rows.drain(..3);
     assert_eq!(take(&mut ahead, &mut walk, &list), 0);
     // Pages in flight are dropped, and the walk finds its position again.
-    assert_eq!(fill(&mut ahead, &walk), [(0, 11)]);
+    assert_eq!(fill(&mut ahead, &walk, 8), [(0, 11)]);
     let mut in_flight = Vec::new();
     for _ in 0..5 {
         assert!(take(&mut ahead, &mut walk, &list) > 0);
-        fill(&mut ahead, &walk);
-        in_flight.push(ahead.iter_mut().count());
+        fill(&mut ahead, &walk, 8);
+        in_flight.push(ahead.iter().count());
     }
     assert_eq!(in_flight, [2, 4, 8, 8, 8]);
 }
@@ -96,15 +96,15 @@ fn after_a_wrong_guess_pages_double_again() {
 #[test]
 fn a_guess_that_was_too_careful_is_no_reason_to_ask_again() {
     let list = List::of(1000);
-    let (mut walk, mut ahead) = (walk(&query().page_size(10)), ReadAhead::new(4));
-    fill(&mut ahead, &walk);
+    let (mut walk, mut ahead) = (walk(&query().page_size(10)), ReadAhead::new());
+    fill(&mut ahead, &walk, 4);
     take(&mut ahead, &mut walk, &list);
     walk.service.overlap = 5;
-    fill(&mut ahead, &walk);
+    fill(&mut ahead, &walk, 4);
     for _ in 0..3 {
         take(&mut ahead, &mut walk, &list);
-        assert_eq!(fill(&mut ahead, &walk).len(), 1);
-        assert_eq!(ahead.iter_mut().count(), 4);
+        assert_eq!(fill(&mut ahead, &walk, 4).len(), 1);
+        assert_eq!(ahead.iter().count(), 4);
     }
 }
 
@@ -112,13 +112,13 @@ fn a_guess_that_was_too_careful_is_no_reason_to_ask_again() {
 fn pages_of_runs_without_a_start_begin_with_the_last_of_them() {
     let mut list = List::of(0);
     list.rows = (0..100).map(|n| (format!("run{n}"), None)).collect();
-    let (mut walk, mut ahead) = (walk(&query().page_size(10)), ReadAhead::new(4));
-    fill(&mut ahead, &walk);
+    let (mut walk, mut ahead) = (walk(&query().page_size(10)), ReadAhead::new());
+    fill(&mut ahead, &walk, 4);
     take(&mut ahead, &mut walk, &list);
-    let asked = fill(&mut ahead, &walk);
+    let asked = fill(&mut ahead, &walk, 4);
     assert_eq!(asked, [(9, 11), (19, 11), (29, 11), (39, 11)]);
     take(&mut ahead, &mut walk, &list);
-    assert_eq!(fill(&mut ahead, &walk), [(49, 11)]);
+    assert_eq!(fill(&mut ahead, &walk, 4), [(49, 11)]);
 }
 
 /// The page that is in doubt was requested before the walk took another anchor.
@@ -128,14 +128,14 @@ fn a_probe_is_sent_once_where_pages_are_counted_from_the_old_anchor() {
         total: Some(1000),
         ..List::of(30)
     };
-    let (mut walk, mut ahead) = (walk(&query().page_size(10)), ReadAhead::new(4));
+    let (mut walk, mut ahead) = (walk(&query().page_size(10)), ReadAhead::new());
     walk.deep_offset = 15;
-    fill(&mut ahead, &walk);
+    fill(&mut ahead, &walk, 4);
     while !matches!(walk.state, State::InPass(_, Stage::Probing { .. })) {
         take(&mut ahead, &mut walk, &list);
-        fill(&mut ahead, &walk);
+        fill(&mut ahead, &walk, 4);
     }
     assert_eq!(walk.incidents().reanchors, 1);
-    assert_eq!(ahead.iter_mut().count(), 1);
-    assert_eq!(fill(&mut ahead, &walk), []);
+    assert_eq!(ahead.iter().count(), 1);
+    assert_eq!(fill(&mut ahead, &walk, 4), []);
 }

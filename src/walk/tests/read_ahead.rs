@@ -17,10 +17,10 @@ fn read(
     mut change: impl FnMut(usize, &mut List),
 ) -> Reading {
     let mut walk = walk(query);
-    let mut ahead = ReadAhead::new(concurrency);
+    let mut ahead = ReadAhead::new();
     let (mut ids, mut asked) = (Vec::new(), Vec::new());
     loop {
-        ahead.fill(&walk, |request| {
+        ahead.fill(&walk, concurrency, |request| {
             asked.push(request);
             list.respond(request)
         });
@@ -75,7 +75,7 @@ fn a_new_anchor_costs_nothing_of_what_is_in_flight() {
 fn the_first_page_is_requested_alone() {
     let (list, walk) = (List::of(100), walk(&query().page_size(10)));
     let mut asked = 0;
-    ReadAhead::new(8).fill(&walk, |request| {
+    ReadAhead::new().fill(&walk, 8, |request| {
         asked += 1;
         list.respond(request)
     });

@@ -196,23 +196,11 @@ fn actors_of_a_file_share_the_parts() {
 }
 
 #[test]
-fn each_part_carries_its_share_of_the_rate_and_no_token() {
+fn no_part_has_the_token() {
     let service = Service::with_runs(1000);
-    let readers = |arguments: &[&str]| -> Vec<u64> {
-        let arguments = [&[ACTOR, "--rate", "24"], arguments].concat();
-        let lines = split(&service, &arguments);
-        let share = |line: &String| {
-            assert!(!line.contains(service.token()));
-            let split: serde_json::Value = serde_json::from_str(line).unwrap();
-            let share = &split["query"]["share"];
-            assert_eq!(share["requests_per_second"], 24.0);
-            share["readers"].as_u64().unwrap()
-        };
-        lines.iter().map(share).collect()
-    };
-    assert_eq!(readers(&["--into", "3"]), [3, 3, 3]);
-    assert_eq!(readers(&["--into", "3", "--workers", "2"]), [2, 2, 2]);
-    assert_eq!(readers(&["--into", "3", "--workers", "9"]), [3, 3, 3]);
+    for line in split(&service, &[ACTOR, "--into", "3"]) {
+        assert!(!line.contains(service.token()));
+    }
 }
 
 #[test]
@@ -223,8 +211,6 @@ fn it_says_what_it_has_made() {
     assert!(message.starts_with("4 splits of 1,000 runs: "), "{message}");
     let mut split = service.program(&["split", ACTOR, "--into", "4", "--quiet"]);
     assert_eq!(stderr(&split.assert().success()), "");
-    let mut split = service.program(&["split", ACTOR, "--into", "4", "--workers", "0"]);
-    assert!(stderr(&split.assert().code(2)).contains("from 1 on"));
     for into in ["0", "10001"] {
         let mut split = service.program(&["split", ACTOR, "--into", into]);
         let message = stderr(&split.assert().code(2));

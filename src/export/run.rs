@@ -5,7 +5,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, join, select};
 use tokio::time::timeout;
 
 use super::builder::{Export, OnProgress, OnUnreadable};
@@ -81,13 +81,16 @@ impl Export {
         let stats = transfer.pages.stats();
         // A walk that is given up must not keep requesting while the rest is written.
         drop(transfer.pages);
-        let written = transfer.writer.finish().await?;
-        let interrupted = end? == Ending::Stopped;
-        // Nothing can be compared with it: others read the rest of the list.
-        let total_after = match interrupted || source.is_split {
-            true => None,
-            false => last_count(&settings, source, stop).await,
+        // Nothing can be compared with the count of a split: others read the rest of the list.
+        let counts = matches!(end, Ok(Ending::Complete)) && !source.is_split;
+        let total_after = async {
+            match counts {
+                true => last_count(&settings, source, stop).await,
+                false => None,
+            }
         };
+        let (written, total_after) = join(transfer.writer.finish(), total_after).await;
+        let (written, interrupted) = (written?, end? == Ending::Stopped);
         Ok(Summary {
             interrupted,
             total_after,

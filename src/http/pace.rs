@@ -1,6 +1,5 @@
 //! When requests are sent.
 
-use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,8 +13,10 @@ use super::rate::Rate;
 /// A second as the pace counts it. Requests overtake each other on the way, so that as many as
 /// the service allows in one second may arrive in a little less.
 const SECOND: f64 = 1.02;
-/// A window that has one in so many of its requests uses the rate.
-const USED: usize = 4;
+/// A request that is sent late by up to this much does not delay the next one.
+const TOLERANCE: Duration = Duration::from_millis(10);
+/// Requests with at most this many times the time between them that the rate asks for use the rate.
+const USED: u32 = 4;
 
 /// Lets requests through one after the other, in the order they came.
 pub(crate) struct Pacer {
@@ -27,8 +28,8 @@ pub(crate) struct Pacer {
 /// What decides when the next request may be sent, and how many.
 struct Pace {
     rate: Rate,
-    /// When the requests of the last window were sent.
-    sent: VecDeque<Instant>,
+    /// No request before this time, by the rate.
+    next_at: Option<Instant>,
     last_sent: Option<Instant>,
     /// No request before this time.
     paused_until: Option<Instant>,
@@ -46,7 +47,7 @@ pub(crate) struct Permit<'a> {
 #[derive(Debug, Clone, Copy)]
 struct Sending {
     at: Instant,
-    /// Whether so many were sent just before it that the rate matters.
+    /// Whether another was sent so shortly before it that the rate matters.
     uses_rate: bool,
 }
 
@@ -130,7 +131,7 @@ impl Pace {
     fn new(rate: Rate) -> Self {
         Self {
             rate,
-            sent: VecDeque::new(),
+            next_at: None,
             last_sent: None,
             paused_until: None,
             in_flight: 0,
@@ -139,22 +140,24 @@ impl Pace {
     }
 
     /// Sends a request now, or says when one may be sent.
+    ///
+    /// Requests are sent evenly, so that any second has at most as many as the rate, rounded up. If
+    /// readers of one list sent theirs in bursts, it would be the last burst of a second that is
+    /// refused, and not the reader with most requests.
     fn admit(&mut self, now: Instant) -> Result<Sending, Instant> {
-        if let Some(until) = self.paused_until.filter(|until| now < *until) {
-            return Err(until);
+        let next_at = self.paused_until.max(self.next_at);
+        if let Some(time) = next_at.filter(|time| now < *time) {
+            return Err(time);
         }
-        let rate = self.rate.per_second();
-        let mut uses_rate = false;
-        if rate.is_finite() {
-            if let Some(time) = self.next_time(now) {
-                return Err(time);
-            }
-            self.sent.push_back(now);
-            self.last_sent = Some(now);
-            uses_rate = self.sent.len() >= requests(rate).div_ceil(USED);
-        }
+        let interval = Duration::from_secs_f64(SECOND / self.rate.per_second());
+        let due = next_at.max(now.checked_sub(TOLERANCE)).unwrap_or(now);
+        self.next_at = Some(due + interval);
+        let last = self.last_sent.replace(now);
         self.in_flight += 1;
-        Ok(Sending { at: now, uses_rate })
+        Ok(Sending {
+            at: now,
+            uses_rate: last.is_some_and(|last| now <= last + interval * USED),
+        })
     }
 
     fn take(&mut self, sending: Sending, report: &PaceReport, now: Instant) {
@@ -170,53 +173,9 @@ impl Pace {
     }
 
     fn is_idle(&self, now: Instant) -> bool {
-        let window = window(self.rate.per_second());
-        self.in_flight == 0
-            && self.paused_until.is_none_or(|until| until <= now)
-            && self.last_sent.is_none_or(|last| last + window <= now)
+        let next_at = self.paused_until.max(self.next_at);
+        self.in_flight == 0 && next_at.is_none_or(|time| time <= now)
     }
-
-    /// When one more request may be sent, by the rate and what was sent. `None` if that is now.
-    ///
-    /// Up to a whole window may be sent at once. After a refusal, requests are sent evenly. If
-    /// readers of one list sent them in bursts, it would be the last burst of a second that is
-    /// refused, and not the reader with most requests.
-    fn next_time(&mut self, now: Instant) -> Option<Instant> {
-        let was_refused = self.rate.was_refused();
-        let window_rate = match was_refused {
-            true => self.rate.limit(),
-            false => self.rate.per_second(),
-        };
-        let window = window(window_rate);
-        while self
-            .sent
-            .front()
-            .is_some_and(|first| *first + window <= now)
-        {
-            self.sent.pop_front();
-        }
-        // If the rate has fallen, more were sent than fit.
-        let surplus = self.sent.len().checked_sub(requests(window_rate));
-        let first = surplus.and_then(|surplus| self.sent.get(surplus));
-        let opens = first.map(|first| *first + window);
-        let gap = Duration::from_secs_f64(SECOND / self.rate.per_second());
-        let last = self.last_sent.filter(|_| was_refused);
-        let next = last.map(|last| last + gap);
-        opens.max(next).filter(|time| now < *time)
-    }
-}
-
-/// How many requests a window may have: those of a second, or of as much longer as it takes for a
-/// whole number of requests.
-fn requests(rate: f64) -> usize {
-    rate.ceil() as usize
-}
-
-fn window(rate: f64) -> Duration {
-    if rate.is_infinite() {
-        return Duration::ZERO;
-    }
-    Duration::from_secs_f64(rate.ceil() / rate * SECOND)
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ const DECREASE: f64 = 0.85;
 /// After a refusal, the rate grows by this divided by itself in a second: from 30 by 1.3. A smaller
 /// rate grows faster, so that the readers of one list approach equal rates.
 const INCREASE: f64 = 40.0;
+/// After this long without a refusal it grows faster: four times as fast after twice as long.
+const QUIET: Duration = Duration::from_secs(2);
 /// But no response makes the rate larger by more than this part of it. However many readers a list
 /// has, few of their requests are refused.
 const MAX_INCREASE: f64 = 0.03;
@@ -25,7 +27,8 @@ const SECOND: Duration = Duration::from_secs(1);
 ///
 /// The rate grows with each good response, up to what the service announces and the client's
 /// settings allow. A refusal (429) makes it smaller: additive increase, multiplicative decrease.
-/// Until the first refusal it grows quickly.
+/// Until the first refusal it grows quickly: by 1 with each response, or by 2 if the service announces
+/// what it allows.
 #[derive(Debug)]
 pub(crate) struct Rate {
     /// The client's setting. Infinite if there is none.
@@ -70,14 +73,8 @@ impl Rate {
         self.current.min(self.limit())
     }
 
-    /// What the rate grows up to, in requests a second.
-    pub(crate) fn limit(&self) -> f64 {
+    fn limit(&self) -> f64 {
         self.max.min(self.announced)
-    }
-
-    /// Whether a request has been refused.
-    pub(crate) fn was_refused(&self) -> bool {
-        self.decreased_at.is_some()
     }
 
     /// The service says what it allows.
@@ -94,9 +91,10 @@ impl Rate {
         self.forget_responses(now);
         self.good_responses.push_back(now);
         if used_rate {
-            let step = match self.was_refused() {
-                true => (INCREASE / self.current.powi(2)).min(MAX_INCREASE * self.current),
-                false => 1.0,
+            let step = match self.decreased_at {
+                Some(time) => recovery(self.current, now - time),
+                None if self.announced.is_finite() => 2.0,
+                None => 1.0,
             };
             self.current = (self.current + step).min(self.limit());
         }
@@ -127,6 +125,12 @@ impl Rate {
             self.good_responses.pop_front();
         }
     }
+}
+
+/// What a good response adds to a rate, so long after a refusal.
+fn recovery(rate: f64, since: Duration) -> f64 {
+    let quiet = since.div_duration_f64(QUIET).max(1.0);
+    (INCREASE * quiet.powi(2) / rate.powi(2)).min(MAX_INCREASE * rate)
 }
 
 /// `X-RateLimit-Limit`: how many requests a second the service allows for one resource

@@ -45,7 +45,7 @@ async fn pages_in_flight_take_no_more_memory_than_they_may() {
     assert_eq!(page.items.len(), 10);
     let builder = emulator.client_builder().max_requests_per_second(60.0);
     let client = builder.build().unwrap();
-    for (max_bytes, most) in [(1 << 10, 1), (30_000, 3), (64 << 20, 30)] {
+    for (max_bytes, most) in [(1 << 10, 1..=1), (30_000, 3..=3), (64 << 20, 25..=64)] {
         let before = emulator.requests().len();
         let runs = client.runs(&query).max_buffered_bytes(max_bytes);
         let (seen, end) = drain(runs.stream()).await;
@@ -57,7 +57,8 @@ async fn pages_in_flight_take_no_more_memory_than_they_may() {
             let is_in_flight = |other: &&Duration| (*at..*at + SECOND).contains(*other);
             arrivals.iter().filter(is_in_flight).count()
         });
-        assert_eq!(in_flight.max(), Some(most), "{max_bytes} bytes");
+        let in_flight = in_flight.max().unwrap();
+        assert!(most.contains(&in_flight), "{max_bytes} bytes: {in_flight}");
     }
 }
 

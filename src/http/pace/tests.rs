@@ -7,7 +7,6 @@ use proptest::prelude::*;
 
 use super::*;
 
-const MILLISECOND: Duration = Duration::from_millis(1);
 const A_SECOND: Duration = Duration::from_secs(1);
 
 /// When requests are sent that are always ready.

@@ -31,6 +31,7 @@ const LAYERS: &[&str] = &[
     "http",
     "stream",
     "runs",
+    "lists",
     "client",
     "split",
     "emulator",

@@ -10,10 +10,14 @@ pub use builder::ClientBuilder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::fetch;
 use crate::http::settings::Settings;
+use crate::lists::RunLists;
 use crate::query::RunSource;
 use crate::runs::Runs;
 use crate::stream::run_page::ListPage;
 use crate::walk::PageRequest;
+
+/// What the pages in flight of a list take, where many are read.
+const BUFFERED_BYTES_OF_MANY: usize = 8 << 20;
 
 /// Reads lists of runs on behalf of one token.
 ///
@@ -65,6 +69,25 @@ impl Client {
     /// with [`stream`](Runs::stream) or [`pages`](Runs::pages).
     pub fn runs(&self, source: impl Into<RunSource>) -> Runs {
         Runs::new(Arc::clone(&self.0), source.into())
+    }
+
+    /// Walks over any number of lists, several of them at a time, as one stream: of Actors, of
+    /// queries, of splits.
+    ///
+    /// 64 lists are read at a time, and the pages in flight of each take 8 MiB at most. For walks
+    /// with other settings, see [`RunLists::new`].
+    pub fn runs_of<I>(&self, sources: I) -> RunLists
+    where
+        I: IntoIterator<Item: Into<RunSource>>,
+        I::IntoIter: Send + 'static,
+    {
+        let client = self.clone();
+        let walk = move |source| {
+            client
+                .runs(source)
+                .max_buffered_bytes(BUFFERED_BYTES_OF_MANY)
+        };
+        RunLists::new(sources.into_iter().map(walk))
     }
 
     /// One page of the list: [`page_size`](crate::RunQuery::page_size) rows from the row at

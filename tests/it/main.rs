@@ -18,6 +18,7 @@ mod faults;
 mod follow;
 mod histories;
 mod hostile;
+mod lists;
 mod moving;
 mod pace;
 mod resume;

@@ -137,11 +137,11 @@ impl EmulatorBuilder {
         self
     }
 
-    /// The maximum number of requests that are let through in any second, on tokio's clock. At
-    /// least 1, which replaces 0. Default: no limit.
+    /// The maximum number of requests for one list that are let through in any second, on tokio's
+    /// clock. At least 1, which replaces 0. Default: no limit.
     ///
     /// The response to the others is 429 with `rate-limit-exceeded`. A request is let through if
-    /// fewer than this many were in the second before it arrived, whatever they requested; one
+    /// fewer than this many for the same path were in the second before it arrived; one
     /// exactly a second earlier does not count, nor does one that was refused. A request with a
     /// [fault](Self::fault) gets that in any case, and counts unless it exceeds the limit.
     ///

@@ -1,5 +1,6 @@
 //! The requests that were received.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::rate::LastSecond;
@@ -36,7 +37,8 @@ pub(super) struct RequestLog {
     /// How many requests were received, also those that were taken out of the list since.
     pub(super) received: u64,
     pub(super) in_flight: usize,
-    pub(super) last_second: LastSecond,
+    /// What was let through of late, by path.
+    pub(super) last_seconds: HashMap<String, LastSecond>,
     pub(super) refused: u64,
     /// Whether the task of a connection has panicked.
     pub(super) has_panicked: bool,

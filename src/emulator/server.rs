@@ -111,10 +111,12 @@ fn receive<B>(shared: &Arc<Shared>, request: &Request<B>) -> ReceivedRequest {
     let mut log = shared.log();
     // Read while the log is locked, so that the log is in the order of these times.
     let at = shared.clock.elapsed();
+    let is_admitted = settings.rate_limit.is_none_or(|limit| {
+        let last_second = log.last_seconds.entry(record.path.clone());
+        last_second.or_default().admit(at, limit)
+    });
     log.requests.push(RequestRecord { at, ..record });
     log.in_flight += 1;
-    let is_admitted = |limit| log.last_second.admit(at, limit);
-    let is_admitted = settings.rate_limit.is_none_or(is_admitted);
     log.received += 1;
     let number = log.received;
     let is_refused = !is_admitted && settings.fault(number).is_none();

@@ -24,6 +24,8 @@ use partition::Partition;
 const MAX_SPLITS: usize = 10_000;
 /// How many requests are in flight while a list is cut.
 const CONCURRENCY: usize = 8;
+/// How many lists are cut at a time.
+const LISTS_AT_A_TIME: usize = 64;
 /// The form in which a split is stored.
 const VERSION: u64 = 1;
 
@@ -218,19 +220,31 @@ impl Client {
     ///
     /// Outside of a tokio runtime with I/O and time enabled.
     pub async fn split(&self, source: impl Into<RunSource>, n: usize) -> Result<Vec<Split>> {
-        self.split_all([source], n).await
+        let mut splits = self.split_all([source], n).await?;
+        splits.pop().unwrap_or_else(|| Ok(Vec::new()))
     }
 
     /// Cuts the lists of several queries into about `n` parts in all, so that the longest lists
-    /// are cut into the most. Each query is at least one part, in the order of the queries.
+    /// are cut into the most. Returns the parts of each query, in the order of the queries: at least
+    /// one, or why that list cannot be cut. A list that is not cut takes one request.
     ///
-    /// Otherwise it is like [`split`](Self::split), also in its errors, of which the first one
-    /// ends it. A list that is not cut takes one request.
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config), as [`split`](Self::split). Nothing is sent
+    /// then.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`split`](Self::split).
+    ///
+    /// # Panics
+    ///
+    /// As [`split`](Self::split).
     pub async fn split_all<T: Into<RunSource>>(
         &self,
         sources: impl IntoIterator<Item = T>,
         n: usize,
-    ) -> Result<Vec<Split>> {
+    ) -> Result<Vec<Result<Vec<Split>>>> {
         let sources: Vec<RunSource> = sources.into_iter().map(Into::into).collect();
         if !(1..=MAX_SPLITS).contains(&n) {
             return Err(Error::config("n", n, "it must be from 1 to 10000"));
@@ -242,22 +256,28 @@ impl Client {
         let queries: Vec<_> = sources.iter().map(|source| &source.query).collect();
         // As vectors: a closure in the stream would tie the future to one thread.
         let probes: Vec<_> = queries.iter().map(|query| self.oldest(query)).collect();
-        let probes = stream::iter(probes).buffered(CONCURRENCY);
-        let beginnings: Vec<Option<Edge>> = probes.try_collect().await?;
+        let beginnings: Vec<Result<Option<Edge>>> = stream::iter(probes)
+            .buffered(LISTS_AT_A_TIME)
+            .collect()
+            .await;
 
-        let rows = |edge: &Option<Edge>| edge.map_or(0, |edge| edge.rows);
+        let rows = |edge: &Result<Option<Edge>>| match edge {
+            Ok(Some(edge)) => edge.rows,
+            Ok(None) | Err(_) => 0,
+        };
         let all: u64 = beginnings.iter().map(rows).fold(0, u64::saturating_add);
-        let share = |edge: &Option<Edge>| {
-            let share = n as f64 * rows(edge) as f64 / all.max(1) as f64;
-            (share.round() as usize).clamp(1, n)
+        let parts = |edge: &Result<Option<Edge>>| {
+            let parts = n as f64 * rows(edge) as f64 / all.max(1) as f64;
+            (parts.round() as usize).clamp(1, n)
         };
         let lists = queries.iter().zip(beginnings);
         let cuts: Vec<_> = lists
-            .map(|(query, oldest)| self.cut(query, oldest, share(&oldest)))
+            .map(|(query, oldest)| {
+                let parts = parts(&oldest);
+                async move { self.cut(query, oldest?, parts).await }
+            })
             .collect();
-        let cuts = stream::iter(cuts).buffered(CONCURRENCY);
-        let parts: Vec<Vec<Split>> = cuts.try_collect().await?;
-        Ok(parts.concat())
+        Ok(stream::iter(cuts).buffered(LISTS_AT_A_TIME).collect().await)
     }
 
     /// Cuts one list.

@@ -216,13 +216,15 @@ async fn every_response_tells_the_rate_limit_unless_it_is_hidden() {
 async fn a_request_that_comes_too_often_is_refused_in_apifys_shape() {
     let emulator = start(Emulator::builder().rate_limit(1)).await;
     statuses(&emulator, 1).await;
-    // Whatever it asks for.
+    // Whatever it asks for of the list.
     for token in [Some(emulator.token()), None] {
-        let (status, body) = get(&emulator, "/v2/actor-runs", token).await;
+        let (status, body) = get(&emulator, "/v2/acts/a/runs?limit=1", token).await;
         assert_eq!(status, 429);
         assert_eq!(body["error"]["type"], "rate-limit-exceeded");
         assert!(body["error"]["message"].is_string());
     }
+    let (status, _) = get(&emulator, "/v2/actor-runs", Some(emulator.token())).await;
+    assert_eq!(status, 200, "another list has a limit of its own");
 }
 
 #[tokio::test(start_paused = true)]

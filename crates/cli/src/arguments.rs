@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use apify_runs::export::Format;
-use clap::{Args, ColorChoice, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{
+    ArgAction, Args, ColorChoice, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint,
+};
 use clap_complete::Shell;
 
 use crate::schedule::{ChangeRule, FaultRule};
@@ -105,7 +107,7 @@ pub(crate) enum LogFormat {
 pub(crate) struct SourceArguments {
     /// The Actor: its ID, `username/actor-name` or `username~actor-name`
     #[arg(value_name = "ACTOR", required_unless_present_any = ["task", "account", "demo"])]
-    pub(crate) actor: Option<String>,
+    pub(crate) actor: Vec<String>,
     /// The runs of a task instead, by its ID or `username/task-name`
     #[arg(long, value_name = "ID", conflicts_with_all = ["actor", "account"])]
     pub(crate) task: Option<String>,
@@ -162,22 +164,29 @@ pub(crate) struct ServiceArguments {
     pub(crate) timeout: Duration,
 }
 
+/// Many Actors.
 #[derive(Debug, Args)]
-pub(crate) struct SplitArguments {
-    #[command(flatten)]
-    pub(crate) source: SourceArguments,
+pub(crate) struct ActorsArguments {
     /// A file with an Actor on each line, or - for standard input: the lists of all of them
-    ///
-    /// The longest lists are cut into the most parts, and each Actor is at least one.
     #[arg(
         long,
         value_name = "FILE",
         value_hint = ValueHint::FilePath,
-        conflicts_with_all = ["actor", "task", "account", "demo"],
+        conflicts_with_all = ["task", "account", "demo"],
         help_heading = "Which runs"
     )]
     pub(crate) actors_file: Option<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SplitArguments {
+    #[command(flatten)]
+    pub(crate) source: SourceArguments,
+    #[command(flatten)]
+    pub(crate) actors: ActorsArguments,
     /// Into how many parts, of all lists together
+    ///
+    /// The longest lists are cut into the most parts, and each Actor is at least one.
     #[arg(long, value_name = "N", help_heading = "Output")]
     pub(crate) into: usize,
 }
@@ -195,21 +204,27 @@ pub(crate) struct ExportArguments {
         value_name = "FILE",
         value_hint = ValueHint::FilePath,
         conflicts_with_all = [
-            "actor", "task", "account", "since", "until", "status", "desc", "max_items", "follow"
+            "actor", "actors_file", "task", "account", "since", "until", "status", "desc",
+            "max_items", "follow"
         ],
         help_heading = "Which runs"
     )]
     pub(crate) split: Option<OsString>,
+    #[command(flatten)]
+    pub(crate) actors: ActorsArguments,
     #[command(flatten)]
     pub(crate) destination: DestinationArguments,
     #[command(flatten)]
     pub(crate) walk: WalkArguments,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct DestinationArguments {
     /// A file, a folder (with a / at its end), s3://bucket/prefix, or - for standard output
+    ///
+    /// With several Actors, each has an output of its own: a folder in this folder, or a name in
+    /// which {actor} is replaced, such as runs/{actor}.jsonl.
     ///
     /// Folders and S3 get parts and a manifest of those that count. For S3, credentials, region
     /// and endpoint come from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION,
@@ -268,6 +283,15 @@ pub(crate) struct WalkArguments {
     /// How late a run may appear in the list and still be found
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     pub(crate) lookback: Duration,
+    /// How many lists are read at a time, of several Actors
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "64",
+        value_parser = positive,
+        help_heading = "Requests"
+    )]
+    pub(crate) parallel: usize,
     /// How many runs to ask for at a time; 1000 if it is not given
     #[arg(long, value_name = "N", help_heading = "Requests")]
     pub(crate) page_size: Option<u32>,
@@ -313,7 +337,7 @@ pub(crate) struct EmulateArguments {
     /// How long each response takes
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration)]
     pub(crate) latency: Duration,
-    /// Refuse what is more than N requests in a second
+    /// Refuse what is more than N requests for one list in a second
     #[arg(long, value_name = "N")]
     pub(crate) rate_limit: Option<u64>,
     /// Compress responses
@@ -350,14 +374,25 @@ fn format(text: &str) -> Result<Format, String> {
     })
 }
 
+/// Reads a number from 1 on.
+fn positive(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "it must be a number from 1 on".into())
+}
+
 /// The command line as it is read.
 pub(crate) fn command() -> clap::Command {
-    let instead_of_actor = |command: clap::Command, other: &'static str| {
-        command.mut_arg("actor", |actor| actor.required_unless_present_any([other]))
+    let instead_of_actor = |command: clap::Command, others: &'static [&'static str]| {
+        command.mut_arg("actor", |actor| actor.required_unless_present_any(others))
     };
     let command = Arguments::command()
-        .mut_subcommand("export", |export| instead_of_actor(export, "split"))
-        .mut_subcommand("split", |split| instead_of_actor(split, "actors_file"));
+        .mut_subcommand("export", |export| {
+            instead_of_actor(export, &["split", "actors_file"])
+        })
+        .mut_subcommand("split", |split| instead_of_actor(split, &["actors_file"]))
+        .mut_subcommand("count", |count| {
+            count.mut_arg("actor", |actor| actor.action(ArgAction::Set).num_args(1))
+        });
     with_token_help(command)
 }
 

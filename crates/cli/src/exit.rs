@@ -19,6 +19,8 @@ pub(crate) enum Exit {
     Auth,
     GaveUp,
     Output,
+    /// Some of several lists.
+    SomeFailed,
     /// By this signal.
     Interrupted(u8),
 }
@@ -33,6 +35,7 @@ Exit codes:
   4    no token, or one that is not accepted
   5    no response after all retries, or the list moved too often: resume later
   6    the output is damaged, or another export or verify uses it
+  7    some of several lists failed: the table says which, and why
   130  interrupted (SIGINT), after a commit; 143 by SIGTERM";
 
 impl Exit {
@@ -45,6 +48,7 @@ impl Exit {
             Self::Auth => 4,
             Self::GaveUp => 5,
             Self::Output => 6,
+            Self::SomeFailed => 7,
             Self::Interrupted(signal) => 128 + signal,
         }
     }
@@ -92,6 +96,12 @@ impl Failure {
     /// Adds the command that resumes an export.
     pub(crate) fn with_command(mut self, command: Option<String>) -> Self {
         self.resume_command = command;
+        self
+    }
+
+    /// Says what the failure is about.
+    pub(crate) fn about(mut self, subject: &dyn std::fmt::Display) -> Self {
+        self.message = format!("{subject}: {}", self.message);
         self
     }
 

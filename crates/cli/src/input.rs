@@ -1,5 +1,6 @@
 //! Files of lines, or standard input, that say what to read.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Read};
@@ -21,6 +22,34 @@ pub(crate) fn splits(file: &OsStr) -> Result<Vec<Split>, Failure> {
             })
         })
         .collect()
+}
+
+/// The Actors that the arguments and the file name, each once: `me/a` and `me~a` are one. `None` if
+/// they name at most one, by itself.
+pub(crate) fn several_actors(
+    named: &[String],
+    file: Option<&OsStr>,
+) -> Result<Option<Vec<String>>, Failure> {
+    let text = match file {
+        Some(file) => text(file)?,
+        None if named.len() < 2 => return Ok(None),
+        None => String::new(),
+    };
+    let of_file = lines(&text).map(|(_, actor)| actor.to_owned());
+    let mut seen = HashSet::new();
+    let actors: Vec<_> = named
+        .iter()
+        .cloned()
+        .chain(of_file)
+        .filter(|actor| seen.insert(actor.replacen('/', "~", 1)))
+        .collect();
+    match file {
+        Some(file) if actors.is_empty() => {
+            let file = file.to_string_lossy();
+            Err(Failure::usage(format!("{file} names no Actor")))
+        }
+        _ => Ok(Some(actors)),
+    }
 }
 
 /// The lines that say something, and their numbers.

@@ -19,7 +19,7 @@ const INTERVAL: Duration = Duration::from_secs(10);
 pub(crate) enum ProgressMeter {
     Bar(ProgressBar),
     Lines {
-        latest: Arc<Mutex<Option<Progress>>>,
+        latest: Arc<Mutex<Option<(Progress, String)>>>,
         task: JoinHandle<()>,
     },
     Nothing,
@@ -42,11 +42,13 @@ impl ProgressMeter {
         }
     }
 
-    pub(crate) fn show(&self, progress: &Progress) {
+    /// Shows how far it has come, with a note at the end.
+    pub(crate) fn show(&self, progress: &Progress, note: &str) {
         match self {
             Self::Nothing => {}
             Self::Lines { latest, .. } => {
-                *latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(*progress);
+                let shown = Some((*progress, note.to_owned()));
+                *latest.lock().unwrap_or_else(PoisonError::into_inner) = shown;
             }
             Self::Bar(bar) => {
                 let length = length(progress);
@@ -59,7 +61,7 @@ impl ProgressMeter {
                     }
                 }
                 bar.set_position(progress.rows);
-                bar.set_message(retries(progress));
+                bar.set_message(retries(progress) + note);
             }
         }
     }
@@ -106,15 +108,20 @@ fn retries(progress: &Progress) -> String {
 }
 
 /// Writes a line at each interval.
-async fn lines(console: Console, latest: Arc<Mutex<Option<Progress>>>, follows: bool) {
+async fn lines(console: Console, latest: Arc<Mutex<Option<(Progress, String)>>>, follows: bool) {
     let begun = Instant::now();
     let mut ticks = interval_at(tokio::time::Instant::now() + INTERVAL, INTERVAL);
     loop {
         ticks.tick().await;
-        let latest = *latest.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(progress) = latest else { continue };
+        let latest = latest
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let Some((progress, note)) = latest else {
+            continue;
+        };
         let (line, fields) = line(&progress, begun.elapsed(), follows);
-        console.log(Level::Info, &line, fields);
+        console.log(Level::Info, &(line + &note), fields);
     }
 }
 

@@ -15,11 +15,11 @@ pub(crate) fn list(
     arguments: &SourceArguments,
     before: Option<&Checkpoint>,
 ) -> Result<RunQuery, Failure> {
-    let query = match (&arguments.actor, &arguments.task) {
-        (Some(actor), _) => RunQuery::actor(actor),
-        (None, Some(task)) => RunQuery::task(task),
-        (None, None) if arguments.account => RunQuery::account(),
-        (None, None) => RunQuery::actor("demo"),
+    let query = match (&arguments.actor[..], &arguments.task) {
+        ([actor, ..], _) => RunQuery::actor(actor),
+        ([], Some(task)) => RunQuery::task(task),
+        ([], None) if arguments.account => RunQuery::account(),
+        ([], None) => RunQuery::actor("demo"),
     };
     with_filters(query, arguments, before)
 }

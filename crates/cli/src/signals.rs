@@ -27,7 +27,7 @@ impl StopSignal {
         tokio::spawn(async move {
             let signal = next().await;
             listening.signal.store(signal, Ordering::Relaxed);
-            listening.arrived.notify_one();
+            listening.arrived.notify_waiters();
             exit(i32::from(128 + next().await));
         });
         stop
@@ -35,8 +35,9 @@ impl StopSignal {
 
     /// Waits until a signal arrives, if none has.
     pub(crate) async fn requested(&self) {
-        while self.signal() == 0 {
-            self.arrived.notified().await;
+        let arrived = self.arrived.notified();
+        if self.signal() == 0 {
+            arrived.await;
         }
     }
 

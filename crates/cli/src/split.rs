@@ -4,9 +4,9 @@ use apify_runs::{RunQuery, Split};
 use serde_json::json;
 
 use crate::arguments::SplitArguments;
-use crate::console::Console;
+use crate::console::{Console, Level};
 use crate::exit::{Exit, Failure};
-use crate::input::{lines, text};
+use crate::input;
 use crate::query::{list, with_filters};
 use crate::service::Service;
 use crate::stdout::print;
@@ -14,7 +14,19 @@ use crate::stdout::print;
 pub(crate) async fn run(arguments: SplitArguments, console: &Console) -> Result<Exit, Failure> {
     let queries = queries(&arguments)?;
     let service = Service::open(&arguments.source).await?;
-    let splits = service.client.split_all(&queries, arguments.into).await?;
+    let lists = service.client.split_all(&queries, arguments.into).await?;
+    let (mut splits, mut failures) = (Vec::new(), Vec::new());
+    for (query, list) in queries.iter().zip(lists) {
+        match list {
+            Ok(parts) => splits.extend(parts),
+            Err(error) => failures.push((query, Failure::from(error))),
+        }
+    }
+    if queries.len() == 1
+        && let Some((_, failure)) = failures.pop()
+    {
+        return Err(failure);
+    }
     let lines: String = splits.iter().map(|split| format!("{split}\n")).collect();
     let printed = print(lines.as_bytes())?;
     let rows = || splits.iter().map(Split::rows);
@@ -38,24 +50,30 @@ pub(crate) async fn run(arguments: SplitArguments, console: &Console) -> Result<
         "longest": longest,
     });
     console.result(&text, fields);
-    Ok(printed)
+    if failures.is_empty() {
+        return Ok(printed);
+    }
+    for (query, failure) in &failures {
+        let text = format!("{}: {}", query.scope, failure.message);
+        console.log(Level::Warning, &text, json!({}));
+    }
+    let (failed, all) = (failures.len(), queries.len());
+    let exit = match failed == all {
+        true => failures[0].1.exit,
+        false => Exit::SomeFailed,
+    };
+    let message = format!("{failed} of {all} lists could not be split, and are left out");
+    Err(Failure::new(exit, message))
 }
 
 /// The lists to split.
 fn queries(arguments: &SplitArguments) -> Result<Vec<RunQuery>, Failure> {
-    let Some(file) = &arguments.actors_file else {
-        return Ok(vec![list(&arguments.source, None)?]);
-    };
-    let text = text(file)?;
-    let actors = lines(&text).map(|(_, actor)| RunQuery::actor(actor));
-    let queries: Result<Vec<_>, _> = actors
-        .map(|query| with_filters(query, &arguments.source, None))
-        .collect();
-    match queries {
-        Ok(queries) if queries.is_empty() => {
-            let file = file.to_string_lossy();
-            Err(Failure::usage(format!("{file} names no Actor")))
-        }
-        queries => queries,
+    let (source, file) = (&arguments.source, arguments.actors.actors_file.as_deref());
+    match input::several_actors(&source.actor, file)? {
+        None => Ok(vec![list(source, None)?]),
+        Some(actors) => actors
+            .iter()
+            .map(|actor| with_filters(RunQuery::actor(actor), source, None))
+            .collect(),
     }
 }

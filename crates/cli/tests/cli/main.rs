@@ -15,6 +15,7 @@ mod flags;
 mod generated;
 mod help;
 mod inspect;
+mod lists;
 mod messages;
 mod outputs;
 mod split;

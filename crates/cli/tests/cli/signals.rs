@@ -187,7 +187,7 @@ fn a_second_signal_ends_it_at_once_and_loses_nothing_that_is_committed() {
     let mut export = service.export_process(Path::new("-"), &arguments);
     let mut export = export.stdout(Stdio::piped()).spawn().unwrap();
     // Nobody reads on, so that it cannot come to a commit.
-    wait_until("the pipe is full", || service.requests().len() >= 20);
+    wait_until("the pipe is full", || service.requests().len() >= 12);
     let mut ended = None;
     wait_until("it has ended", || {
         send("INT", &export);

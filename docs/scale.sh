@@ -54,44 +54,47 @@ measure 'parquet, responses compressed' export a --rate inf --out "$folder/runs.
 runs=200000
 serve --latency 100ms
 measure 'parquet, 100 ms, 60 requests/s' export a --rate 60 --out "$folder/runs.parquet"
-measure 'parquet, 100 ms, 30 requests/s' export a --rate 30 --out "$folder/runs.parquet"
 
-runs=100000
-serve --latency 100ms
+# Seconds since a time.
+since() {
+    echo "$(date +%s.%N) $1" | awk '{printf "%.2f", $1 - $2}'
+}
+
+runs=${RUNS:-1000000}
 echo
-for processes in 1 2 4 8; do
-    printf '%s processes, an Actor each, 30 requests/s: ' "$processes"
+for latency in 50ms 300ms 1s; do
+    serve --latency "$latency" --rate-limit 60
     begun=$(date +%s.%N)
-    exports=()
-    for ((actor = 0; actor < processes; actor++)); do
-        "$program" export "actor$actor" --quiet --out "$folder/runs.$actor.parquet" &
-        exports+=($!)
-    done
-    wait "${exports[@]}"
-    echo "$(date +%s.%N) $begun $processes" |
-        awk '{printf "%.1f s, %d runs/s\n", $1 - $2, 100000 * $3 / ($1 - $2)}'
+    "$program" export a --log-format json --progress none --out "$folder/runs.jsonl" 2>"$folder/log"
+    seconds=$(since "$begun")
+    retries=$(jq -s '.[-1].retries' "$folder/log")
+    echo "60 requests/s, $latency a request: $seconds s, $retries retries"
     rm -rf "$folder"/runs*
 done
-printf 'the same list by 4 processes, a part each, 30 requests/s together: '
+
+runs=200000
+serve --latency 100ms --rate-limit 60
 begun=$(date +%s.%N)
-"$program" split a --into 4 --quiet >"$folder/splits"
 exports=()
-for part in 1 2 3 4; do
-    sed -n "${part}p" "$folder/splits" |
-        "$program" export --split - --quiet --out "$folder/runs.$part.parquet" &
+for program_of_two in 1 2; do
+    (
+        "$program" export a --quiet --out "$folder/runs.$program_of_two.jsonl"
+        echo "the same list by two programs, $program_of_two: $(since "$begun") s"
+    ) &
     exports+=($!)
 done
 wait "${exports[@]}"
-echo "$(date +%s.%N) $begun" | awk '{printf "%.1f s, %d runs/s\n", $1 - $2, 100000 / ($1 - $2)}'
 rm -rf "$folder"/runs*
 
 runs=100
-serve --latency 100ms
-seq -f 'actor%g' 200 >"$folder/actors"
-printf '200 Actors with 100 runs each, one after the other: '
-"$program" split --actors-file "$folder/actors" --into 1 --quiet >"$folder/splits"
-command time -f '%e s, %U s and %S s of CPU' \
-    "$program" export --split "$folder/splits" --out - --quiet 2>&1 >/dev/null
+serve --latency 100ms --rate-limit 60
+for actors in 200 2000 10000; do
+    seq -f 'actor%g' "$actors" >"$folder/actors"
+    begun=$(date +%s.%N)
+    "$program" export --actors-file "$folder/actors" --quiet --out "$folder/runs/{actor}.jsonl"
+    echo "$actors Actors with 100 runs each: $(since "$begun") s"
+    rm -rf "$folder"/runs*
+done
 
 runs=1000000000
 serve

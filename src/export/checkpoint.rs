@@ -31,7 +31,7 @@ const MAX_ROWS: u64 = u64::MAX / 2;
 /// `Display` says in words what it holds.
 ///
 /// The format has a version. This version of the crate reads versions 1 and 2, and writes 2 only for
-/// a manifest of more than 500 parts: that lists the newest parts, and refers to files that list
+/// a manifest of more than 200 parts: that lists the newest parts, and refers to files that list
 /// the older ones.
 ///
 /// ```

@@ -5,9 +5,9 @@
 //! manifest refers to that segment, and each segment to the one before it:
 //!
 //! ```text
-//! _manifest.json             version 2, parts 1000 to 1234
-//!   └ _segment-000500-….json version 2, parts  500 to  999
-//!       └ _segment-000000-….json        parts    0 to  499
+//! _manifest.json             version 2, parts 400 to 523
+//!   └ _segment-000200-….json version 2, parts 200 to 399
+//!       └ _segment-000000-….json        parts   0 to 199
 //! ```
 //!
 //! A commit takes the same time however many parts there are, and opening reads each part's entry
@@ -21,7 +21,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// How many parts a manifest lists before they go into a segment: at about 90 bytes each. More
 /// would take longer to write with each commit, and fewer would make more segments to read.
-pub(super) const MAX_LISTED_PARTS: usize = 500;
+pub(super) const MAX_LISTED_PARTS: usize = 200;
 /// The version of a segment, and of a manifest that refers to one.
 pub(super) const VERSION: u32 = 2;
 

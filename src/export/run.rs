@@ -82,7 +82,7 @@ impl Export {
         // A walk that is given up must not keep requesting while the rest is written.
         drop(transfer.pages);
         // Nothing can be compared with the count of a split: others read the rest of the list.
-        let counts = matches!(end, Ok(Ending::Complete)) && !source.is_split;
+        let counts = matches!(end, Ok(Ending::Complete)) && !source.is_split();
         let total_after = async {
             match counts {
                 true => last_count(&settings, source, stop).await,

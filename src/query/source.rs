@@ -19,11 +19,16 @@ pub struct RunSource {
     /// Whether the walk begins with the runs that have no start, wherever they are listed. Set
     /// where a split has a bound that hides them.
     pub(crate) undated_first: bool,
-    /// Whether this is a split.
-    pub(crate) is_split: bool,
+    /// Whether it was made by [`Client::split`](crate::Client::split).
+    pub(crate) from_split: bool,
 }
 
 impl RunSource {
+    /// Whether this is a split.
+    pub(crate) fn is_split(&self) -> bool {
+        self.undated_first || self.from_split
+    }
+
     /// Checks every setting.
     pub(crate) fn validate(&self) -> Result<(), InvalidSetting> {
         self.query.validate()
@@ -35,7 +40,7 @@ impl RunSource {
         Self {
             query: self.query.identity(),
             undated_first: self.undated_first,
-            is_split: false,
+            from_split: false,
         }
     }
 
@@ -55,7 +60,7 @@ impl From<RunQuery> for RunSource {
         Self {
             query,
             undated_first: false,
-            is_split: false,
+            from_split: false,
         }
     }
 }

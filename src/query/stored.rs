@@ -41,7 +41,7 @@ pub(super) struct StoredQuery {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     undated_first: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    is_split: bool,
+    from_split: bool,
     /// Of a split that an earlier version has stored: its part of a request rate.
     #[serde(default, skip_serializing)]
     share: Option<IgnoredAny>,
@@ -56,7 +56,7 @@ impl From<RunSource> for StoredQuery {
         let RunSource {
             query,
             undated_first,
-            is_split,
+            from_split,
         } = source;
         Self {
             scope: query.scope,
@@ -69,7 +69,7 @@ impl From<RunSource> for StoredQuery {
             limit: query.limit,
             page_size: query.page_size,
             undated_first,
-            is_split,
+            from_split,
             share: None,
         }
     }
@@ -90,7 +90,7 @@ impl From<StoredQuery> for RunSource {
                 page_size: stored.page_size,
             },
             undated_first: stored.undated_first,
-            is_split: stored.is_split || stored.undated_first || stored.share.is_some(),
+            from_split: stored.from_split || stored.share.is_some(),
         }
     }
 }
@@ -118,7 +118,7 @@ impl TryFrom<StoredQuery> for RunQuery {
 
     fn try_from(stored: StoredQuery) -> Result<Self, Self::Error> {
         let source = RunSource::from(stored);
-        match source.is_split {
+        match source.is_split() {
             true => Err("it is a split and not a query"),
             false => Ok(source.query),
         }

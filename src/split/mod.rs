@@ -344,7 +344,7 @@ impl Client {
     /// The whole query as one part.
     fn whole(&self, query: &RunQuery, rows: u64) -> Split {
         let source = RunSource {
-            is_split: true,
+            from_split: true,
             ..query.into()
         };
         Split { source, rows }
@@ -426,7 +426,7 @@ struct Beginning {
 fn can_be_split(source: &RunSource) -> Result<()> {
     source.validate()?;
     let query = &source.query;
-    if source.is_split {
+    if source.is_split() {
         let expected = "it is a part already: cut the whole query into more";
         return Err(Error::config("query", query, expected));
     }

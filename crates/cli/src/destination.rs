@@ -45,6 +45,11 @@ pub(crate) fn open(arguments: &DestinationArguments, format: Format) -> Result<O
     output(&arguments.out, is_folder, checkpoint)
 }
 
+/// Whether the name of an Actor is to take a place in that of the output.
+pub(crate) fn has_placeholder(arguments: &DestinationArguments) -> bool {
+    arguments.out.to_string_lossy().contains(PLACEHOLDER)
+}
+
 /// Where the list of one of several Actors goes: in a folder of its name, or where its name takes the
 /// place of `{actor}`.
 pub(crate) fn of_actor(

@@ -7,7 +7,7 @@ use apify_runs::export::Format;
 
 use crate::arguments::{DestinationArguments, ExportArguments};
 use crate::console::Console;
-use crate::destination::{self, is_stdout};
+use crate::destination::{self, has_placeholder, is_stdout};
 use crate::exit::{Exit, Failure};
 use crate::exporter::{Exporter, List};
 use crate::input;
@@ -20,10 +20,12 @@ pub(crate) async fn run(
     console: &Console,
 ) -> Result<Exit, Failure> {
     let format = destination::format(&arguments.destination)?;
-    let actors = input::several_actors(
-        &arguments.source.actor,
-        arguments.actors.actors_file.as_deref(),
-    )?;
+    let named = &arguments.source.actor;
+    let several = input::several_actors(named, arguments.actors.actors_file.as_deref())?;
+    // One Actor may take the place of {actor}, too.
+    let one =
+        || (!named.is_empty() && has_placeholder(&arguments.destination)).then(|| named.clone());
+    let actors = several.or_else(one);
     let splits = match &arguments.split {
         Some(file) => Some(splits(file, &arguments.destination, format)?),
         None => None,

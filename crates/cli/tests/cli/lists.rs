@@ -7,7 +7,7 @@ use apify_runs::emulator::{Emulator, Fault};
 
 use crate::{Service, ids, stderr};
 
-/// A service with the Actors `user/one` and `user/two`, and no other.
+/// A service with this many runs for each Actor.
 fn service(runs: u64) -> Service {
     Service::start(Emulator::builder().runs(runs))
 }
@@ -57,6 +57,17 @@ fn each_actor_has_a_file_of_its_own() {
     let export = service.program(&arguments).assert().success();
     let expected = ["user/one 251 complete, 1 new", "two 251 complete, 251 new"];
     assert_eq!(table(&stderr(&export)), expected);
+}
+
+#[test]
+fn one_actor_may_be_part_of_the_name_too() {
+    let service = service(25);
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("{actor}.jsonl");
+    let mut export = service.program(&["export", "user/one", "--out", text(&out)]);
+    let export = export.assert().success();
+    assert_eq!(table(&stderr(&export)), ["user/one 25 complete, 25 new"]);
+    assert_eq!(ids(&folder.path().join("user~one.jsonl")), service.ids());
 }
 
 #[test]

@@ -169,10 +169,8 @@ impl Stream for RunLists {
             }
         }
         self.open();
-        Poll::Ready(match ready!(self.pending.poll_next_unpin(cx)) {
-            Some((item, open)) => Some(self.item(open, item)),
-            None => None,
-        })
+        let next = ready!(self.pending.poll_next_unpin(cx));
+        Poll::Ready(next.map(|(item, open)| self.item(open, item)))
     }
 }
 

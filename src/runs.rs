@@ -60,10 +60,9 @@ impl Runs {
 
     /// How many pages are in flight, or wait to be handed out, at a time. From 1 to 64.
     ///
-    /// There is nothing to set for speed: by default it is the list's
-    /// [rate](crate::ClientBuilder::max_requests_per_second) times the smoothed time of a request,
-    /// and a quarter more, up to 64, and up to [`max_buffered_bytes`](Self::max_buffered_bytes).
-    /// Where the rate has no limit, it is 8.
+    /// By default, as many as the [rate](crate::ClientBuilder::max_requests_per_second) of the list
+    /// needs: requests a second times the seconds that a request takes, and a quarter more, up to 64
+    /// and up to [`max_buffered_bytes`](Self::max_buffered_bytes). Where nothing limits the rate, 8.
     ///
     /// The first page has the length of the list, and is requested alone. From then on, pages are
     /// asked for before those in front of them are there, fetched and decoded by tasks of
@@ -79,11 +78,11 @@ impl Runs {
         self
     }
 
-    /// How much memory the bodies of pages in flight may take, in bytes, for the pages in flight to
-    /// be found as needed: the opposite of [`concurrency`](Self::concurrency), and the one that is
-    /// set last counts. Default 64 MiB; from 1 KiB to 1 GiB. One page is read whatever it takes.
+    /// The maximum size of the bodies of all pages in flight, in bytes. Default 64 MiB; from 1 KiB to
+    /// 1 GiB. One page is read whatever its size. A page of 1000 runs has about 0.5 MB.
     ///
-    /// A page of 1000 runs is about 0.5 MB. Its rows take about as much again.
+    /// It limits the pages in flight where their number is not fixed, and undoes an earlier
+    /// [`concurrency`](Self::concurrency).
     pub fn max_buffered_bytes(mut self, bytes: usize) -> Self {
         self.options.concurrency = Concurrency::Adaptive { max_bytes: bytes };
         self

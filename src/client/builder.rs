@@ -144,17 +144,17 @@ impl ClientBuilder {
     /// what [the service allows](https://docs.apify.com/api/v2#rate-limiting); from 0.001, one in
     /// 1000 seconds, to 1000, or `f64::INFINITY` for no limit but the service's own.
     ///
-    /// There is nothing to set for speed. Requests begin at 30 a second, and with each good
-    /// response the rate grows, up to the maximum or to what the service announces
+    /// The client finds the rate by itself. Requests begin at 30 a second, and the rate grows with
+    /// each good response, up to the maximum or to what the service announces
     /// (`X-RateLimit-Limit`), whichever is less. A 429 makes the rate smaller by 15 %; from then on
-    /// it grows slowly, by about one a second. So programs that read one list approach equal rates.
+    /// it grows slowly. So programs that read one list approach equal rates.
     /// If a 429 has a `Retry-After`, every request for the list waits as long. Other lists are not
     /// affected. A rate of `f64::INFINITY` begins with what is announced, or without a limit if
     /// nothing is.
     ///
-    /// The rate holds for every second. A number that is not whole is rounded up, and so is the
-    /// second: 2.5 means at most 3 in any 1.2 s. Further requests wait, in the order in which they
-    /// were made. The wait does not count against [`RetryPolicy::max_elapsed`].
+    /// Requests are sent evenly, in the order in which they were made: 2.5 means one every 0.4 s. No
+    /// second has more than the rate, rounded up. The wait does not count against
+    /// [`RetryPolicy::max_elapsed`].
     ///
     /// An Actor that is named once by its ID and once by its name is two lists to the client.
     pub fn max_requests_per_second(mut self, rate: f64) -> Self {

@@ -31,6 +31,10 @@ const MAX_ELAPSED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 ///
 /// Which errors are retried: see [`Error::is_transient`].
 ///
+/// During an outage, the retries of all pages of a client and its clones share a budget: 20 at first,
+/// and then five a second and one for every four good responses. A retry that exceeds it waits, which
+/// takes nothing from the time for its page. Requests that were refused (429) are not counted.
+///
 /// # Example: be patient, and say so
 ///
 /// ```

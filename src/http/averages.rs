@@ -15,9 +15,9 @@ const UNLIMITED: usize = 8;
 /// How many pages a walk may have in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PagesInFlight {
-    /// So many use the whole rate.
+    /// How many it takes to use the whole rate.
     pub(crate) wanted: usize,
-    /// So many at most, also counting those that wait for a page in front of them.
+    /// The maximum, which also counts pages that wait for one in front of them.
     pub(crate) max: usize,
 }
 
@@ -40,7 +40,7 @@ impl ResponseAverages {
     }
 
     /// How many pages are in flight at so many requests a second, if their bodies take
-    /// `max_bytes` at most. At least one is.
+    /// `max_bytes` at most: at least one.
     pub(super) fn pages_in_flight(&self, rate: f64, max_bytes: usize) -> PagesInFlight {
         let max = max_bytes / self.max_body_bytes.max(1);
         let max = max.clamp(1, MAX_CONCURRENCY);

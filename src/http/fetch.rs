@@ -81,10 +81,10 @@ impl Fetcher {
         let mut attempts = Attempts::new(policy);
         loop {
             // Pace. Waiting for a permit takes nothing from the time for the page.
-            let permits = self.permits().await;
+            let permit = self.permit().await;
 
             // An attempt is cut short when the time for the page is over.
-            let attempt = self.attempt(permits, &url, attempts.time_left());
+            let attempt = self.attempt(permit, &url, attempts.time_left());
             let error = match attempts.spend_on(attempt).await {
                 Ok(page) => {
                     self.settings.retry_budget.deposit();
@@ -136,26 +136,26 @@ impl Fetcher {
     }
 
     /// Waits until a request may be sent: by the pace of the list, and then by that of the client.
-    async fn permits(&self) -> Permits<'_> {
-        Permits {
-            of_list: self.pacer.permit().await,
-            _of_client: self.settings.pacers.of_client().permit().await,
-        }
+    async fn permit(&self) -> Permit {
+        let permit = self.pacer.permit().await;
+        self.settings.pacers.of_client().permit().await;
+        permit
     }
 
-    async fn attempt(&self, permits: Permits<'_>, url: &Url, time_left: Duration) -> Result<Page> {
+    async fn attempt(&self, permit: Permit, url: &Url, time_left: Duration) -> Result<Page> {
         let settings = &self.settings;
         self.counters.sent();
         let mut body = self.bodies.take();
         let limit = settings.timeout.min(time_left);
         let sent_at = Instant::now();
         let head = response::exchange(settings, url, limit, &mut body).await?;
-        permits.of_list.on_response(&PaceReport {
+        let report = PaceReport {
             status: head.status,
             rate_limit: head.rate_limit,
             latency: sent_at.elapsed(),
             body_bytes: body.len(),
-        });
+        };
+        self.pacer.on_response(permit, &report);
         self.counters.received(body.len());
         let clocks = Clocks::read(head.date, self.began);
         let mut spans = self.keeps_raw_rows.then(Spans::new);
@@ -242,12 +242,6 @@ impl Drop for Task {
     fn drop(&mut self) {
         self.handle.abort();
     }
-}
-
-/// A request that may be sent.
-struct Permits<'a> {
-    of_list: Permit<'a>,
-    _of_client: Permit<'a>,
 }
 
 /// A request as errors name it: its path and query, which hold no secret.

@@ -12,4 +12,5 @@ pub(crate) mod retry;
 pub(crate) mod retry_budget;
 pub(crate) mod settings;
 pub(crate) mod token;
+mod turn;
 pub(crate) mod url;

@@ -4,24 +4,23 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::averages::{PagesInFlight, ResponseAverages};
 use super::rate::Rate;
+use super::turn::Turn;
 
 /// A second as the pace counts it. Requests overtake each other on the way, so that as many as
 /// the service allows in one second may arrive in a little less.
 const SECOND: f64 = 1.02;
 /// A request that is sent late by up to this much does not delay the next one.
 const TOLERANCE: Duration = Duration::from_millis(10);
-/// Requests with at most this many times the time between them that the rate asks for use the rate.
+/// A request uses the rate if it is sent within so many intervals of the one before.
 const USED: u32 = 4;
 
 /// Lets requests through one after the other, in the order they came.
 pub(crate) struct Pacer {
-    /// Held by the request that is next.
-    turn: Semaphore,
+    turn: Turn,
     pace: Mutex<Pace>,
 }
 
@@ -33,20 +32,13 @@ struct Pace {
     last_sent: Option<Instant>,
     /// No request before this time.
     paused_until: Option<Instant>,
-    in_flight: usize,
     averages: ResponseAverages,
 }
 
-/// The permission to send one request. It is dropped when the request ends or is cancelled.
-pub(crate) struct Permit<'a> {
-    pacer: &'a Pacer,
-    sending: Sending,
-}
-
-/// A request that is sent.
+/// The permission to send one request.
 #[derive(Debug, Clone, Copy)]
-struct Sending {
-    at: Instant,
+pub(crate) struct Permit {
+    sent_at: Instant,
     /// Whether another was sent so shortly before it that the rate matters.
     uses_rate: bool,
 }
@@ -65,7 +57,7 @@ impl Pacer {
     /// Lets up to `rate` requests a second through.
     pub(crate) fn new(rate: Rate) -> Self {
         Self {
-            turn: Semaphore::new(1),
+            turn: Turn::default(),
             pace: Mutex::new(Pace::new(rate)),
         }
     }
@@ -73,21 +65,13 @@ impl Pacer {
     /// Waits until a request may be sent.
     ///
     /// Cancel-safe: who gives up while waiting takes nothing from the others.
-    pub(crate) async fn permit(&self) -> Permit<'_> {
-        // The semaphore is never closed.
-        let _turn = self.turn.acquire().await;
-        loop {
-            let admission = self.pace().admit(Instant::now());
-            match admission {
-                Ok(sending) => {
-                    return Permit {
-                        pacer: self,
-                        sending,
-                    };
-                }
-                Err(time) => sleep_until(time).await,
-            }
-        }
+    pub(crate) async fn permit(&self) -> Permit {
+        self.turn.wait(|now| self.pace().admit(now)).await
+    }
+
+    /// Takes over what the response to a request says of the pace.
+    pub(crate) fn on_response(&self, permit: Permit, report: &PaceReport) {
+        self.pace().take(permit, report, Instant::now());
     }
 
     /// Lets no request through for this long.
@@ -104,26 +88,13 @@ impl Pacer {
             .pages_in_flight(pace.rate.per_second(), max_bytes)
     }
 
-    /// Whether no request is in flight, and no earlier one delays the next.
+    /// Whether no earlier request delays the next.
     pub(crate) fn is_idle(&self, now: Instant) -> bool {
         self.pace().is_idle(now)
     }
 
     fn pace(&self) -> MutexGuard<'_, Pace> {
         self.pace.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Permit<'_> {
-    /// Takes over what a response says of the pace.
-    pub(crate) fn on_response(self, report: &PaceReport) {
-        self.pacer.pace().take(self.sending, report, Instant::now());
-    }
-}
-
-impl Drop for Permit<'_> {
-    fn drop(&mut self) {
-        self.pacer.pace().in_flight -= 1;
     }
 }
 
@@ -134,7 +105,6 @@ impl Pace {
             next_at: None,
             last_sent: None,
             paused_until: None,
-            in_flight: 0,
             averages: ResponseAverages::default(),
         }
     }
@@ -144,7 +114,7 @@ impl Pace {
     /// Requests are sent evenly, so that any second has at most as many as the rate, rounded up. If
     /// readers of one list sent theirs in bursts, it would be the last burst of a second that is
     /// refused, and not the reader with most requests.
-    fn admit(&mut self, now: Instant) -> Result<Sending, Instant> {
+    fn admit(&mut self, now: Instant) -> Result<Permit, Instant> {
         let next_at = self.paused_until.max(self.next_at);
         if let Some(time) = next_at.filter(|time| now < *time) {
             return Err(time);
@@ -153,28 +123,27 @@ impl Pace {
         let due = next_at.max(now.checked_sub(TOLERANCE)).unwrap_or(now);
         self.next_at = Some(due + interval);
         let last = self.last_sent.replace(now);
-        self.in_flight += 1;
-        Ok(Sending {
-            at: now,
+        Ok(Permit {
+            sent_at: now,
             uses_rate: last.is_some_and(|last| now <= last + interval * USED),
         })
     }
 
-    fn take(&mut self, sending: Sending, report: &PaceReport, now: Instant) {
+    fn take(&mut self, permit: Permit, report: &PaceReport, now: Instant) {
         if let Some(rate) = report.rate_limit {
             self.rate.announce(rate);
         }
         if report.status == StatusCode::TOO_MANY_REQUESTS {
-            self.rate.on_refusal(sending.at, now);
+            self.rate.on_refusal(permit.sent_at, now);
         } else if report.status.is_success() {
             self.averages.add(report.latency, report.body_bytes);
-            self.rate.on_good_response(sending.uses_rate, now);
+            self.rate.on_good_response(permit.uses_rate, now);
         }
     }
 
     fn is_idle(&self, now: Instant) -> bool {
         let next_at = self.paused_until.max(self.next_at);
-        self.in_flight == 0 && next_at.is_none_or(|time| time <= now)
+        next_at.is_none_or(|time| time <= now)
     }
 }
 

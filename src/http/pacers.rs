@@ -106,7 +106,7 @@ mod tests {
             .parse()
             .unwrap();
         assert!(Arc::ptr_eq(&held, &pacers.of_list(&again)));
-        drop(pacers.of_list(&list(1)).permit().await);
+        pacers.of_list(&list(1)).permit().await;
         let fill = |from: usize| {
             for number in from..from + MIN_SWEPT * 2 {
                 pacers.of_list(&list(number));

@@ -16,8 +16,8 @@ const DECREASE: f64 = 0.85;
 const INCREASE: f64 = 40.0;
 /// After this long without a refusal it grows faster: four times as fast after twice as long.
 const QUIET: Duration = Duration::from_secs(2);
-/// But no response makes the rate larger by more than this part of it. However many readers a list
-/// has, few of their requests are refused.
+/// The largest part of itself that the rate grows by with one response after a refusal. It limits how
+/// many requests are refused if a list has many readers.
 const MAX_INCREASE: f64 = 0.03;
 /// No refusal makes the rate smaller than this.
 const MIN_RATE: f64 = 0.5;
@@ -144,4 +144,23 @@ pub(crate) fn announced(headers: &HeaderMap) -> Option<f64> {
         .parse()
         .ok()?;
     (limit > 0).then(|| limit.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_service_tells_its_limit_in_a_header() {
+        let limit = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("X-RateLimit-Limit", value.parse().unwrap());
+            announced(&headers)
+        };
+        assert_eq!(limit("60"), Some(60.0));
+        for nonsense in ["0", "-1", "", "many", "60.5", "99999999999"] {
+            assert_eq!(limit(nonsense), None, "{nonsense}");
+        }
+        assert_eq!(announced(&HeaderMap::new()), None);
+    }
 }

@@ -3,8 +3,9 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
+
+use super::turn::Turn;
 
 /// Retries that a good response pays for.
 const PER_RESPONSE: f64 = 0.25;
@@ -16,11 +17,10 @@ const MAX_SAVED: f64 = 20.0;
 /// Keeps the pages in flight from repeating their requests all at once while the service is down.
 ///
 /// Good responses and time pay for retries, as in
-/// [Finagle](https://twitter.github.io/finagle/guide/Clients.html#retries). What is not paid for
-/// yet waits: a page gives up by its own policy only.
+/// [Finagle](https://twitter.github.io/finagle/guide/Clients.html#retries). A retry that is
+/// not paid for waits. Whether a page gives up is left to its policy.
 pub(crate) struct RetryBudget {
-    /// Held by the retry that is next.
-    turn: Semaphore,
+    turn: Turn,
     balance: Mutex<Balance>,
 }
 
@@ -38,7 +38,7 @@ impl Default for RetryBudget {
             at: None,
         };
         Self {
-            turn: Semaphore::new(1),
+            turn: Turn::default(),
             balance: Mutex::new(balance),
         }
     }
@@ -54,11 +54,8 @@ impl RetryBudget {
     ///
     /// Cancel-safe: who gives up while waiting takes nothing from the others.
     pub(crate) async fn withdraw(&self) {
-        // The semaphore is never closed.
-        let _turn = self.turn.acquire().await;
-        while let Err(time) = self.with_balance(|balance| balance.withdraw(Instant::now())) {
-            sleep_until(time).await;
-        }
+        let withdraw = |now| self.with_balance(|balance| balance.withdraw(now));
+        self.turn.wait(withdraw).await;
     }
 
     fn with_balance<T>(&self, f: impl FnOnce(&mut Balance) -> T) -> T {

@@ -31,7 +31,7 @@ mod unfinished;
 mod walk;
 
 use apify_runs::emulator::{Emulator, EmulatorBuilder};
-use apify_runs::{Result, RunStream};
+use apify_runs::{Client, Result, RunStream};
 use futures::StreamExt;
 
 /// Starts an emulator for a test on paused time.
@@ -51,6 +51,12 @@ fn http() -> reqwest::ClientBuilder {
 /// An emulator with this many generated runs.
 async fn emulator(runs: u64) -> Emulator {
     start(Emulator::builder().runs(runs)).await
+}
+
+/// A client as a program has it that sets nothing.
+fn client_by_default(emulator: &Emulator) -> Client {
+    let builder = Client::builder().base_url(emulator.base_url());
+    builder.token(emulator.token()).build().unwrap()
 }
 
 /// The IDs an emulator has, in ascending order.

@@ -7,7 +7,7 @@ use apify_runs::{Client, ErrorKind, RetryPolicy, RunQuery};
 use futures::{FutureExt, StreamExt};
 use tokio::time::{Instant, timeout};
 
-use crate::{drain, ids, start};
+use crate::{client_by_default, drain, ids, start};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -28,12 +28,6 @@ fn paced(emulator: &Emulator, per_second: f64) -> Client {
 
 fn query() -> RunQuery {
     RunQuery::actor("a").page_size(10)
-}
-
-/// A client as a program has it that sets nothing.
-fn client_by_default(emulator: &Emulator) -> Client {
-    let builder = Client::builder().base_url(emulator.base_url());
-    builder.token(emulator.token()).build().unwrap()
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,7 +15,7 @@ use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::{drain, emulator, ids, start};
+use crate::{client_by_default, drain, emulator, ids, start};
 
 fn query() -> RunQuery {
     RunQuery::actor("a")
@@ -451,12 +451,6 @@ async fn to_cut_is_retried_and_fails_as_other_requests_do() {
     assert_eq!(error.kind(), ErrorKind::NotFound);
 }
 
-/// A client as a program of its own has it.
-fn client_of_another_program(emulator: &Emulator) -> Client {
-    let builder = Client::builder().base_url(emulator.base_url());
-    builder.token(emulator.token()).build().unwrap()
-}
-
 #[tokio::test(start_paused = true)]
 async fn readers_of_splits_share_what_the_service_allows() {
     let builder = Emulator::builder().runs(100_000).rate_limit(60);
@@ -465,7 +459,7 @@ async fn readers_of_splits_share_what_the_service_allows() {
     let before = emulator.requests().len();
     let started = Instant::now();
     let reads = splits.unwrap().into_iter().map(|split| {
-        let client = client_of_another_program(&emulator);
+        let client = client_by_default(&emulator);
         async move {
             let read = drain(client.runs(split).stream()).await.0;
             (read, started.elapsed())
@@ -498,7 +492,7 @@ async fn workers_that_take_one_short_split_after_the_other_end_without_an_error(
             loop {
                 let next = queue.lock().unwrap().next();
                 let Some(split) = next else { return };
-                let client = client_of_another_program(&emulator);
+                let client = client_by_default(&emulator);
                 // As an export does.
                 client.count(&split).await.unwrap();
                 drain(client.runs(split).stream()).await.1.unwrap();

@@ -153,7 +153,7 @@ pub(crate) struct ServiceArguments {
     /// Where the API is; APIFY_API_BASE_URL if it is not given, or else https://api.apify.com
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) base_url: Option<String>,
-    /// Requests a second at most; 60 if it is not given, and no limit to generated runs
+    /// Requests a second for one list at most; 60 if it is not given, and no limit for generated runs
     #[arg(long, value_name = "N")]
     pub(crate) rate: Option<f64>,
     /// How often a page is asked for again before it is given up
@@ -283,7 +283,7 @@ pub(crate) struct WalkArguments {
     /// How late a run may appear in the list and still be found
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     pub(crate) lookback: Duration,
-    /// How many lists are read at a time, of several Actors
+    /// With several Actors, how many lists are read at a time
     #[arg(
         long,
         value_name = "N",

@@ -8,6 +8,7 @@ use apify_runs::export::{Compression, Format, Output};
 use crate::arguments::DestinationArguments;
 use crate::exit::Failure;
 use crate::flags;
+use crate::input::with_tilde;
 use crate::stdout::LineWriter;
 
 const STANDARD_OUTPUT: &str = "-";
@@ -41,8 +42,11 @@ pub(crate) fn open(arguments: &DestinationArguments, format: Format) -> Result<O
         let resumes = !arguments.restart && checkpoint.is_some_and(Path::exists);
         return with_checkpoint(Output::writer(LineWriter::new(resumes)), checkpoint);
     }
-    let is_folder = format == Format::Parquet || Path::new(&arguments.out).is_dir();
-    output(&arguments.out, is_folder, checkpoint)
+    output(
+        &arguments.out,
+        is_folder(&arguments.out, format),
+        checkpoint,
+    )
 }
 
 /// Whether the name of an Actor is to take a place in that of the output.
@@ -63,7 +67,7 @@ pub(crate) fn of_actor(
                        into the name of a file";
         return Err(Failure::usage(message));
     };
-    let is_prefix = out.starts_with("s3://") || is_folder(out, format);
+    let is_prefix = out.starts_with("s3://") || is_folder(&arguments.out, format);
     let out = match out {
         out if out.contains(PLACEHOLDER) => out.replace(PLACEHOLDER, &name),
         out if is_prefix => format!("{}/{name}/", out.trim_end_matches(['/', '\\'])),
@@ -105,7 +109,7 @@ pub(crate) fn create_folder(arguments: &DestinationArguments) -> Result<(), Fail
 
 /// An Actor's name as part of a path.
 fn file_name(actor: &str) -> Result<String, Failure> {
-    let name = actor.replacen('/', "~", 1);
+    let name = with_tilde(actor);
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.~".contains(letter);
     if name.is_empty() || name.starts_with('.') || !name.chars().all(is_plain) {
         let expected = "it must be an ID or a name, of letters, digits, -, _, . and ~";
@@ -114,8 +118,13 @@ fn file_name(actor: &str) -> Result<String, Failure> {
     Ok(name)
 }
 
-fn is_folder(out: &str, format: Format) -> bool {
-    format == Format::Parquet || Path::new(out).is_dir() || out.ends_with(std::path::is_separator)
+/// Whether an output of this name and format is a folder of parts.
+fn is_folder(out: &OsStr, format: Format) -> bool {
+    format == Format::Parquet || Path::new(out).is_dir() || ends_with_separator(out)
+}
+
+fn ends_with_separator(out: &OsStr) -> bool {
+    out.to_string_lossy().ends_with(std::path::is_separator)
 }
 
 /// The output of this name.
@@ -129,7 +138,7 @@ pub(crate) fn output(
         Output::writer(std::io::stdout())
     } else if name.starts_with("s3://") {
         Output::s3(&name)?
-    } else if is_folder || name.ends_with(std::path::is_separator) {
+    } else if is_folder || ends_with_separator(out) {
         Output::directory(out)
     } else {
         Output::file(out)

@@ -24,8 +24,8 @@ pub(crate) fn splits(file: &OsStr) -> Result<Vec<Split>, Failure> {
         .collect()
 }
 
-/// The Actors that the arguments and the file name, each once: `me/a` and `me~a` are one. `None` if
-/// they name at most one, by itself.
+/// The Actors that the arguments and the file name, each once. `None` if there is no file, and at most
+/// one is named.
 pub(crate) fn several_actors(
     named: &[String],
     file: Option<&OsStr>,
@@ -41,7 +41,7 @@ pub(crate) fn several_actors(
         .iter()
         .cloned()
         .chain(of_file)
-        .filter(|actor| seen.insert(actor.replacen('/', "~", 1)))
+        .filter(|actor| seen.insert(with_tilde(actor)))
         .collect();
     match file {
         Some(file) if actors.is_empty() => {
@@ -50,6 +50,11 @@ pub(crate) fn several_actors(
         }
         _ => Ok(Some(actors)),
     }
+}
+
+/// The one spelling of an Actor's name: `me/a` and `me~a` are the same.
+pub(crate) fn with_tilde(actor: &str) -> String {
+    actor.replacen('/', "~", 1)
 }
 
 /// The lines that say something, and their numbers.

@@ -57,6 +57,7 @@ pub(crate) async fn export(exporter: &Exporter<'_>, actors: &[String]) -> Result
     let rows = stream::iter(rows).buffer_unordered(parallel);
     let mut rows: Vec<Row<'_>> = rows.collect().await;
     rows.sort_by_key(|row| row.number);
+    // No progress is shown below the table.
     drop(batch);
     end(exporter, &rows)
 }

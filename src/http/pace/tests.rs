@@ -14,7 +14,7 @@ fn sent(pace: &mut Pace, from: Instant, count: usize) -> Vec<Instant> {
     let (mut now, mut sent) = (from, Vec::new());
     while sent.len() < count {
         match pace.admit(now) {
-            Ok(sending) => sent.push(sending.at),
+            Ok(permit) => sent.push(permit.sent_at),
             Err(time) => {
                 assert!(time > now, "no time to wait for");
                 now = time;
@@ -56,8 +56,8 @@ fn a_lower_rate_of_the_service_counts_and_a_higher_one_does_not() {
     for (told, per_second) in [(5.0, 5), (500.0, 30)] {
         let mut pace = Pace::new(Rate::new(30.0));
         let start = Instant::now();
-        let sending = pace.admit(start).unwrap();
-        pace.take(sending, &report(200, Some(told)), start);
+        let permit = pace.admit(start).unwrap();
+        pace.take(permit, &report(200, Some(told)), start);
         let later = sent(&mut pace, start + A_SECOND, 100);
         for (first, over) in later.iter().zip(&later[per_second..]) {
             assert!(*over - *first >= A_SECOND, "{told}");
@@ -73,7 +73,7 @@ fn a_request_that_is_a_little_late_delays_no_other() {
     let (mut now, mut sent) = (start, Vec::new());
     while sent.len() < 600 {
         match pace.admit(now) {
-            Ok(sending) => sent.push(sending.at),
+            Ok(permit) => sent.push(permit.sent_at),
             Err(time) => now = time + Duration::from_micros(sent.len() as u64 % 10 * 900),
         }
     }
@@ -95,9 +95,9 @@ fn a_rate_that_is_not_used_does_not_grow() {
     let mut pace = Pace::new(Rate::new(60.0));
     let mut now = Instant::now();
     for _ in 0..100 {
-        let sending = pace.admit(now).unwrap();
+        let permit = pace.admit(now).unwrap();
         now += A_SECOND / 2;
-        pace.take(sending, &report(200, None), now);
+        pace.take(permit, &report(200, None), now);
     }
     assert_eq!(pace.rate.per_second(), 30.0);
 }
@@ -189,20 +189,12 @@ fn read(service: &Service, paces: &mut [Pace], elapsed: Duration, seed: u64) -> 
         match event {
             Event::Send => {}
             Event::Receive(sent_at, uses_rate, status) => {
-                pace.in_flight -= 1;
                 let mut report = report(
                     status,
                     service.is_announced.then(|| f64::from(service.limit)),
                 );
                 report.latency = now - sent_at;
-                pace.take(
-                    Sending {
-                        at: sent_at,
-                        uses_rate,
-                    },
-                    &report,
-                    now,
-                );
+                pace.take(Permit { sent_at, uses_rate }, &report, now);
                 if status == 200 {
                     outcome.good[reader] += 1;
                     busy[reader] -= 1;
@@ -226,8 +218,8 @@ fn read(service: &Service, paces: &mut [Pace], elapsed: Duration, seed: u64) -> 
         // The first page comes alone.
         let wanted = if outcome.good[reader] == 0 { 1 } else { wanted };
         while busy[reader] < wanted {
-            let sending = match pace.admit(now) {
-                Ok(sending) => sending,
+            let permit = match pace.admit(now) {
+                Ok(permit) => permit,
                 Err(time) => {
                     if wakes[reader] < time {
                         wakes[reader] = time;
@@ -253,7 +245,7 @@ fn read(service: &Service, paces: &mut [Pace], elapsed: Duration, seed: u64) -> 
             if status == 200 {
                 arrivals.push_back(arrival);
             }
-            let response = Event::Receive(now, sending.uses_rate, status);
+            let response = Event::Receive(now, permit.uses_rate, status);
             events.push(Reverse((now + latency, response, reader)));
         }
     }

@@ -7,11 +7,6 @@ use apify_runs::emulator::{Emulator, Fault};
 
 use crate::{Service, ids, stderr};
 
-/// A service with this many runs for each Actor.
-fn service(runs: u64) -> Service {
-    Service::start(Emulator::builder().runs(runs))
-}
-
 /// The lines of the table at the end, without the spaces between its columns.
 fn table(message: &str) -> Vec<String> {
     let lines = message
@@ -31,7 +26,7 @@ fn text(path: &Path) -> &str {
 
 #[test]
 fn each_actor_has_a_file_of_its_own() {
-    let service = service(250);
+    let service = Service::with_runs(250);
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("new/{actor}.jsonl");
     let arguments = ["export", "user/one", "two", "user~one", "--out", text(&out)];
@@ -61,7 +56,7 @@ fn each_actor_has_a_file_of_its_own() {
 
 #[test]
 fn one_actor_may_be_part_of_the_name_too() {
-    let service = service(25);
+    let service = Service::with_runs(25);
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("{actor}.jsonl");
     let mut export = service.program(&["export", "user/one", "--out", text(&out)]);
@@ -72,7 +67,7 @@ fn one_actor_may_be_part_of_the_name_too() {
 
 #[test]
 fn each_actor_of_a_file_has_a_folder_of_its_own() {
-    let service = service(250);
+    let service = Service::with_runs(250);
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("runs");
     for format in ["parquet", "jsonl.gz"] {
@@ -163,7 +158,7 @@ fn a_bad_token_is_tried_on_a_few_lists_only() {
 
 #[test]
 fn what_several_actors_cannot_do_is_refused() {
-    let service = service(10);
+    let service = Service::with_runs(10);
     for (arguments, expected) in [
         ("export a b --out -", "standard output"),
         ("export a b --out runs.jsonl", "{actor}"),

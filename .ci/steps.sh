@@ -36,6 +36,19 @@ report() {
 }
 trap report EXIT
 
+lint() {
+    echo "clippy $*"
+    cargo clippy --quiet --locked "$@" -- -D warnings
+}
+
+# The minimum supported Rust version.
+minimum_rust() {
+    sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml
+}
+
+# The packages that have a Cargo.lock of their own.
+peers=(tests/peers/rust/Cargo.toml benches/peers/Cargo.toml)
+
 has() {
     command -v "$1" >/dev/null 2>&1
 }

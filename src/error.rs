@@ -172,6 +172,12 @@ impl Error {
         self.0.kind
     }
 
+    /// What went wrong, without the request, the number of attempts and the
+    /// [cause](StdError::source), which [`Display`](fmt::Display) and `Debug` add.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
     /// The HTTP status of the last response, if there was one.
     pub fn status(&self) -> Option<u16> {
         self.0.status

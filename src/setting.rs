@@ -77,6 +77,37 @@ pub(crate) fn check_duration(
     if bounds.contains(&value) {
         return Ok(());
     }
-    let expected = format!("it must be from {:?} to {:?}", bounds.start(), bounds.end());
-    Err(InvalidSetting::new(name, format!("{value:?}"), expected))
+    let (min, max) = (with_unit(*bounds.start()), with_unit(*bounds.end()));
+    let expected = format!("it must be from {min} to {max}");
+    Err(InvalidSetting::new(name, with_unit(value), expected))
+}
+
+/// A duration in the largest unit that divides it, as people write it: `24h`, `90s`, `500ms`.
+fn with_unit(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0 => format!("{duration:?}"),
+        _ if duration.subsec_nanos() > 0 => format!("{duration:?}"),
+        _ if seconds.is_multiple_of(60 * 60) => format!("{}h", seconds / (60 * 60)),
+        _ if seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
+        _ => format!("{seconds}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_shown_in_its_largest_unit() {
+        for (duration, shown) in [
+            (Duration::ZERO, "0ns"),
+            (Duration::from_millis(1500), "1.5s"),
+            (Duration::from_secs(90), "90s"),
+            (Duration::from_secs(300), "5m"),
+            (Duration::from_secs(24 * 60 * 60), "24h"),
+        ] {
+            assert_eq!(with_unit(duration), shown);
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use reqwest::header::HeaderValue;
@@ -245,6 +246,7 @@ impl ClientBuilder {
             timeout: self.timeout,
             retry: self.retry,
             retry_budget: RetryBudget::default(),
+            has_responded: AtomicBool::new(false),
             pacers: Pacers::new(rate, total_rate),
             compression: self.compression,
             max_page_bytes: self.max_page_bytes,

@@ -142,6 +142,11 @@ impl Client {
         })
     }
 
+    /// Where requests go: `https://api.apify.com/` unless it was set.
+    pub fn base_url(&self) -> &str {
+        self.0.base_url.as_str()
+    }
+
     pub(crate) fn settings(&self) -> &Arc<Settings> {
         &self.0
     }

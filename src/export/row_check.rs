@@ -89,6 +89,7 @@ impl RowCheck {
             distinct_ids: has_ids.then_some(distinct_ids),
             bytes,
             parts,
+            uncommitted_bytes: 0,
             problems,
         }
     }

@@ -11,14 +11,17 @@ use tokio::time::timeout;
 use super::builder::{Export, OnProgress, OnUnreadable};
 use super::checkpoint::Checkpoint;
 use super::encoding::wants_raw_rows;
+use super::format::Format;
 use super::summary::{Progress, Summary};
 use super::writer::WriterHandle;
 use super::writer_thread::{Content, Message, Start};
-use crate::cursor::Cursor;
+use crate::cursor::{Cursor, Retention};
+use crate::emit::Emit;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::fetch;
 use crate::http::settings::Settings;
 use crate::query::RunSource;
+use crate::runs::Runs;
 use crate::stream::batch::Batch;
 use crate::stream::pages::RunPages;
 
@@ -70,15 +73,14 @@ impl Export {
         self.validate()?;
         let settings = Arc::clone(&self.runs.settings);
         let source = self.runs.options.source.clone();
-        // Also says whether the token is good, before anything is opened.
-        let total_before =
-            match select(stop.as_mut(), pin!(fetch::total(&settings, source.clone()))).await {
-                Either::Left(_) => return Ok(self.not_begun(begun).await),
-                Either::Right((total, _)) => total?,
-            };
-        let (mut transfer, checkpoint) = self.begin(total_before).await?;
+        let Some(first) = self.first_response(stop.as_mut()).await? else {
+            return Ok(self.not_begun(begun).await);
+        };
+        let (mut transfer, checkpoint) = self.begin(first).await?;
+        let total_before = transfer.total_before;
         let end = transfer.run(stop.as_mut()).await;
         let stats = transfer.pages.stats();
+        let frozen_rows = transfer.frozen_rows;
         // A walk that is given up must not keep requesting while the rest is written.
         drop(transfer.pages);
         // Nothing can be compared with the count of a split: others read the rest of the list.
@@ -93,32 +95,83 @@ impl Export {
         let (written, interrupted) = (written?, end? == Ending::Stopped);
         Ok(Summary {
             interrupted,
+            frozen_rows,
             total_after,
             ..Summary::new(&checkpoint, written, total_before, stats, begun)
         })
     }
 
+    /// What shows that the token is good, before anything is opened: the first page of a new
+    /// export, or else the number of runs. `None` if the export was stopped.
+    async fn first_response(
+        &self,
+        mut stop: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<Option<FirstResponse>> {
+        if self.first_page_has_total() && self.is_new().await {
+            let mut walk = OpenWalk::new(&self.runs, self.format);
+            return Ok(loop {
+                match next_batch(&mut walk.pages, stop.as_mut()).await {
+                    Event::End(Err(error)) => return Err(error),
+                    Event::End(Ok(Ending::Stopped)) => break None,
+                    Event::Nothing if walk.pages.stats().total.is_none() => {}
+                    event => break Some(FirstResponse::Page(walk, event)),
+                }
+            });
+        }
+        let settings = &self.runs.settings;
+        let count = pin!(fetch::total(settings, self.runs.options.source.clone()));
+        match select(stop, count).await {
+            Either::Left(_) => Ok(None),
+            Either::Right((total, _)) => Ok(Some(FirstResponse::Count(total?))),
+        }
+    }
+
+    /// Whether the first page of a new export says how many runs there are.
+    fn first_page_has_total(&self) -> bool {
+        let options = &self.runs.options;
+        let begins_with_the_list =
+            options.resume == Cursor::default() && !options.source.is_split();
+        begins_with_the_list && options.wire_source() == options.source
+    }
+
+    /// Whether nothing has been exported yet, as far as can be said without the output's lock.
+    async fn is_new(&self) -> bool {
+        self.restart || matches!(self.output.read_checkpoint().await, Ok(None))
+    }
+
     /// Opens the output, and the walk where the output ends.
-    async fn begin(self, total_before: Option<u64>) -> Result<(Transfer, Checkpoint)> {
+    async fn begin(self, first: FirstResponse) -> Result<(Transfer, Checkpoint)> {
         let spec = self.spec();
+        let is_snapshot = spec.emit == Emit::Snapshot;
         let opened = WriterHandle::open(self.output, spec, self.restart, self.part_size);
         let (mut writer, checkpoint) = opened.await?;
-        let mut runs = self.runs;
-        runs.options.keeps_raw_rows = wants_raw_rows(self.format);
-        if *checkpoint.cursor != Cursor::default() {
-            runs.options.resume = Cursor::clone(&checkpoint.cursor);
-        }
-        let holds_unreadable = runs.options.keeps_raw_rows;
-        let mut pages = runs.pages();
-        let (cursor, retention) = pages.keep_updates();
+        let (total_before, page) = match first {
+            FirstResponse::Count(total) => (total, None),
+            FirstResponse::Page(walk, event) => (walk.pages.stats().total, Some((walk, event))),
+        };
+        // Another export may have begun the output in the meantime.
+        let is_new = *checkpoint.cursor == Cursor::default();
+        let (walk, first) = match page.filter(|_| is_new) {
+            Some((walk, event)) => (walk, Some(event)),
+            None => {
+                let mut runs = self.runs;
+                if !is_new {
+                    runs.options.resume = Cursor::clone(&checkpoint.cursor);
+                }
+                (OpenWalk::new(&runs, self.format), None)
+            }
+        };
         writer.start(Start {
-            cursor,
-            retention,
-            pool: pages.pool(),
+            cursor: walk.cursor,
+            retention: walk.retention,
+            pool: walk.pages.pool(),
         });
         let transfer = Transfer {
-            holds_unreadable,
-            pages,
+            holds_unreadable: wants_raw_rows(self.format),
+            freezes: is_snapshot,
+            frozen_rows: 0,
+            pages: walk.pages,
+            first,
             writer,
             rows: checkpoint.rows(),
             total_before,
@@ -148,14 +201,49 @@ async fn last_count(
     }
 }
 
+/// What an export has asked for before it opens its output.
+enum FirstResponse {
+    /// How many runs there are, if the service says so.
+    Count(Option<u64>),
+    /// The first page of the walk.
+    Page(OpenWalk, Event),
+}
+
+/// A walk, and where its cursor begins.
+struct OpenWalk {
+    pages: RunPages,
+    cursor: Cursor,
+    retention: Retention,
+}
+
+impl OpenWalk {
+    fn new(runs: &Runs, format: Format) -> Self {
+        let mut runs = runs.clone();
+        runs.options.keeps_raw_rows = wants_raw_rows(format);
+        let mut pages = runs.pages();
+        let (cursor, retention) = pages.keep_updates();
+        Self {
+            pages,
+            cursor,
+            retention,
+        }
+    }
+}
+
 /// A walk on its way into an output.
 struct Transfer {
     pages: RunPages,
+    /// What came before the output was opened.
+    first: Option<Event>,
     writer: WriterHandle,
     /// Those of earlier starts, and what has come since.
     rows: u64,
     /// Whether rows that cannot be read are among them.
     holds_unreadable: bool,
+    /// Whether rows are written once, also those of runs that have not finished.
+    freezes: bool,
+    /// Rows of runs that had not finished, if they are written once.
+    frozen_rows: u64,
     total_before: Option<u64>,
     on_progress: Option<Box<OnProgress>>,
     on_unreadable: Option<Box<OnUnreadable>>,
@@ -172,9 +260,17 @@ impl Transfer {
     /// Sends items to the writer. If the writer has failed, it reports that itself.
     async fn run(&mut self, mut stop: Pin<&mut impl Future<Output = ()>>) -> Result<Ending> {
         loop {
-            let content = match next_batch(&mut self.pages, stop.as_mut()).await {
+            let event = match self.first.take() {
+                Some(event) => event,
+                None => next_batch(&mut self.pages, stop.as_mut()).await,
+            };
+            let content = match event {
                 Event::Batch(Batch { rows, raw_rows, .. }) => {
                     self.rows += rows.len() as u64;
+                    if self.freezes {
+                        let unfinished = rows.iter().filter(|run| !run.is_finished());
+                        self.frozen_rows += unfinished.count() as u64;
+                    }
                     Content::Rows { rows, raw_rows }
                 }
                 Event::Unreadable(error) => {

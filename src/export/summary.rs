@@ -42,6 +42,9 @@ pub struct Summary {
     /// Rows that could not be read and that the format cannot hold, those of earlier starts
     /// included.
     pub skipped: u64,
+    /// Rows of this start that show a run before its end, and that no later start will update:
+    /// they are written once under [`Emit::Snapshot`](crate::Emit::Snapshot). 0 under the others.
+    pub frozen_rows: u64,
     /// The earliest start of a run in the output.
     pub first_started_at: Option<DateTime<Utc>>,
     /// The latest start of a run in the output.
@@ -74,6 +77,7 @@ impl Summary {
             output_rows: committed.rows,
             distinct_ids: written.distinct_ids,
             skipped: committed.skipped,
+            frozen_rows: 0,
             first_started_at: committed.first_started_at,
             last_started_at: committed.last_started_at,
             total_before,
@@ -93,6 +97,7 @@ impl Summary {
             output_rows: committed.rows,
             distinct_ids: Some(0),
             skipped: committed.skipped,
+            frozen_rows: 0,
             first_started_at: committed.first_started_at,
             last_started_at: committed.last_started_at,
             total_before: None,

@@ -14,6 +14,9 @@ pub struct Verification {
     pub bytes: u64,
     /// The parts that were read: 1 for a file.
     pub parts: u64,
+    /// Bytes behind the last commit, left by an export that was killed. They are no problem: the
+    /// next start removes them.
+    pub uncommitted_bytes: u64,
     /// What is wrong, one message each. Empty if the output is complete and undamaged.
     pub problems: Vec<String>,
 }

@@ -24,7 +24,7 @@ use super::row_check::RowCheck;
 use super::segment::{Listing, PartEntry};
 use super::threads::blocking;
 use super::verification::Verification;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// The longest row that is read: no page has so many bytes.
 const MAX_ROW_BYTES: u64 = 1 << 30;
@@ -40,10 +40,10 @@ const MAX_ROW_BYTES: u64 = 1 << 30;
 ///
 /// # Errors
 ///
-/// - [`ErrorKind::Damaged`] if there is no checkpoint, if it cannot be read, or if its file is
-///   missing.
+/// - [`ErrorKind::Damaged`] if the checkpoint cannot be read, or if only one of checkpoint and
+///   file exists.
 /// - [`ErrorKind::Locked`] if an export is writing to the file or folder.
-/// - [`ErrorKind::Output`] if the output cannot be read.
+/// - [`ErrorKind::Output`] if no export has written there, or if the output cannot be read.
 /// - [`ErrorKind::Config`] for a stream, or if the address of a service for S3 has a password in
 ///   it.
 ///
@@ -51,10 +51,6 @@ const MAX_ROW_BYTES: u64 = 1 << 30;
 ///
 /// [`Emit::Changes`]: crate::Emit::Changes
 /// [`Emit::Finished`]: crate::Emit::Finished
-/// [`ErrorKind::Config`]: crate::ErrorKind::Config
-/// [`ErrorKind::Damaged`]: crate::ErrorKind::Damaged
-/// [`ErrorKind::Locked`]: crate::ErrorKind::Locked
-/// [`ErrorKind::Output`]: crate::ErrorKind::Output
 ///
 /// # Panics
 ///
@@ -110,7 +106,12 @@ fn verify_file(path: &Path, checkpoint_path: &Path) -> Result<Verification> {
         lock_shared(file, path)?;
     }
     let checkpoint = checkpoint_file::read(checkpoint_path)?;
-    let checkpoint = checkpoint.ok_or_else(|| damaged(checkpoint_path, "is not there"))?;
+    let checkpoint = checkpoint.ok_or_else(|| match &file {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            nothing_at(path.display(), "does not exist")
+        }
+        _ => damaged(checkpoint_path, "is not there"),
+    })?;
     let Some(state) = checkpoint.file else {
         return Err(damaged(checkpoint_path, "is no checkpoint of a file"));
     };
@@ -121,12 +122,6 @@ fn verify_file(path: &Path, checkpoint_path: &Path) -> Result<Verification> {
     let metadata = file.metadata().map_err(|error| cannot_read(path, error))?;
     let found = metadata.len();
     let mut problems = Vec::new();
-    if found > state.length {
-        problems.push(format!(
-            "{} bytes are behind the last commit: start the export again",
-            found - state.length
-        ));
-    }
     if found < state.length {
         problems.push(format!(
             "{} bytes are missing at its end",
@@ -139,7 +134,10 @@ fn verify_file(path: &Path, checkpoint_path: &Path) -> Result<Verification> {
     if crc32 != state.crc32 {
         problems.push("its checksum is another one: something has changed it".into());
     }
-    Ok(rows.finish(checkpoint.rows(), state.length.min(found), 1, problems))
+    Ok(Verification {
+        uncommitted_bytes: found.saturating_sub(state.length),
+        ..rows.finish(checkpoint.rows(), state.length.min(found), 1, problems)
+    })
 }
 
 fn verify_directory(path: &Path) -> Result<Verification> {
@@ -149,7 +147,7 @@ fn verify_directory(path: &Path) -> Result<Verification> {
         lock_shared(lock, path)?;
     }
     let manifest = checkpoint_file::read(&path.join(MANIFEST))?;
-    let manifest = manifest.ok_or_else(|| damaged(path, "has no manifest"))?;
+    let manifest = manifest.ok_or_else(|| nothing_at(path.display(), "has no manifest"))?;
     let listing = directory::read_listing(path, &manifest)?;
     let mut parts = PartCheck::new(manifest, &listing);
     for part in &listing.parts {
@@ -162,10 +160,7 @@ fn verify_directory(path: &Path) -> Result<Verification> {
 async fn verify_bucket(address: &Address) -> Result<Verification> {
     let bucket = address.clone().open()?;
     let manifest = bucket.read_manifest().await?;
-    let manifest = manifest.ok_or_else(|| {
-        let message = format!("{address} has no manifest");
-        Error::new(crate::ErrorKind::Damaged, message)
-    })?;
+    let manifest = manifest.ok_or_else(|| nothing_at(address, "has no manifest"))?;
     let listing = bucket.read_listing(&manifest).await?;
     let mut parts = PartCheck::new(manifest, &listing);
     for part in listing.parts {
@@ -178,6 +173,12 @@ async fn verify_bucket(address: &Address) -> Result<Verification> {
         parts = read.await?;
     }
     blocking(move || Ok(parts.finish())).await
+}
+
+/// The error if nothing was exported there.
+fn nothing_at(place: impl std::fmt::Display, what: &str) -> Error {
+    let message = format!("{place} {what}: no export has written there");
+    Error::new(ErrorKind::Output, message)
 }
 
 /// The parts of an output, as they are read one after the other.

@@ -3,6 +3,7 @@
 use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -96,7 +97,8 @@ impl Fetcher {
 
             // Retry. A `Retry-After` of a 429 holds back every request for the list, even if this
             // one gives up.
-            let delay = attempts.next_delay(&error);
+            let has_responded = self.settings.has_responded.load(Ordering::Relaxed);
+            let delay = attempts.next_delay(&error, has_responded);
             let is_refusal = error.kind() == ErrorKind::RateLimited;
             if let (true, Some(delay), Some(_)) = (is_refusal, delay, error.retry_after()) {
                 self.pacer.pause(delay);
@@ -105,7 +107,8 @@ impl Fetcher {
                 return Err(error);
             };
             let count = attempts.count();
-            warn!(offset = request.offset(), attempts = count, ?delay, %error, "retry");
+            let offset = request.offset();
+            warn!(target: "apify_runs::retry", offset = offset, attempts = count, ?delay, %error, "retry");
             policy.notify(count, delay, &error);
             self.counters.retried();
             sleep(delay).await;

@@ -1,5 +1,6 @@
 //! One request, and what its response says.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -57,6 +58,7 @@ pub(super) async fn exchange(
     }
     let response = timeout_at(deadline, request.send()).await.map_err(late)?;
     let response = response.map_err(transport)?;
+    settings.has_responded.store(true, Ordering::Relaxed);
     let (status, headers) = (response.status(), response.headers());
     let head = ResponseHead {
         status,

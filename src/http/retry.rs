@@ -1,5 +1,6 @@
 //! How often, and after which delays, a failed request is sent again.
 
+use std::error::Error as _;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,8 @@ pub(crate) const MIN_DURATION: Duration = Duration::from_millis(1);
 const MAX_DELAY: Duration = Duration::from_secs(60 * 60);
 /// No page may be tried for longer than this.
 const MAX_ELAPSED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// How long to look for a service that has never responded.
+const MAX_UNREACHABLE: Duration = Duration::from_secs(60);
 
 /// How a failed request is repeated: how often, how long in all, and after which delays.
 ///
@@ -29,7 +32,8 @@ const MAX_ELAPSED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// service is a floor under the delay; if a delay would outlast the time left, the error is
 /// returned at once.
 ///
-/// Which errors are retried: see [`Error::is_transient`].
+/// Which errors are retried: see [`Error::is_transient`]. While the service has not responded to a
+/// client at all, failed connections are retried for a minute at most: the host is probably wrong.
 ///
 /// During an outage, the retries of all pages of a client and its clones share a budget: 20 at first,
 /// and then five a second and one for every four good responses. A retry that exceeds it waits, which
@@ -279,11 +283,18 @@ impl<'a> Attempts<'a> {
     }
 
     /// The delay before the next attempt: the policy's, or the longer one that the service asks
-    /// for. `None` if it would outlast the time left.
-    pub(crate) fn next_delay(&mut self, error: &Error) -> Option<Duration> {
+    /// for. `None` if it would outlast the time left, which is shorter if the service has never
+    /// responded.
+    pub(crate) fn next_delay(&mut self, error: &Error, has_responded: bool) -> Option<Duration> {
         let delay = self.delays.next().unwrap_or_default();
         let delay = delay.max(error.retry_after().unwrap_or_default());
-        Some(delay).filter(|delay| *delay < self.time_left())
+        let time_left = match has_responded || !is_unreachable(error) {
+            true => self.time_left(),
+            false => self
+                .time_left()
+                .min(MAX_UNREACHABLE.saturating_sub(self.spent)),
+        };
+        Some(delay).filter(|delay| *delay < time_left)
     }
 
     /// Whether there is another attempt after this error, if there is time.
@@ -296,6 +307,14 @@ impl<'a> Attempts<'a> {
         self.spent += delay;
         self.last_error = Some(error);
     }
+}
+
+/// Whether there was no connection to the service.
+fn is_unreachable(error: &Error) -> bool {
+    let cause = error
+        .source()
+        .and_then(|cause| cause.downcast_ref::<reqwest::Error>());
+    cause.is_some_and(reqwest::Error::is_connect)
 }
 
 /// How long the `Retry-After` of a response asks to wait: seconds or an HTTP date.
@@ -388,7 +407,7 @@ mod tests {
 
         assert_eq!(
             message(policy().initial_delay(Duration::ZERO)),
-            "invalid initial_delay 0ns: it must be from 1ms to 3600s"
+            "invalid initial_delay 0ns: it must be from 1ms to 1h"
         );
         assert_eq!(
             message(policy().max_delay(Duration::from_millis(400))),
@@ -399,6 +418,26 @@ mod tests {
         assert!(message(policy().multiplier(f32::NAN)).starts_with("invalid multiplier NaN"));
         assert!(message(policy().multiplier(0.5)).starts_with("invalid multiplier 0.5"));
         assert!(RetryPolicy::none().validate().is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_host_that_never_responded_is_given_up_after_a_minute() {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let cause = client.get("http://127.0.0.1:9").send().await.unwrap_err();
+        let refused = Error::new(ErrorKind::Transport, "no connection").with_source(cause);
+        let time_spent = |error: &Error, has_responded| {
+            let policy = RetryPolicy::default().max_retries(u32::MAX);
+            let mut attempts = Attempts::new(&policy);
+            while let Some(delay) = attempts.next_delay(error, has_responded) {
+                attempts.waited(delay, Error::new(ErrorKind::Transport, ""));
+            }
+            attempts.spent()
+        };
+        let minute = Duration::from_secs(60);
+        assert!(time_spent(&refused, false) < minute);
+        assert!(time_spent(&refused, true) > 2 * minute);
+        let broken = Error::new(ErrorKind::Transport, "the connection failed");
+        assert!(time_spent(&broken, false) > 2 * minute);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What every request of a client has in common.
 
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use reqwest::Url;
@@ -27,6 +28,8 @@ pub(crate) struct Settings {
     pub(crate) retry: RetryPolicy,
     pub(crate) pacers: Pacers,
     pub(crate) retry_budget: RetryBudget,
+    /// Whether the service has responded to any request yet.
+    pub(crate) has_responded: AtomicBool,
     pub(crate) compression: bool,
     pub(crate) max_page_bytes: usize,
 }

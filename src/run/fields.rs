@@ -145,6 +145,13 @@ macro_rules! field {
                 }
             }
 
+            /// The names of all fields: those of `meta` behind `meta` and a dot.
+            pub(crate) const NAMES: &[&str] = &[
+                $($row_name,)+
+                $(concat!("meta.", $meta_name),)+
+                $(concat!("meta.", $name),)+
+            ];
+
             /// Its name in JSON.
             #[cfg(any(test, feature = "emulator"))]
             pub(crate) fn name(self) -> &'static str {

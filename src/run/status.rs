@@ -27,6 +27,9 @@ macro_rules! open_enum {
         }
 
         impl $name {
+            /// The values that this version knows, in their order.
+            pub const KNOWN: &'static [Self] = &[$(Self::$variant),+];
+
             /// The value in the API's own spelling.
             pub fn as_str(&self) -> &str {
                 match self {
@@ -200,6 +203,11 @@ mod tests {
 
     #[test]
     fn known_values_go_both_ways_and_unknown_ones_stay() {
+        let known = |status: &RunStatus| status.as_str().to_owned();
+        assert_eq!(
+            RunStatus::KNOWN.iter().map(known).collect::<Vec<_>>(),
+            STATUSES
+        );
         for text in STATUSES {
             let status = RunStatus::from(text);
             assert!(!matches!(status, RunStatus::Other(_)), "{text}");

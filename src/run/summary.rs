@@ -51,6 +51,10 @@ macro_rules! run_summary {
         }
 
         impl RunSummary {
+            /// The names of all fields in the API's JSON, with `meta.` before those of
+            /// [`meta`](Self::meta).
+            pub const FIELDS: &'static [&'static str] = Field::NAMES;
+
             /// A row before its fields are read.
             pub(crate) fn blank() -> Self {
                 Self {

@@ -1,10 +1,12 @@
 //! Several lists read at a time.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
-use apify_runs::emulator::{Emulator, Fault};
+use apify_runs::emulator::{Emulator, EmulatorBuilder, Fault};
 use apify_runs::{Client, Cursor, ErrorKind, ListEvent, RunLists, RunQuery};
 use futures::StreamExt;
+use proptest::prelude::*;
 use tokio::time::{Instant, timeout};
 
 use crate::{emulator, ids, start};
@@ -139,4 +141,84 @@ async fn to_give_up_waiting_loses_nothing() {
         }
     }
     assert_eq!(rows, [300; 3]);
+}
+
+/// Reads lists whose oldest runs are deleted meanwhile, and resumes those that fail until all have
+/// ended.
+async fn read_to_the_end(builder: EmulatorBuilder, count: usize, page_size: u32, max_open: usize) {
+    let emulator = start(builder).await;
+    let client = emulator.client();
+    let all = ids(&emulator);
+    let query = |actor: &String| RunQuery::actor(actor.as_str()).page_size(page_size);
+    let queries: Vec<_> = actors(count).iter().map(query).collect();
+    let mut found: Vec<Vec<String>> = vec![Vec::new(); count];
+    let mut open: Vec<(usize, Cursor)> = (0..count).map(|list| (list, Cursor::default())).collect();
+    while !open.is_empty() {
+        let walks = open.iter().map(|(list, cursor)| {
+            let runs = client.runs(&queries[*list]);
+            runs.resume(cursor.clone())
+        });
+        let lists = RunLists::new(walks.collect::<Vec<_>>()).max_open(max_open);
+        let mut failed = Vec::new();
+        for (read, (list, _)) in read(lists, open.len()).await.into_iter().zip(&open) {
+            found[*list].extend(read.ids);
+            if read.failed.is_some() {
+                failed.push((*list, read.cursor.unwrap()));
+            }
+        }
+        open = failed;
+    }
+    let place = |id: &String| all.iter().position(|other| other == id);
+    for found in &found {
+        assert!(
+            found.iter().map(place).is_sorted(),
+            "not in the order of the list"
+        );
+        let distinct: HashSet<_> = found.iter().collect();
+        assert_eq!(distinct.len(), found.len(), "a run came twice");
+        for id in ids(&emulator) {
+            assert!(distinct.contains(&id), "{id} is missing");
+        }
+    }
+}
+
+fn fault() -> impl Strategy<Value = Fault> {
+    prop_oneof![
+        // The list fails at once.
+        Just(Fault::status(403)),
+        Just(Fault::status(404)),
+        // It is retried.
+        Just(Fault::status(429)),
+        Just(Fault::status(503)),
+        Just(Fault::Truncate),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn lists_that_come_and_go_are_whole(
+        count in 1..12_usize,
+        max_open in 1..6_usize,
+        page_size in 10..200_u32,
+        runs in 0..600_u64,
+        deletions in 0..3_u64,
+        faults in prop::collection::vec((1..60_u64, fault()), 0..8),
+    ) {
+        let mut builder = Emulator::builder().runs(runs).before_each(move |request, store| {
+            if request.is_multiple_of(5) {
+                store.delete(..deletions);
+            }
+        });
+        for (request, fault) in faults {
+            builder = builder.fault(request..=request, fault);
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(read_to_the_end(builder, count, page_size, max_open));
+    }
 }

@@ -4,15 +4,24 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use apify_runs::RunStatus;
 use apify_runs::export::Format;
-use clap::{
-    ArgAction, Args, ColorChoice, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint,
-};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
+use crate::exit;
 use crate::schedule::{ChangeRule, FaultRule};
+use crate::statuses::StatusParser;
 use crate::times::{When, duration, when};
-use crate::{exit, token};
+
+/// What `--version` prints.
+const VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    "\ncommit:  ",
+    env!("APIFY_RUNS_COMMIT"),
+    "\nformats: jsonl, csv (each also .gz and .zst), parquet",
+    "\nstores:  files, folders, s3, gs, az",
+);
 
 /// Every run of an Apify Actor in a file, exactly once.
 ///
@@ -20,7 +29,13 @@ use crate::{exit, token};
 /// An export can be stopped or killed at any moment: the same command resumes with the next
 /// run.
 #[derive(Debug, Parser)]
-#[command(name = "apify-runs", version, max_term_width = 100, after_long_help = exit::HELP)]
+#[command(
+    name = "apify-runs",
+    version,
+    long_version = VERSION,
+    max_term_width = 100,
+    after_long_help = exit::HELP
+)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -40,8 +55,10 @@ pub(crate) enum Command {
     /// Prints a line of JSON for each part: a window of time with about as many runs as the
     /// others, without the token. `export --split` takes them, on this machine or others.
     Split(SplitArguments),
+    /// Print the newest runs, in a table
+    Ls(LsArguments),
     /// Print how many runs there are, by one request
-    Count(SourceArguments),
+    Count(CountArguments),
     /// Read an output again: is it whole?
     Verify(InspectArguments),
     /// Say in words what a checkpoint holds
@@ -74,9 +91,9 @@ pub(crate) struct MessageArguments {
     /// Only errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
-    /// Also each page
-    #[arg(short, long, global = true)]
-    pub(crate) verbose: bool,
+    /// Also each page, and a whole summary; twice for all events
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
     /// How messages are written: as text, or as one JSON object a line
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,
@@ -125,11 +142,11 @@ pub(crate) struct SourceArguments {
     pub(crate) demo: Option<u64>,
     /// Only runs that started then or later
     ///
-    /// 2025-09-01, which is its first moment in UTC, 2025-09-01T10:00:00Z, or a time before now,
-    /// such as 30d or 12h. If an export resumes, now is its first start.
+    /// A day such as 2025-09-01, a time such as 2025-09-01T10:00:00Z, in UTC if it has no zone, a
+    /// time before now such as 30d or 12h, or now. If an export resumes, now is its first start.
     #[arg(long, value_name = "TIME", value_parser = when, help_heading = "Which runs")]
     pub(crate) since: Option<When>,
-    /// Only runs that started then or earlier; forms as for --since
+    /// Only runs that started before then, or on that day or before; forms as for --since
     #[arg(long, value_name = "TIME", value_parser = when, help_heading = "Which runs")]
     pub(crate) until: Option<When>,
     /// Only runs with one of these statuses, such as SUCCEEDED,FAILED
@@ -137,9 +154,18 @@ pub(crate) struct SourceArguments {
         long,
         value_name = "LIST",
         value_delimiter = ',',
+        value_parser = StatusParser,
         help_heading = "Which runs"
     )]
-    pub(crate) status: Vec<String>,
+    pub(crate) status: Vec<RunStatus>,
+    /// Also runs with this status, which the API reference does not list; sent as it is
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_delimiter = ',',
+        help_heading = "Which runs"
+    )]
+    pub(crate) other_status: Vec<String>,
     #[command(flatten)]
     pub(crate) service: ServiceArguments,
 }
@@ -179,6 +205,34 @@ pub(crate) struct ActorsArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct LsArguments {
+    #[command(flatten)]
+    pub(crate) source: SourceArguments,
+    /// How many at most
+    #[arg(
+        long,
+        short = 'n',
+        value_name = "N",
+        default_value = "20",
+        value_parser = clap::value_parser!(u64).range(1..),
+        help_heading = "Output"
+    )]
+    pub(crate) limit: u64,
+    /// Print a JSON object for each run instead of a table
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CountArguments {
+    #[command(flatten)]
+    pub(crate) source: SourceArguments,
+    /// Print a JSON object
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct SplitArguments {
     #[command(flatten)]
     pub(crate) source: SourceArguments,
@@ -204,8 +258,8 @@ pub(crate) struct ExportArguments {
         value_name = "FILE",
         value_hint = ValueHint::FilePath,
         conflicts_with_all = [
-            "actor", "actors_file", "task", "account", "since", "until", "status", "desc",
-            "max_items", "follow"
+            "actor", "actors_file", "task", "account", "since", "until", "status",
+            "other_status", "desc", "max_items", "follow"
         ],
         help_heading = "Which runs"
     )]
@@ -214,6 +268,9 @@ pub(crate) struct ExportArguments {
     pub(crate) actors: ActorsArguments,
     #[command(flatten)]
     pub(crate) destination: DestinationArguments,
+    /// Print the summary as a JSON object to standard output, too
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) walk: WalkArguments,
 }
@@ -239,6 +296,9 @@ pub(crate) struct DestinationArguments {
     /// Only these fields, in this order, such as id,status,meta.origin
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) fields: Vec<String>,
+    /// Take fields that the API reference does not list, too; only jsonl has them
+    #[arg(long, requires = "fields")]
+    pub(crate) any_field: bool,
     /// Where the checkpoint of a file or of standard output is; OUT.checkpoint for a file
     ///
     /// Folders and S3 have theirs in the manifest. Without one, an export into standard output
@@ -318,6 +378,9 @@ pub(crate) struct InspectArguments {
     /// Where the checkpoint of a file is; OUT.checkpoint if it is not given
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) checkpoint: Option<PathBuf>,
+    /// Print a JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -378,45 +441,4 @@ fn format(text: &str) -> Result<Format, String> {
 fn positive(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| *number > 0);
     number.ok_or_else(|| "it must be a number from 1 on".into())
-}
-
-/// The command line as it is read.
-pub(crate) fn command() -> clap::Command {
-    let instead_of_actor = |command: clap::Command, others: &'static [&'static str]| {
-        command.mut_arg("actor", |actor| actor.required_unless_present_any(others))
-    };
-    let command = Arguments::command()
-        .mut_subcommand("export", |export| {
-            instead_of_actor(export, &["split", "actors_file"])
-        })
-        .mut_subcommand("split", |split| instead_of_actor(split, &["actors_file"]))
-        .mut_subcommand("count", |count| {
-            count.mut_arg("actor", |actor| actor.action(ArgAction::Set).num_args(1))
-        });
-    with_token_help(command)
-}
-
-/// Lets `--help` of the commands that need a token tell which one would be used.
-fn with_token_help(command: clap::Command) -> clap::Command {
-    let help = format!("{}\n\n{}", token::help(), exit::HELP);
-    let command = command.mut_subcommand("export", |export| export.after_long_help(help));
-    let help = token::help();
-    let command = command.mut_subcommand("count", |count| count.after_long_help(help));
-    let help = token::help();
-    command.mut_subcommand("split", |split| split.after_long_help(help))
-}
-
-/// The colours of help and of errors about arguments, which come before these are known.
-pub(crate) fn color_of_help() -> ColorChoice {
-    let arguments: Vec<_> = std::env::args_os().collect();
-    let chosen = |name: &str| {
-        let joined = OsString::from(format!("--color={name}"));
-        let two = |pair: &[OsString]| pair[0] == "--color" && pair[1] == name;
-        arguments.contains(&joined) || arguments.windows(2).any(two)
-    };
-    match (chosen("always"), chosen("never")) {
-        (true, _) => ColorChoice::Always,
-        (_, true) => ColorChoice::Never,
-        _ => ColorChoice::Auto,
-    }
 }

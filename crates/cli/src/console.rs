@@ -22,6 +22,8 @@ pub(crate) struct Console {
     format: LogFormat,
     progress: ProgressChoice,
     is_quiet: bool,
+    verbosity: u8,
+    color: ColorMode,
     is_colored: bool,
 }
 
@@ -43,18 +45,14 @@ impl Console {
             }
             chosen => chosen,
         };
-        let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
-        let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
         Self {
             bars: MultiProgress::new(),
             format: arguments.log_format,
             progress,
             is_quiet: arguments.quiet,
-            is_colored: match arguments.color {
-                ColorMode::Always => true,
-                ColorMode::Never => false,
-                ColorMode::Auto => is_terminal && !is_set("NO_COLOR") && !is_dumb,
-            },
+            verbosity: arguments.verbose,
+            color: arguments.color,
+            is_colored: colors(arguments.color, is_terminal),
         }
     }
 
@@ -63,20 +61,33 @@ impl Console {
         self.progress
     }
 
+    /// Whether everything is to be said.
+    pub(crate) fn is_verbose(&self) -> bool {
+        self.verbosity > 0
+    }
+
+    /// Whether standard output is coloured, which may be a terminal.
+    pub(crate) fn colors_output(&self, is_terminal: bool) -> bool {
+        colors(self.color, is_terminal)
+    }
+
     pub(crate) fn add(&self, bar: ProgressBar) -> ProgressBar {
         self.bars.add(bar)
     }
 
-    /// Writes the library's events: retries, a list that moved, and under `--verbose` each page.
-    /// They hold no token.
+    /// Writes the library's events: a list that moved, and under `--verbose` each page. They hold
+    /// no token. Retries are shown by [`Service`](crate::service::Service).
     pub(crate) fn show_events(&self, arguments: &MessageArguments) {
         let level = match (arguments.quiet, arguments.verbose) {
             (true, _) => LevelFilter::ERROR,
-            (false, false) => LevelFilter::WARN,
-            (false, true) => LevelFilter::DEBUG,
+            (false, 0) => LevelFilter::WARN,
+            (false, 1) => LevelFilter::DEBUG,
+            (false, _) => LevelFilter::TRACE,
         };
         // Events of other crates may hold more than they should.
-        let ours = filter::Targets::new().with_target("apify_runs", level);
+        let ours = filter::Targets::new()
+            .with_target("apify_runs", level)
+            .with_target("apify_runs::retry", LevelFilter::OFF);
         let lines = fmt::layer().with_writer(self.clone());
         let lines = match self.format {
             LogFormat::Text => lines
@@ -107,8 +118,8 @@ impl Console {
         }
     }
 
-    /// Writes a result, with its first word in green. As JSON, further lines are only in the
-    /// fields.
+    /// Writes a result as a message, with its first word in colour. As JSON, further lines are only
+    /// in the fields.
     pub(crate) fn result(&self, text: &str, fields: Value) {
         let (first, rest) = text.split_once(' ').unwrap_or((text, ""));
         match self.format {
@@ -117,7 +128,11 @@ impl Console {
                 self.log(Level::Info, line, fields);
             }
             LogFormat::Text => {
-                let first = self.colored(first, AnsiColor::Green);
+                let color = match first {
+                    "complete:" | "whole:" => AnsiColor::Green,
+                    _ => AnsiColor::Yellow,
+                };
+                let first = self.colored(first, color);
                 self.log(Level::Info, &format!("{first} {rest}"), fields);
             }
         }
@@ -144,16 +159,7 @@ impl Console {
     }
 
     fn json(&self, level: &str, message: &str, fields: Value) {
-        let timestamp = chrono::Utc::now();
-        let mut line = json!({
-            "timestamp": timestamp.to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
-            "level": level,
-            "message": message,
-        });
-        if let (Some(line), Value::Object(fields)) = (line.as_object_mut(), fields) {
-            line.extend(fields.into_iter().filter(|(_, value)| !value.is_null()));
-        }
-        self.line(&line.to_string());
+        self.line(&json_line(level, message, fields));
     }
 
     /// One line above the bar, written at once: a line of another thread does not come between
@@ -169,6 +175,36 @@ impl Console {
         let style = Style::new().bold().fg_color(Some(color.into()));
         format!("{style}{text}{style:#}")
     }
+}
+
+/// Whether what goes to a terminal, or to something else, is coloured.
+fn colors(mode: ColorMode, is_terminal: bool) -> bool {
+    let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+    match mode {
+        ColorMode::Always => true,
+        ColorMode::Never => false,
+        ColorMode::Auto => is_terminal && !is_set("NO_COLOR") && !is_dumb,
+    }
+}
+
+/// Writes why the arguments cannot be used, as JSON: there is no [`Console`] before they are read.
+pub(crate) fn print_usage_error(message: &str) {
+    let message = message.trim().trim_start_matches("error: ");
+    eprintln!("{}", json_line("ERROR", message, json!({})));
+}
+
+fn json_line(level: &str, message: &str, fields: Value) -> String {
+    let timestamp = chrono::Utc::now();
+    let mut line = json!({
+        "timestamp": timestamp.to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
+        "level": level,
+        "message": message,
+    });
+    if let (Some(line), Value::Object(fields)) = (line.as_object_mut(), fields) {
+        line.extend(fields.into_iter().filter(|(_, value)| !value.is_null()));
+    }
+    line.to_string()
 }
 
 /// Standard error, above the bar.

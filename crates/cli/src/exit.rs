@@ -17,7 +17,8 @@ pub(crate) enum Exit {
     Usage,
     OtherExport,
     Auth,
-    GaveUp,
+    /// The same command can complete it.
+    Incomplete,
     Output,
     /// Some of several lists.
     SomeFailed,
@@ -27,13 +28,17 @@ pub(crate) enum Exit {
 
 /// What the codes mean, for `--help`.
 pub(crate) const HELP: &str = "\
+Environment:
+  APIFY_RUNS_PAGE_SIZE is --page-size, and so on for each flag but --restart; flags come first
+
 Exit codes:
   0    complete, or whoever reads standard output has read enough of it
   1    failed: the message says why
   2    wrong usage
   3    the checkpoint is one of another export
   4    no token, or one that is not accepted
-  5    no response after all retries, or the list moved too often: resume later
+  5    not complete: no response after all retries, the list moved too often, or
+       a killed export left something to commit; the same command resumes
   6    the output is damaged, or another export or verify uses it
   7    some of several lists failed: the table says which, and why
   130  interrupted (SIGINT), after a commit; 143 by SIGTERM";
@@ -46,7 +51,7 @@ impl Exit {
             Self::Usage => 2,
             Self::OtherExport => 3,
             Self::Auth => 4,
-            Self::GaveUp => 5,
+            Self::Incomplete => 5,
             Self::Output => 6,
             Self::SomeFailed => 7,
             Self::Interrupted(signal) => 128 + signal,
@@ -59,7 +64,7 @@ impl Exit {
             ErrorKind::CursorMismatch => Self::OtherExport,
             ErrorKind::Auth => Self::Auth,
             ErrorKind::Damaged | ErrorKind::Locked => Self::Output,
-            _ if error.is_transient() => Self::GaveUp,
+            _ if error.is_transient() => Self::Incomplete,
             _ => Self::Failed,
         }
     }
@@ -118,6 +123,12 @@ impl From<Error> for Failure {
         let mut message = error
             .setting()
             .map_or_else(|| error.to_string(), flags::message);
+        let remedy = match error.kind() {
+            ErrorKind::NotFound => {
+                "; check the name, and that the token is of the owner if it is private"
+            }
+            _ => "",
+        };
         let mut cause = error.source();
         while let Some(error) = cause {
             let text = error.to_string();
@@ -127,13 +138,26 @@ impl From<Error> for Failure {
             }
             cause = error.source();
         }
-        Self::new(Exit::of(&error), message.replace('\n', " "))
+        Self::new(Exit::of(&error), message.replace('\n', " ") + remedy)
     }
 }
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         Self::new(Exit::Failed, error.to_string())
+    }
+}
+
+/// Why a request failed, in few words: the first cause, or else what the service says.
+pub(crate) fn reason(error: &Error) -> String {
+    let mut first: Option<&dyn StdError> = error.source();
+    while let Some(cause) = first.and_then(StdError::source) {
+        first = Some(cause);
+    }
+    match first.map(|cause| (cause, cause.downcast_ref::<std::io::Error>())) {
+        Some((_, Some(io))) if io.raw_os_error().is_some() => io.kind().to_string(),
+        Some((cause, _)) => cause.to_string().replace('\n', " "),
+        None => error.message().into(),
     }
 }
 

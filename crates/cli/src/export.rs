@@ -10,6 +10,7 @@ use crate::console::Console;
 use crate::destination::{self, has_placeholder, is_stdout};
 use crate::exit::{Exit, Failure};
 use crate::exporter::{Exporter, List};
+use crate::fields;
 use crate::input;
 use crate::lists;
 use crate::service::Service;
@@ -20,6 +21,11 @@ pub(crate) async fn run(
     console: &Console,
 ) -> Result<Exit, Failure> {
     let format = destination::format(&arguments.destination)?;
+    fields::check(&arguments.destination, format)?;
+    if arguments.json && is_stdout(&arguments.destination) {
+        let message = "--json cannot print its summary into the rows of --out -";
+        return Err(Failure::usage(message));
+    }
     let named = &arguments.source.actor;
     let several = input::several_actors(named, arguments.actors.actors_file.as_deref())?;
     // One Actor may take the place of {actor}, too.
@@ -32,7 +38,7 @@ pub(crate) async fn run(
     };
     let exporter = Exporter {
         format,
-        service: Service::open(&arguments.source).await?,
+        service: Service::open(&arguments.source, console).await?,
         stop: StopSignal::listen(),
         console,
         arguments: &arguments,

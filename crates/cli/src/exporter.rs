@@ -10,6 +10,7 @@ use crate::arguments::{
     DestinationArguments, EmitChoice, ExportArguments, SourceArguments, WalkArguments,
 };
 use crate::console::{Console, Level};
+use crate::counts::counted;
 use crate::destination::{self, is_stdout};
 use crate::exit::{Exit, Failure, is_broken_pipe};
 use crate::input;
@@ -18,6 +19,7 @@ use crate::query::{self, with_filters};
 use crate::resume;
 use crate::service::Service;
 use crate::signals::StopSignal;
+use crate::stdout::print_json;
 use crate::summary;
 
 /// What the pages in flight of each of several lists may take.
@@ -64,7 +66,7 @@ impl Exporter<'_> {
     /// Exports a list, shows how far it has come, and says how it has ended.
     pub(crate) async fn export(&self, list: List) -> Result<Exit, Failure> {
         let walk = &self.arguments.walk;
-        let meter = ProgressMeter::start(self.console, walk.follow);
+        let meter = ProgressMeter::start(self.console, &self.service.name, walk.follow);
         let max_items = walk.max_items.unwrap_or(u64::MAX);
         let show = move |progress: &Progress| {
             let mut progress = *progress;
@@ -90,7 +92,7 @@ impl Exporter<'_> {
         let before = match output.read_checkpoint().await {
             // What cannot be read can be forgotten as well.
             Err(_) if destination.restart => None,
-            before => before?,
+            before => before.map_err(failure)?,
         };
         let runs = self.runs(list, before.as_ref().filter(|_| !destination.restart))?;
         let export = Export::new(runs, output).format(self.format);
@@ -117,6 +119,11 @@ impl Exporter<'_> {
                     Some(actor) => with_filters(RunQuery::actor(actor), source, before)?,
                     None => query::list(source, before)?,
                 };
+                if actor.is_none()
+                    && let Some(instants) = query::instants(source, &query)
+                {
+                    self.console.log(Level::Info, &instants, json!({}));
+                }
                 let query = with_order(query, walk);
                 client.runs(match page_size {
                     Some(page_size) => query.page_size(page_size),
@@ -141,11 +148,11 @@ impl Exporter<'_> {
         match result {
             Ok(summary) if summary.interrupted => {
                 let command = self.resume_command(list, &before).await;
-                report(&summary, &name, command, self.console);
+                self.report(&summary, &name, command)?;
                 Ok(Exit::Interrupted(self.stop.signal()))
             }
             Ok(summary) => {
-                report(&summary, &name, None, self.console);
+                self.report(&summary, &name, None)?;
                 check_skipped(&summary)
             }
             Err(error) if is_stdout(&list.destination) && is_broken_pipe(&error) => {
@@ -159,6 +166,26 @@ impl Exporter<'_> {
                 Err(failure(error).with_command(command))
             }
         }
+    }
+
+    /// Says what was done, and how to resume if that was not all.
+    fn report(
+        &self,
+        summary: &Summary,
+        name: &str,
+        command: Option<String>,
+    ) -> Result<(), Failure> {
+        let mut fields = summary::fields(summary, name);
+        fields["resume_command"] = command.clone().into();
+        let text = summary::lines(summary, name, self.console.is_verbose());
+        self.console.result(&text, fields.clone());
+        if self.arguments.json {
+            print_json(&fields)?;
+        }
+        if let Some(command) = command {
+            self.console.hint(&command);
+        }
+        Ok(())
     }
 
     /// Whether the same command would not fail in the same way.
@@ -265,22 +292,12 @@ fn with_labels(export: Export, arguments: &SourceArguments) -> Export {
     })
 }
 
-/// Says what was done, and how to resume if that was not all.
-fn report(summary: &Summary, name: &str, command: Option<String>, console: &Console) {
-    let mut fields = summary::fields(summary);
-    fields["resume_command"] = command.clone().into();
-    console.result(&summary::lines(summary, name), fields);
-    if let Some(command) = command {
-        console.hint(&command);
-    }
-}
-
 /// Fails if rows are missing in the output.
 pub(crate) fn check_skipped(summary: &Summary) -> Result<Exit, Failure> {
     if summary.skipped > 0 {
         let message = format!(
-            "{} rows could not be read and are not in the output; only jsonl can hold them",
-            summary.skipped
+            "{} could not be read, not in the output; only jsonl can hold such rows",
+            counted(summary.skipped, "row")
         );
         return Err(Failure::new(Exit::Failed, message));
     }

@@ -7,47 +7,74 @@ use std::path::Path;
 use apify_runs::export::{self, Output};
 use serde_json::json;
 
-use crate::arguments::{InspectArguments, SourceArguments};
-use crate::console::Console;
+use crate::arguments::{CountArguments, InspectArguments};
+use crate::console::{Console, Level};
+use crate::counts::counted;
 use crate::destination;
 use crate::exit::{Exit, Failure};
-use crate::query::list;
+use crate::query::{instants, list};
 use crate::service::Service;
-use crate::stdout::print;
+use crate::stdout::{print, print_json};
+use crate::times::shown;
 
-pub(crate) async fn count(arguments: SourceArguments) -> Result<Exit, Failure> {
-    let query = list(&arguments, None)?;
-    let service = Service::open(&arguments).await?;
+pub(crate) async fn count(arguments: CountArguments, console: &Console) -> Result<Exit, Failure> {
+    let source = &arguments.source;
+    let query = list(source, None)?;
+    if let Some(instants) = instants(source, &query) {
+        console.log(Level::Info, &instants, json!({}));
+    }
+    let service = Service::open(source, console).await?;
     let count = service.client.count(query).await?;
-    print(format!("{count}\n").as_bytes())
+    match arguments.json {
+        true => print_json(&json!({"runs": count})),
+        false => print(format!("{count}\n").as_bytes()),
+    }
 }
 
-pub(crate) async fn verify(
-    arguments: InspectArguments,
-    console: &Console,
-) -> Result<Exit, Failure> {
+pub(crate) async fn verify(arguments: InspectArguments) -> Result<Exit, Failure> {
     let output = output(&arguments)?;
-    let verification = export::verify(&output).await?;
-    if verification.problems.is_empty() {
-        let fields = json!({
-            "rows": verification.rows,
-            "distinct_ids": verification.distinct_ids,
-            "bytes": verification.bytes,
-            "parts": verification.parts,
-        });
-        console.result(&format!("whole: {output}: {verification}"), fields);
-        return Ok(Exit::Complete);
+    let found = export::verify(&output).await?;
+    let uncommitted = found.uncommitted_bytes;
+    let state = match (found.problems.is_empty(), uncommitted) {
+        (false, _) => "damaged",
+        (true, 0) => "whole",
+        (true, _) => "uncommitted",
+    };
+    if arguments.json {
+        print_json(&json!({
+            "output": output.to_string(),
+            "state": state,
+            "rows": found.rows,
+            "distinct_ids": found.distinct_ids,
+            "bytes": found.bytes,
+            "parts": found.parts,
+            "uncommitted_bytes": uncommitted,
+            "problems": found.problems,
+        }))?;
     }
-    let problems = verification.problems.join("; ");
-    let message = format!("{output} is not whole: {problems}");
-    Err(Failure::new(Exit::Output, message))
+    if !found.problems.is_empty() {
+        let message = format!("{output} is damaged: {}", found.problems.join("; "));
+        return Err(Failure::new(Exit::Output, message));
+    }
+    if uncommitted > 0 {
+        let message = format!(
+            "{output} has {found}, and behind them {} that a killed export did not commit: run the \
+             export again, and it resumes",
+            counted(uncommitted, "byte")
+        );
+        return Err(Failure::new(Exit::Incomplete, message));
+    }
+    match arguments.json {
+        true => Ok(Exit::Complete),
+        false => print(format!("whole: {output}: {found}\n").as_bytes()),
+    }
 }
 
 pub(crate) async fn status(arguments: InspectArguments) -> Result<Exit, Failure> {
     let output = output(&arguments)?;
     let missing = || {
-        let message = format!("{output} has no checkpoint");
-        Failure::new(Exit::Output, message)
+        let message = format!("{output} has no checkpoint: no export has written there");
+        Failure::new(Exit::Failed, message)
     };
     let checkpoint = match output.read_checkpoint().await {
         Ok(Some(checkpoint)) => checkpoint,
@@ -58,7 +85,20 @@ pub(crate) async fn status(arguments: InspectArguments) -> Result<Exit, Failure>
         },
         Err(error) => return Err(error.into()),
     };
-    print(format!("{checkpoint}\n").as_bytes())
+    match arguments.json {
+        true => print_json(&json!({
+            "output": output.to_string(),
+            "query": checkpoint.query(),
+            "emit": checkpoint.emit(),
+            "format": checkpoint.format().to_string(),
+            "rows": checkpoint.rows(),
+            "skipped": checkpoint.skipped(),
+            "bytes": checkpoint.bytes(),
+            "resumes_at": checkpoint.cursor().watermark().map(shown),
+            "unfinished": checkpoint.cursor().unfinished(),
+        })),
+        false => print(format!("{checkpoint}\n").as_bytes()),
+    }
 }
 
 /// The output that the arguments name.

@@ -10,11 +10,14 @@ use indicatif::HumanCount;
 use serde_json::{Value, json};
 
 use crate::console::{Console, Level};
+use crate::counts::counted;
 use crate::destination;
 use crate::exit::{Exit, Failure};
 use crate::exporter::{Exporter, List, can_resume, check_skipped, failure};
 use crate::progress::ProgressMeter;
 use crate::resume;
+use crate::stdout::print_json;
+use crate::summary;
 
 /// A line of the table: how the export of a list has ended.
 struct Row<'a> {
@@ -25,6 +28,8 @@ struct Row<'a> {
     output_rows: u64,
     /// Written by this start.
     rows: u64,
+    /// Written by this start, of runs that had not finished and will not be updated.
+    frozen_rows: u64,
     state: State,
 }
 
@@ -41,7 +46,7 @@ pub(crate) async fn export(exporter: &Exporter<'_>, actors: &[String]) -> Result
     let walk = &exporter.arguments.walk;
     let lists = actors.iter().map(|actor| list(exporter, actor));
     let lists = lists.collect::<Result<Vec<_>, _>>()?;
-    let meter = ListsMeter::start(exporter.console, lists.len());
+    let meter = ListsMeter::start(exporter.console, &exporter.service.name, lists.len());
     let batch = Batch {
         exporter,
         meter: Arc::new(meter),
@@ -88,6 +93,7 @@ impl Batch<'_> {
             actor,
             output_rows: 0,
             rows: 0,
+            frozen_rows: 0,
             state: State::NotStarted,
         };
         let exporter = self.exporter;
@@ -97,6 +103,7 @@ impl Batch<'_> {
         match self.transfer(number, list).await {
             Ok(summary) => {
                 (row.output_rows, row.rows) = (summary.output_rows, summary.rows);
+                row.frozen_rows = summary.frozen_rows;
                 row.state = match check_skipped(&summary) {
                     Err(failure) => State::Failed(failure),
                     Ok(_) if summary.interrupted => State::Interrupted,
@@ -141,14 +148,23 @@ fn end(exporter: &Exporter<'_>, rows: &[Row<'_>]) -> Result<Exit, Failure> {
         _ => "interrupted:",
     };
     let output_rows = rows.iter().map(|row| row.output_rows).sum();
-    let (runs, lists) = (HumanCount(output_rows), HumanCount(rows.len() as u64));
-    let text = format!("{state} {runs} runs of {lists} lists\n{}", table(rows));
+    let runs = counted(output_rows, "run");
+    let lists = counted(rows.len() as u64, "list");
+    let mut text = format!("{state} {runs} of {lists}\n{}", table(rows));
+    let frozen_rows = rows.iter().map(|row| row.frozen_rows).sum();
+    if frozen_rows > 0 {
+        text += &format!("\n  {}", summary::frozen(frozen_rows));
+    }
     let fields = json!({
         "output_rows": output_rows,
+        "frozen_rows": frozen_rows,
         "failed": failures.len(),
         "lists": rows.iter().map(Row::fields).collect::<Vec<_>>(),
     });
-    exporter.console.result(&text, fields);
+    exporter.console.result(&text, fields.clone());
+    if exporter.arguments.json {
+        print_json(&fields)?;
+    }
     if failures.is_empty() && signal == 0 {
         return Ok(Exit::Complete);
     }
@@ -165,7 +181,7 @@ fn end(exporter: &Exporter<'_>, rows: &[Row<'_>]) -> Result<Exit, Failure> {
         }
         return Ok(Exit::Interrupted(signal));
     }
-    let message = format!("{} of {} lists failed", failures.len(), rows.len());
+    let message = format!("{} of {lists} failed", failures.len());
     Err(Failure::new(exit(&failures, rows.len()), message).with_command(command))
 }
 
@@ -233,6 +249,7 @@ impl Row<'_> {
             },
             "rows": self.rows,
             "output_rows": self.output_rows,
+            "frozen_rows": self.frozen_rows,
             "error": self.failure().map(|failure| &failure.message),
         })
     }
@@ -254,10 +271,10 @@ struct Totals {
 }
 
 impl ListsMeter {
-    fn start(console: &Console, count: usize) -> Self {
+    fn start(console: &Console, service: &str, count: usize) -> Self {
         Self {
             // How many runs there are is not known before all lists have been started.
-            meter: ProgressMeter::start(console, true),
+            meter: ProgressMeter::start(console, service, true),
             count,
             ended: AtomicUsize::new(0),
             totals: Mutex::default(),
@@ -269,7 +286,7 @@ impl ListsMeter {
         let mut totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
         let all = totals.add(list, progress);
         let note = format!(
-            "  {} of {} lists",
+            ", {} of {} lists",
             self.ended.load(Ordering::Relaxed),
             self.count
         );

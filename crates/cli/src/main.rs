@@ -1,17 +1,21 @@
 //! `apify-runs`: every run of an Apify Actor in a file. See `apify-runs --help`.
 
 mod arguments;
+mod command;
 mod console;
+mod counts;
 mod destination;
 mod emulate;
 mod exit;
 mod export;
 mod exporter;
+mod fields;
 mod flags;
 mod generated;
 mod input;
 mod inspect;
 mod lists;
+mod ls;
 mod progress;
 mod query;
 mod resume;
@@ -19,6 +23,7 @@ mod schedule;
 mod service;
 mod signals;
 mod split;
+mod statuses;
 mod stdout;
 mod summary;
 mod times;
@@ -28,24 +33,27 @@ use std::process::ExitCode;
 
 use clap::FromArgMatches;
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, LogFormat};
 use console::Console;
 use exit::{Exit, Failure};
 
 /// Reads the arguments, does what they say, and returns how it went.
 fn main() -> ExitCode {
-    let command = arguments::command();
-    let parsed = command.color(arguments::color_of_help()).try_get_matches();
+    let command = command::command();
+    let parsed = command.color(command::color_of_help()).try_get_matches();
     let arguments = match parsed.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,
         Err(error) => {
-            // Help goes to standard output, and it is no failure if nobody reads it.
-            let _ = error.print();
-            return if error.use_stderr() {
-                Exit::Usage.into()
-            } else {
-                ExitCode::SUCCESS
-            };
+            if !error.use_stderr() {
+                // It is no failure if nobody reads the help.
+                let _ = error.print();
+                return ExitCode::SUCCESS;
+            }
+            match command::log_format_of_errors() {
+                LogFormat::Text => drop(error.print()),
+                LogFormat::Json => console::print_usage_error(&error.to_string()),
+            }
+            return Exit::Usage.into();
         }
     };
     let console = Console::new(&arguments.messages);
@@ -76,8 +84,9 @@ async fn run(command: Command, console: &Console) -> Result<Exit, Failure> {
     match command {
         Command::Export(arguments) => export::run(arguments, console).await,
         Command::Split(arguments) => split::run(arguments, console).await,
-        Command::Count(arguments) => inspect::count(arguments).await,
-        Command::Verify(arguments) => inspect::verify(arguments, console).await,
+        Command::Ls(arguments) => ls::run(arguments, console).await,
+        Command::Count(arguments) => inspect::count(arguments, console).await,
+        Command::Verify(arguments) => inspect::verify(arguments).await,
         Command::Status(arguments) => inspect::status(arguments).await,
         Command::Emulate(arguments) => emulate::run(arguments).await,
         Command::Completions { shell } => generated::completions(shell),

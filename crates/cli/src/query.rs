@@ -2,12 +2,15 @@
 
 use apify_runs::export::Checkpoint;
 use apify_runs::{RunQuery, RunStatus};
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::arguments::SourceArguments;
 use crate::exit::Failure;
 use crate::flags;
-use crate::times::When;
+use crate::times::{When, shown};
+
+/// What the service's times are precise to.
+const RESOLUTION: TimeDelta = TimeDelta::milliseconds(1);
 
 /// The query that the arguments describe. Times that are relative mean what they meant at the
 /// first start.
@@ -30,21 +33,30 @@ pub(crate) fn with_filters(
     arguments: &SourceArguments,
     before: Option<&Checkpoint>,
 ) -> Result<RunQuery, Failure> {
-    let mut query = query.statuses(statuses(arguments));
-    let since = before.map(|checkpoint| ("since", checkpoint, checkpoint.query().started_after));
-    let since = time(arguments.since.as_ref(), since)?;
-    let until = before.map(|checkpoint| ("until", checkpoint, checkpoint.query().started_before));
-    let until = time(arguments.until.as_ref(), until)?;
+    let others = arguments.other_status.iter();
+    let others = others.map(|status| RunStatus::from(status.as_str()));
+    let mut query = query.statuses(arguments.status.iter().cloned().chain(others));
+    let since = bound(
+        "since",
+        &arguments.since,
+        before,
+        |query| query.started_after,
+        When::begin,
+    )?;
+    let last = |until: &When| Some(until.end()? - RESOLUTION);
+    let until = bound(
+        "until",
+        &arguments.until,
+        before,
+        |query| query.started_before,
+        last,
+    )?;
     if let (Some(since), Some(until)) = (since, until)
         && since > until
     {
-        let shown = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Millis, true);
-        let expected = format!("it is later than --until {}", shown(until));
-        return Err(Failure::usage(flags::invalid(
-            "--since",
-            &shown(since),
-            &expected,
-        )));
+        let expected = format!("it must be before --until, {}", shown(until + RESOLUTION));
+        let message = flags::invalid("--since", &shown(since), &expected);
+        return Err(Failure::usage(message));
     }
     if let Some(since) = since {
         query = query.started_after(since);
@@ -55,26 +67,38 @@ pub(crate) fn with_filters(
     Ok(query)
 }
 
-fn statuses(arguments: &SourceArguments) -> impl Iterator<Item = RunStatus> {
-    let statuses = arguments.status.iter();
-    statuses.map(|status| RunStatus::from(status.trim().to_uppercase().as_str()))
-}
-
-/// The time of a flag. `before` is the flag's label in the checkpoint of an earlier start, and its
-/// time then.
-fn time(
-    when: Option<&When>,
-    before: Option<(&str, &Checkpoint, Option<DateTime<Utc>>)>,
+/// The bound that a flag sets. A relative time means what it meant at the first start.
+fn bound(
+    flag: &str,
+    when: &Option<When>,
+    before: Option<&Checkpoint>,
+    then: impl Fn(&RunQuery) -> Option<DateTime<Utc>>,
+    now: impl Fn(&When) -> Option<DateTime<Utc>>,
 ) -> Result<Option<DateTime<Utc>>, Failure> {
     let Some(when) = when else {
         return Ok(None);
     };
-    if let (Some(text), Some((label, checkpoint, then))) = (when.relative(), before)
-        && checkpoint.label(label) == Some(text)
+    let same = |checkpoint: &&Checkpoint| checkpoint.label(flag) == when.relative();
+    if when.relative().is_some()
+        && let Some(checkpoint) = before.filter(same)
     {
-        return Ok(then);
+        return Ok(then(checkpoint.query()));
     }
-    let time = when.time();
-    time.map(Some)
-        .ok_or_else(|| Failure::usage("a time is too long ago"))
+    let time = now(when).ok_or_else(|| Failure::usage(format!("--{flag} is out of range")))?;
+    Ok(Some(time))
+}
+
+/// Which instants relative times of the arguments mean in a query.
+pub(crate) fn instants(arguments: &SourceArguments, query: &RunQuery) -> Option<String> {
+    let flag = |name: &str, when: &Option<When>, time: Option<DateTime<Utc>>| {
+        let text = when.as_ref()?.relative()?.to_owned();
+        Some(format!("--{name} {text} is {}", shown(time?)))
+    };
+    let until = query.started_before.map(|until| until + RESOLUTION);
+    let flags = [
+        flag("since", &arguments.since, query.started_after),
+        flag("until", &arguments.until, until),
+    ];
+    let flags: Vec<_> = flags.into_iter().flatten().collect();
+    (!flags.is_empty()).then(|| flags.join(", "))
 }

@@ -1,20 +1,33 @@
 //! The service that runs are read from.
 
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use apify_runs::emulator::Emulator;
-use apify_runs::{Client, ClientBuilder, RetryPolicy};
+use apify_runs::{Client, ClientBuilder, RetryEvent, RetryPolicy};
+use serde_json::json;
 
 use crate::arguments::{ServiceArguments, SourceArguments};
-use crate::exit::Failure;
+use crate::console::{Console, Level};
+use crate::exit::{Failure, reason};
 use crate::token;
+
+/// How long the next retries are not shown after one was, unless everything is to be said.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A client, and the emulator behind it under `--demo`.
 pub(crate) struct Service {
     pub(crate) client: Client,
+    /// Where it is, for messages.
+    pub(crate) name: String,
     _emulator: Option<Emulator>,
 }
 
 impl Service {
-    pub(crate) async fn open(arguments: &SourceArguments) -> Result<Self, Failure> {
+    pub(crate) async fn open(
+        arguments: &SourceArguments,
+        console: &Console,
+    ) -> Result<Self, Failure> {
         let service = &arguments.service;
         let (builder, emulator) = match arguments.demo {
             Some(runs) => {
@@ -28,9 +41,17 @@ impl Service {
             Some(rate) => builder.max_requests_per_second(rate),
             None => builder,
         };
-        let retry = RetryPolicy::default().max_retries(service.max_retries);
+        let retry = RetryPolicy::default()
+            .max_retries(service.max_retries)
+            .on_retry(show_retries(service.max_retries, console.clone()));
+        let client = builder.timeout(service.timeout).retry(retry).build()?;
+        let name = match emulator {
+            Some(_) => "the built-in emulator".into(),
+            None => client.base_url().to_string(),
+        };
         Ok(Self {
-            client: builder.timeout(service.timeout).retry(retry).build()?,
+            client,
+            name,
             _emulator: emulator,
         })
     }
@@ -44,4 +65,27 @@ fn builder(service: &ServiceArguments) -> Result<ClientBuilder, Failure> {
         Some(base_url) => builder.base_url(base_url),
         None => builder,
     })
+}
+
+/// Says that a request is sent again, and why. Of those that fail at once it is enough to see one.
+fn show_retries(max: u32, console: Console) -> impl Fn(&RetryEvent<'_>) + Send + Sync {
+    let shown = Mutex::new(None::<Instant>);
+    move |event| {
+        let now = Instant::now();
+        let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = shown.is_none_or(|shown| now.duration_since(shown) >= RETRY_INTERVAL);
+        if !is_due && !console.is_verbose() {
+            return;
+        }
+        *shown = Some(now);
+        let (attempts, seconds) = (event.attempts, event.delay.as_secs_f64());
+        let reason = reason(event.error);
+        let text = format!("retry {attempts}/{max} in {seconds:.1} s: {reason}");
+        let fields = json!({
+            "attempts": attempts,
+            "delay_seconds": seconds,
+            "error": event.error.to_string(),
+        });
+        console.log(Level::Info, &text, fields);
+    }
 }

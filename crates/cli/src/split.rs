@@ -5,15 +5,22 @@ use serde_json::json;
 
 use crate::arguments::SplitArguments;
 use crate::console::{Console, Level};
+use crate::counts::counted;
 use crate::exit::{Exit, Failure};
 use crate::input;
-use crate::query::{list, with_filters};
+use crate::query::{instants, list, with_filters};
 use crate::service::Service;
 use crate::stdout::print;
 
 pub(crate) async fn run(arguments: SplitArguments, console: &Console) -> Result<Exit, Failure> {
     let queries = queries(&arguments)?;
-    let service = Service::open(&arguments.source).await?;
+    if let Some(instants) = queries
+        .first()
+        .and_then(|query| instants(&arguments.source, query))
+    {
+        console.log(Level::Info, &instants, json!({}));
+    }
+    let service = Service::open(&arguments.source, console).await?;
     let lists = service.client.split_all(&queries, arguments.into).await?;
     let (mut splits, mut failures) = (Vec::new(), Vec::new());
     for (query, list) in queries.iter().zip(lists) {
@@ -37,9 +44,9 @@ pub(crate) async fn run(arguments: SplitArguments, console: &Console) -> Result<
     );
     let count = indicatif::HumanCount;
     let text = format!(
-        "{} splits of {} runs: {} to {} each",
-        splits.len(),
-        count(all),
+        "{} of {}: {} to {} each",
+        counted(splits.len() as u64, "split"),
+        counted(all, "run"),
         count(shortest.unwrap_or(0)),
         count(longest.unwrap_or(0)),
     );
@@ -62,7 +69,8 @@ pub(crate) async fn run(arguments: SplitArguments, console: &Console) -> Result<
         true => failures[0].1.exit,
         false => Exit::SomeFailed,
     };
-    let message = format!("{failed} of {all} lists could not be split, and are left out");
+    let lists = counted(all as u64, "list");
+    let message = format!("{failed} of {lists} could not be split, and are left out");
     Err(Failure::new(exit, message))
 }
 

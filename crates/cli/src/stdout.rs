@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::io::{self, Stdout, Write};
 
+use serde::Serialize;
+
 use crate::exit::{Exit, Failure};
 
 /// Prints to standard output. A reader that stops reading is no failure.
@@ -15,6 +17,12 @@ pub(crate) fn print(text: &[u8]) -> Result<Exit, Failure> {
         }
         _ => Ok(Exit::Complete),
     }
+}
+
+/// Prints an object on one line.
+pub(crate) fn print_json(value: &impl Serialize) -> Result<Exit, Failure> {
+    let line = serde_json::to_string(value).map_err(io::Error::from)?;
+    print(format!("{line}\n").as_bytes())
 }
 
 /// Standard output, for a format of lines.

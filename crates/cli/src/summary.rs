@@ -1,67 +1,131 @@
 //! What an export says when it ends.
 
 use apify_runs::export::Summary;
-use chrono::{DateTime, SecondsFormat, Utc};
+use indicatif::{BinaryBytes, HumanCount};
 use serde_json::{Value, json};
 
-/// For a person: what it takes to see that nothing is missing.
-pub(crate) fn lines(summary: &Summary, name: &str) -> String {
-    let count = indicatif::HumanCount;
+use crate::counts::{counted, lasted, retries};
+use crate::times::shown;
+
+/// For a person: what, how many, how fast, and then only what is unusual, unless `all` is wanted.
+pub(crate) fn lines(summary: &Summary, name: &str, all: bool) -> String {
+    let stats = &summary.stats;
     let state = match summary.interrupted {
         true => "interrupted:",
         false => "complete:",
     };
-    let time = |time: Option<DateTime<Utc>>| {
-        let shown = time.map(|time| time.to_rfc3339_opts(SecondsFormat::Millis, true));
-        shown.unwrap_or_else(|| "none".into())
+    let runs = counted(summary.output_rows, "run");
+    let mut lines = vec![format!("{state} {runs} in {name}")];
+    let new = match summary.rows == summary.output_rows {
+        true => String::new(),
+        false => format!("{} new; ", HumanCount(summary.rows)),
     };
-    let stats = &summary.stats;
     let seconds = summary.elapsed.as_secs_f64();
-    let ids = match summary.distinct_ids {
-        Some(ids) => format!("with {} distinct ids", count(ids)),
-        None => "too many to compare their ids: see verify".into(),
+    lines.push(match (summary.first_started_at, summary.last_started_at) {
+        (Some(first), Some(last)) => {
+            format!("{new}they started from {} to {}", shown(first), shown(last))
+        }
+        _ => format!("{new}none of them says when it started"),
+    });
+    lines.push(format!(
+        "{} in {}: {}/s, by {}",
+        BinaryBytes(summary.bytes),
+        lasted(summary.elapsed),
+        counted((summary.rows as f64 / seconds.max(1e-9)) as u64, "run"),
+        counted(stats.requests, "request"),
+    ));
+    if summary.output_rows == 0 {
+        lines.remove(1);
+    }
+    lines.extend(news(summary, all));
+    lines.join("\n  ")
+}
+
+/// What is not as usual, one line each.
+fn news(summary: &Summary, all: bool) -> impl Iterator<Item = String> {
+    let stats = &summary.stats;
+    let frozen = frozen(summary.frozen_rows);
+    let distinct = match summary.distinct_ids {
+        Some(ids) => format!(
+            "{} with {}",
+            counted(summary.rows, "row"),
+            counted(ids, "distinct ID")
+        ),
+        None => "the IDs were too many to compare: see verify".into(),
     };
-    let before = match summary.total_before {
-        Some(total) => format!("{} before", count(total)),
-        None => "not counted before".into(),
+    let number = |total: Option<u64>| match total {
+        Some(total) => HumanCount(total).to_string(),
+        None => "not counted".into(),
     };
-    let after = match summary.total_after {
-        Some(total) => format!("{} after", count(total)),
-        None => "not counted after".into(),
+    let (before, after) = (summary.total_before, summary.total_after);
+    let on_list = format!(
+        "runs on the list: {} before, {} after",
+        number(before),
+        number(after)
+    );
+    let moved = before.is_some() && after.is_some() && before != after;
+    let times = match stats.drifts {
+        1 => "once".into(),
+        drifts => format!("{} times", HumanCount(drifts)),
     };
+    let lines = [
+        (summary.frozen_rows > 0, frozen),
+        (
+            summary.distinct_ids.is_none_or(|ids| ids < summary.rows),
+            distinct,
+        ),
+        (moved, on_list),
+        (
+            stats.drifts > 0,
+            format!("the list moved {times} while it was read"),
+        ),
+        (
+            stats.late > 0,
+            format!("{} appeared late", counted(stats.late, "run")),
+        ),
+        (
+            stats.unfinished > 0,
+            format!(
+                "{} will be read again until it has finished",
+                counted(stats.unfinished, "run")
+            ),
+        ),
+        (
+            stats.vanished > 0,
+            format!(
+                "{} went from the list before it finished",
+                counted(stats.vanished, "run")
+            ),
+        ),
+        (stats.retries > 0, retries(stats.retries)),
+    ];
+    let received = format!("received: {}", BinaryBytes(stats.bytes));
+    let lines = lines.into_iter().chain([(false, received)]);
+    lines
+        .filter(move |(is_unusual, _)| all || *is_unusual)
+        .map(|(_, line)| line)
+}
+
+/// What becomes of runs that had not finished, and which flag changes that.
+pub(crate) fn frozen(rows: u64) -> String {
+    let runs = counted(rows, "run");
     format!(
-        "{state} {} runs in {name}\n\
-         \x20 this time     {} runs, {ids}\n\
-         \x20 they started  {} to {}\n\
-         \x20 on the list   {before}, {after}\n\
-         \x20 the list      moved: {}, late runs: {}, unfinished: {}, unfinished and gone: {}\n\
-         \x20 requests      {}, retries: {}, received: {}\n\
-         \x20 written       {} in {seconds:.2} s: {} runs/s",
-        count(summary.output_rows),
-        count(summary.rows),
-        time(summary.first_started_at),
-        time(summary.last_started_at),
-        stats.drifts,
-        count(stats.late),
-        count(stats.unfinished),
-        count(stats.vanished),
-        count(stats.requests),
-        count(stats.retries),
-        indicatif::BinaryBytes(stats.bytes),
-        indicatif::BinaryBytes(summary.bytes),
-        count((summary.rows as f64 / seconds.max(1e-9)) as u64),
+        "{runs} had not finished and will not be updated: --emit changes updates them, --emit \
+         finished waits for the end"
     )
 }
 
 /// For a program.
-pub(crate) fn fields(summary: &Summary) -> Value {
+pub(crate) fn fields(summary: &Summary, name: &str) -> Value {
     let stats = &summary.stats;
     json!({
+        "output": name,
         "interrupted": summary.interrupted,
         "rows": summary.rows,
         "output_rows": summary.output_rows,
         "distinct_ids": summary.distinct_ids,
         "skipped": summary.skipped,
+        "frozen_rows": summary.frozen_rows,
         "first_started_at": summary.first_started_at.map(|time| time.to_rfc3339()),
         "last_started_at": summary.last_started_at.map(|time| time.to_rfc3339()),
         "total_before": summary.total_before,

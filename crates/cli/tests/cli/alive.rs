@@ -34,7 +34,7 @@ fn a_line_is_written_every_ten_seconds_where_there_is_no_terminal() {
 fn start_plain(format: &str) -> (Service, Child, TempDir) {
     let builder = Emulator::builder().runs(1000);
     let builder = builder.fault(2..=2, Fault::status_retry_after(503, 0));
-    let service = Service::start(builder.fault(5.., Fault::Hang));
+    let service = Service::start(builder.fault(4.., Fault::Hang));
     let (folder, out) = place("runs.jsonl");
     let arguments = ["--page-size=10", "--concurrency=1", "--log-format", format];
     let mut export = service.export_process(&out, &arguments);

@@ -141,7 +141,7 @@ fn removing(folder: &Path, checkpoint: &Path) -> Service {
     let builder = Emulator::builder()
         .runs(100)
         .before_each(move |request, _| {
-            if request == 4 {
+            if request == 3 {
                 wait_until("pages are committed", || committed(&checkpoint) == 20);
                 std::fs::remove_dir_all(&folder).unwrap();
             }

@@ -130,8 +130,10 @@ fn only_runs_with_these_statuses_come() {
 fn fields_are_chosen_and_ordered_in_json_lines() {
     let service = Service::with_runs(7);
     let (_folder, out) = place("runs.jsonl");
-    let fields = ["--fields", "status, id,meta.origin,unheardOf"];
-    service.export(&out, &fields).success();
+    let fields = "status, id,meta.origin,unheardOf";
+    service
+        .export(&out, &["--fields", fields, "--any-field"])
+        .success();
     let text = std::fs::read_to_string(&out).unwrap();
     let run = service.run(0).unwrap();
     let expected = format!(
@@ -204,16 +206,15 @@ fn a_page_is_as_large_as_asked_for() {
     assert_exact(&service, &out);
     let mut limits = service.parameters("limit");
     limits.dedup();
-    // One request counts, before and after. Further pages begin with the last two rows of the one
-    // before.
+    // Further pages begin with the last two rows of the one before. One request counts at the end.
     let limits: Vec<_> = limits.iter().flatten().map(String::as_str).collect();
-    assert_eq!(limits, ["1", "10", "12", "1"]);
+    assert_eq!(limits, ["10", "12", "1"]);
 }
 
 #[test]
 fn so_many_pages_are_in_flight() {
     // The first page tells how many there are; the others never come.
-    let builder = Emulator::builder().runs(1000).fault(3.., Fault::Hang);
+    let builder = Emulator::builder().runs(1000).fault(2.., Fault::Hang);
     let service = Service::start(builder);
     let (_folder, out) = place("runs.jsonl");
     let arguments = ["--page-size", "10", "--concurrency", "3"];
@@ -222,7 +223,7 @@ fn so_many_pages_are_in_flight() {
     wait_until("a page is committed", || {
         committed(&checkpoint_of(&out)) == 10
     });
-    assert_eq!(service.requests().len(), 2 + 3);
+    assert_eq!(service.requests().len(), 1 + 3);
     export.kill().unwrap();
     export.wait().unwrap();
 }
@@ -408,7 +409,6 @@ fn a_wrong_value_is_named_by_its_flag() {
         ("--timeout", "0s"),
         ("--base-url", "ftp://example.org"),
         ("--fields", "id,,status"),
-        ("--status", ""),
     ] {
         let service = Service::with_runs(1);
         let (_folder, out) = place("runs.jsonl");

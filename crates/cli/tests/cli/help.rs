@@ -60,9 +60,3 @@ fn no_line_is_wider_than_its_terminal() {
         }
     }
 }
-
-#[test]
-fn the_version_is_the_one_of_the_crate() {
-    let version = concat!("apify-runs ", env!("CARGO_PKG_VERSION"), "\n");
-    assert_eq!(help(&["--version"]), version);
-}

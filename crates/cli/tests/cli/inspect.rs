@@ -66,7 +66,7 @@ fn verify_says_what_it_has_read() {
         "whole: {}: 30 rows, 30 distinct ids, {bytes} bytes\n",
         out.display()
     );
-    assert_eq!((stdout(&verify), stderr(&verify)), ("".into(), expected));
+    assert_eq!((stdout(&verify), stderr(&verify)), (expected, "".into()));
 
     let moved = folder.path().join("moved");
     std::fs::rename(checkpoint_of(&out), &moved).unwrap();
@@ -87,8 +87,28 @@ fn verify_finds_what_the_next_start_would_not_look_at() {
     std::fs::write(&out, text).unwrap();
     let verify = program().arg("verify").arg(&out).assert().code(6);
     let message = stderr(&verify);
-    assert!(message.contains("is not whole"), "{message}");
+    assert!(message.contains("is damaged"), "{message}");
     assert!(message.contains("checksum"), "{message}");
+}
+
+#[test]
+fn what_a_kill_left_is_not_damaged_and_can_be_resumed() {
+    let service = Service::with_runs(30);
+    let (_folder, out) = place("runs.jsonl");
+    service.export(&out, &["--max-items", "10"]).success();
+    let mut file = std::fs::File::options().append(true).open(&out).unwrap();
+    std::io::Write::write_all(&mut file, b"{\"id\":\"x").unwrap();
+    let mut verify = program();
+    let verify = verify.args(["verify", "--json"]).arg(&out).assert().code(5);
+    let message = stderr(&verify);
+    assert!(message.contains("behind them 8 bytes"), "{message}");
+    assert!(message.contains("run the export again"), "{message}");
+    assert!(
+        stdout(&verify).contains("\"state\":\"uncommitted\""),
+        "{verify}"
+    );
+    service.export(&out, &[]).success();
+    assert_exact(&service, &out);
 }
 
 #[test]
@@ -113,10 +133,18 @@ fn verify_names_parts_that_are_missing_or_changed() {
 }
 
 #[test]
-fn verify_of_nothing_is_6_and_of_a_pipe_2() {
-    let (_folder, out) = place("runs.jsonl");
-    let verify = program().arg("verify").arg(&out).assert().code(6);
-    assert!(stderr(&verify).contains("is not there"), "{verify}");
+fn verify_of_nothing_is_1_and_of_a_pipe_2() {
+    let (folder, out) = place("runs.jsonl");
+    let nothing = |out: &Path| {
+        let verify = program().arg("verify").arg(out).assert().code(1);
+        stderr(&verify)
+    };
+    let expected = format!(
+        "error: {} does not exist: no export has written there\n",
+        out.display()
+    );
+    assert_eq!(nothing(&out), expected);
+    assert!(nothing(folder.path()).contains("has no manifest"));
     let verify = program().args(["verify", "-"]).assert().code(2);
     assert!(stderr(&verify).contains("cannot be read again"), "{verify}");
 }
@@ -164,15 +192,15 @@ fn status_knows_parts_and_a_checkpoint_elsewhere() {
 }
 
 #[test]
-fn status_of_what_has_no_checkpoint_is_6() {
+fn status_of_what_has_no_checkpoint_is_1() {
     let service = Service::with_runs(30);
     let (_folder, out) = place("runs.jsonl");
-    let status = || program().arg("status").arg(&out).assert().code(6);
-    assert!(stderr(&status()).contains("has no checkpoint"));
+    let status = |code| program().arg("status").arg(&out).assert().code(code);
+    assert!(stderr(&status(1)).contains("has no checkpoint"));
     service.export(&out, &[]).success();
     std::fs::remove_file(checkpoint_of(&out)).unwrap();
-    let message = stderr(&status());
+    let message = stderr(&status(1));
     assert!(message.contains("has no checkpoint"), "{message}");
     std::fs::write(checkpoint_of(&out), "garbage").unwrap();
-    assert!(stderr(&status()).contains("is no checkpoint"));
+    assert!(stderr(&status(6)).contains("is no checkpoint"));
 }

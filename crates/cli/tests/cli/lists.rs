@@ -15,7 +15,7 @@ fn table(message: &str) -> Vec<String> {
     let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
     lines
         .skip(1)
-        .take_while(|line| line.starts_with("  "))
+        .take_while(|line| line.starts_with("  ") && !line.contains("had not finished"))
         .map(words)
         .collect()
 }

@@ -8,6 +8,7 @@
 )]
 
 mod alive;
+mod conventions;
 mod crash;
 mod emulate;
 mod exits;
@@ -16,9 +17,12 @@ mod generated;
 mod help;
 mod inspect;
 mod lists;
+mod ls;
 mod messages;
 mod outputs;
 mod split;
+mod statuses;
+mod summary;
 mod times;
 mod token;
 
@@ -298,5 +302,5 @@ fn assert_exact(service: &Service, path: &Path) {
 #[track_caller]
 fn assert_whole(path: &Path) {
     let verify = program().arg("verify").arg(path).assert().success();
-    assert!(stderr(&verify).starts_with("whole: "), "{verify}");
+    assert!(stdout(&verify).starts_with("whole: "), "{verify}");
 }

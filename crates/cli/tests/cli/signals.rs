@@ -20,7 +20,7 @@ const SLOWLY: [&str; 2] = ["--page-size=10", "--concurrency=1"];
 
 /// A list of which a part comes, and then nothing any more, once.
 fn hanging() -> Service {
-    Service::start(Emulator::builder().runs(50).fault(4..=4, Fault::Hang))
+    Service::start(Emulator::builder().runs(50).fault(3..=3, Fault::Hang))
 }
 
 /// Starts an export that hangs after a few rows.
@@ -28,7 +28,7 @@ fn hang(service: &Service, out: &Path, arguments: &[&str]) -> Child {
     let arguments = [&SLOWLY, arguments].concat();
     let mut export = service.export_process(out, &arguments);
     let export = export.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    wait_until("it hangs", || service.requests().len() == 4);
+    wait_until("it hangs", || service.requests().len() == 3);
     export.unwrap()
 }
 
@@ -94,15 +94,15 @@ fn a_following_export_is_ended_by_a_signal() {
 #[test]
 fn before_anything_was_asked_the_rows_of_earlier_starts_are_told() {
     let builder = Emulator::builder().runs(20);
-    // Three requests: before, the page, after.
-    let service = Service::start(builder.fault(4..=4, Fault::Hang));
+    // Two requests: the page, and the count after it.
+    let service = Service::start(builder.fault(3..=3, Fault::Hang));
     let (_folder, out) = place("runs.jsonl");
     service.export(&out, &[]).success();
     let export = hang(&service, &out, &[]);
     let (ended, message) = end("INT", export);
     assert_eq!(ended, Some(130));
     assert!(message.starts_with("interrupted: 20 runs in"), "{message}");
-    assert!(message.contains("this time     0 runs"), "{message}");
+    assert!(message.contains("\n  0 new; "), "{message}");
     assert_goes_on(&service, &message);
     assert_exact(&service, &out);
 }
@@ -110,7 +110,7 @@ fn before_anything_was_asked_the_rows_of_earlier_starts_are_told() {
 #[test]
 fn a_restart_that_has_not_begun_is_in_the_command_that_is_offered() {
     let builder = Emulator::builder().runs(20);
-    let service = Service::start(builder.fault(4..=4, Fault::Hang));
+    let service = Service::start(builder.fault(3..=3, Fault::Hang));
     let (_folder, out) = place("runs.jsonl");
     service.export(&out, &["--desc"]).success();
     let export = hang(&service, &out, &["--restart"]);

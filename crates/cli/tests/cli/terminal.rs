@@ -10,8 +10,18 @@ use super::*;
 /// is nothing to make a terminal with.
 fn on_terminal(service: &Service, arguments: &str, variables: &[(&str, &str)]) -> Option<String> {
     let (_folder, out) = place("runs.jsonl");
+    on_terminal_into(&out, service, arguments, variables)
+}
+
+/// The same, into this file.
+fn on_terminal_into(
+    out: &Path,
+    service: &Service,
+    arguments: &str,
+    variables: &[(&str, &str)],
+) -> Option<String> {
     let (runs, out) = (env!("CARGO_BIN_EXE_apify-runs"), out.display());
-    let command = format!("stty cols 120; '{runs}' export a --out '{out}' {arguments}");
+    let command = format!("stty cols 120; '{runs}' export {ACTOR} --out '{out}' {arguments}");
     let mut script = std::process::Command::new("script");
     clean(&mut script);
     at(&mut script, service);
@@ -102,4 +112,40 @@ fn a_terminal_has_colours_unless_somebody_does_not_want_them() {
     assert_eq!(colored("", &[("TERM", "dumb")]), Some(false));
     assert_eq!(colored("--color never", &[]), Some(false));
     assert_eq!(colored("--color always", &[("NO_COLOR", "1")]), Some(true));
+}
+
+#[test]
+fn before_the_first_page_it_says_where_it_connects_to() {
+    let fault = Fault::status_retry_after(503, 1);
+    let service = Service::start(slow().fault(1..=1, fault));
+    let Some(shown) = on_terminal(&service, SLOWLY, &[]) else {
+        return;
+    };
+    let (before, after) = shown.split_once("of 1,000 runs").unwrap();
+    let connecting = format!("connecting to {}", service.base_url());
+    assert!(before.contains(&connecting), "{shown}");
+    assert!(before.contains("retry 1/8 in 1."), "{shown}");
+    assert!(before.contains("503 Service Unavailable"), "{shown}");
+    assert!(!after.contains("connecting"), "{shown}");
+}
+
+#[test]
+fn after_a_resume_rate_and_time_left_are_those_of_this_start() {
+    let service = Service::start(slow().runs(3000));
+    let (_folder, out) = place("runs.jsonl");
+    service.export(&out, &["--max-items=2000"]).success();
+    let Some(shown) = on_terminal_into(&out, &service, SLOWLY, &[]) else {
+        return;
+    };
+    for bar in shown
+        .split('\r')
+        .filter(|bar| bar.contains("of 3,000 runs,"))
+    {
+        let (rate, _) = bar.rsplit_once("/s").unwrap();
+        let (_, rate) = rate.rsplit_once(' ').unwrap();
+        let rate: u64 = rate.replace(',', "").parse().expect(bar);
+        // 100 runs in 40 ms at most.
+        assert!(rate <= 2500, "{bar}");
+    }
+    assert!(shown.contains("of 3,000 runs"), "{shown}");
 }

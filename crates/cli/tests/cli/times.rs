@@ -30,15 +30,35 @@ fn since_in(path: &Path) -> String {
 
 #[test]
 fn dates_and_times_are_taken_in_utc() {
-    for (text, sent) in [
-        ("2025-01-01", "2025-01-01T00:00:00.000Z"),
-        ("2025-01-01T00:05:00Z", "2025-01-01T00:05:00.000Z"),
-        ("2025-01-01T02:05:00.25+02:00", "2025-01-01T00:05:00.250Z"),
+    for (text, since, until) in [
+        (
+            "2025-01-01",
+            "2025-01-01T00:00:00.000Z",
+            "2025-01-01T23:59:59.999Z",
+        ),
+        (
+            "2025-01-01T00:05:00Z",
+            "2025-01-01T00:05:00.000Z",
+            "2025-01-01T00:04:59.999Z",
+        ),
+        (
+            "2025-01-01T00:05",
+            "2025-01-01T00:05:00.000Z",
+            "2025-01-01T00:04:59.999Z",
+        ),
+        (
+            "2025-01-01T02:05:00.25+02:00",
+            "2025-01-01T00:05:00.250Z",
+            "2025-01-01T00:05:00.249Z",
+        ),
     ] {
-        for (flag, parameter) in [("--since", "startedAfter"), ("--until", "startedBefore")] {
+        for (flag, parameter, sent) in [
+            ("--since", "startedAfter", since),
+            ("--until", "startedBefore", until),
+        ] {
             let service = service();
-            let (_folder, out) = place("runs.jsonl");
-            service.export(&out, &[flag, text]).success();
+            let count = service.program(&["count", ACTOR, flag, text]).assert();
+            assert_eq!(stderr(&count.success()), "");
             let first = service.parameters(parameter)[0].clone();
             assert_eq!(first.as_deref(), Some(sent), "{flag} {text}");
         }
@@ -46,16 +66,50 @@ fn dates_and_times_are_taken_in_utc() {
 }
 
 #[test]
-fn both_ends_belong_to_it() {
+fn windows_that_meet_neither_overlap_nor_leave_a_gap() {
     let service = Service::with_runs(100);
     let start = |place| {
         let run = service.run(place).unwrap();
         run["startedAt"].as_str().unwrap().to_owned()
     };
-    let (_folder, out) = place("runs.jsonl");
+    let count = |arguments: &[&str]| -> u64 {
+        let mut count = service.program(&["count", ACTOR]);
+        let count = count.args(arguments).assert().success();
+        stdout(&count).trim().parse().unwrap()
+    };
+    let (folder, out) = place("runs.jsonl");
     let arguments = ["--since", &start(10), "--until", &start(19)];
     service.export(&out, &arguments).success();
-    assert_eq!(ids(&out), service.ids()[10..20]);
+    assert_eq!(ids(&out), service.ids()[10..19]);
+    assert_eq!(count(&["--until", &start(10)]), 10);
+    assert_eq!(count(&["--since", &start(19)]), 81);
+
+    // All have started on one day.
+    let out = folder.path().join("day.jsonl");
+    let day = ["--since", "2025-01-01", "--until", "2025-01-01"];
+    service.export(&out, &day).success();
+    assert_exact(&service, &out);
+    assert_eq!(
+        count(&["--until", "2024-12-31"]) + count(&["--since", "2025-01-02"]),
+        0
+    );
+}
+
+#[test]
+fn a_relative_time_is_said_as_the_instant_that_it_means() {
+    let service = service();
+    let (_folder, out) = place("runs.jsonl");
+    let first = service.export(&out, &["--since", "30d"]).success();
+    let line = stderr(&first).lines().next().unwrap().to_owned();
+    let instant = line.strip_prefix("--since 30d is ").expect(&line);
+    let ago = Utc::now() - instant.parse::<DateTime<Utc>>().unwrap();
+    assert!(
+        ago >= TimeDelta::days(30) && ago < TimeDelta::days(31),
+        "{line}"
+    );
+    // It does not move.
+    let second = service.export(&out, &["--since", "30d"]).success();
+    assert_eq!(stderr(&second).lines().next(), Some(&*line));
 }
 
 #[test]
@@ -134,7 +188,7 @@ fn an_end_before_the_beginning_is_refused() {
     let (_folder, out) = place("runs.jsonl");
     let arguments = ["--since", "2025-02-01", "--until", "2025-01-01"];
     let wrong = service.export(&out, &arguments).code(2);
-    let expected = "error: invalid --since 2025-02-01T00:00:00.000Z: it is later than --until \
-                    2025-01-01T00:00:00.000Z\n";
+    let expected = "error: invalid --since 2025-02-01T00:00:00.000Z: it must be before \
+                    --until, 2025-01-02T00:00:00.000Z\n";
     assert_eq!(stderr(&wrong), expected);
 }

@@ -11,6 +11,7 @@ use super::checkpoint::Checkpoint;
 use super::checkpoint_file;
 use super::directory::{self, Directory};
 use super::file_sink::FileSink;
+use super::part_names::MANIFEST;
 use super::parts_sink::PartsSink;
 use super::sink::Sink;
 use super::spec::ExportSpec;
@@ -173,6 +174,19 @@ impl Output {
             },
         };
         blocking(move || checkpoint_file::read(&path)).await
+    }
+
+    /// Whether it is certain that there is no checkpoint. Object storage is not asked.
+    pub(super) fn is_new(&self) -> bool {
+        match &self.0 {
+            Destination::File { checkpoint, .. } => !checkpoint.exists(),
+            Destination::Directory(path) => !path.join(MANIFEST).exists(),
+            #[cfg(feature = "object-store")]
+            Destination::Bucket(_) => false,
+            Destination::Writer { checkpoint, .. } => {
+                checkpoint.as_ref().is_none_or(|path| !path.exists())
+            }
+        }
     }
 
     /// Opens it exclusively for this export: to resume, or to start again.

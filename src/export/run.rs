@@ -107,7 +107,8 @@ impl Export {
         &self,
         mut stop: Pin<&mut impl Future<Output = ()>>,
     ) -> Result<Option<FirstResponse>> {
-        if self.first_page_has_total() && self.is_new().await {
+        let is_new = self.restart || self.output.is_new();
+        if is_new && self.first_page_has_total() {
             let mut walk = OpenWalk::new(&self.runs, self.format);
             return Ok(loop {
                 match next_batch(&mut walk.pages, stop.as_mut()).await {
@@ -132,11 +133,6 @@ impl Export {
         let begins_with_the_list =
             options.resume == Cursor::default() && !options.source.is_split();
         begins_with_the_list && options.wire_source() == options.source
-    }
-
-    /// Whether nothing has been exported yet, as far as can be said without the output's lock.
-    async fn is_new(&self) -> bool {
-        self.restart || matches!(self.output.read_checkpoint().await, Ok(None))
     }
 
     /// Opens the output, and the walk where the output ends.

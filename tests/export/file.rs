@@ -198,11 +198,11 @@ async fn an_export_that_cannot_commit_ends_also_where_nothing_comes_any_more() {
 
 #[tokio::test]
 async fn a_complete_export_does_not_wait_for_the_last_count_when_it_is_to_stop() {
-    let emulator = start(Emulator::builder().runs(10).fault(3.., Fault::Hang)).await;
+    let emulator = start(Emulator::builder().runs(10).fault(2.., Fault::Hang)).await;
     let folder = tempfile::tempdir().unwrap();
     let output = Output::file(folder.path().join("runs.jsonl"));
     let stop = async {
-        while emulator.requests().len() < 3 {
+        while emulator.requests().len() < 2 {
             sleep(Duration::from_millis(5)).await;
         }
     };

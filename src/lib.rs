@@ -1,5 +1,6 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
-#![doc = include_str!("../README.md")]
+// The programs in it are compiled in tests/pages, not as doctests.
+#![cfg_attr(not(doctest), doc = include_str!("../README.md"))]
 
 #[cfg(feature = "__internals")]
 #[doc(hidden)]
@@ -46,12 +47,3 @@ pub use stream::pages::RunPages;
 pub use stream::rows::RunStream;
 pub use stream::run_page::{ListPage, RunPage};
 pub use stream::stats::WalkStats;
-
-/// The examples of the guides, which compile, too.
-#[cfg(doctest)]
-mod guides {
-    #[doc = include_str!("../docs/cookbook.md")]
-    mod cookbook {}
-    #[doc = include_str!("../docs/migration.md")]
-    mod migration {}
-}

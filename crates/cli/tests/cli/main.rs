@@ -20,6 +20,7 @@ mod lists;
 mod ls;
 mod messages;
 mod outputs;
+mod pages;
 mod split;
 mod statuses;
 mod summary;

@@ -23,7 +23,7 @@ const VERSION: &str = concat!(
     "\nstores:  files, folders, s3, gs, az",
 );
 
-/// Every run of an Apify Actor in a file, exactly once.
+/// Every run of an Apify Actor in a file, without gaps.
 ///
 /// Exports the list of runs as JSON lines, CSV or Parquet, into a file, a folder, S3 or a pipe.
 /// An export can be stopped or killed at any moment: the same command resumes with the next

@@ -40,7 +40,7 @@ struct Inner {
     cursor: Option<Box<Cursor>>,
     row: Option<String>,
     setting: Option<InvalidSetting>,
-    /// Whether an error of kind `Protocol` is transient.
+    /// Whether an error of kind `Protocol` or `Output` is transient.
     is_transient: bool,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -82,15 +82,18 @@ pub enum ErrorKind {
     CursorMismatch,
     /// One row could not be read. The stream continues with the next row. Not retried.
     Item,
-    /// An export cannot write or read its output: a full disk, a folder that is gone or may not
-    /// be written to, object storage that does not respond. What was committed is as it was.
+    /// An export or a sync cannot write or read its output: a full disk, a folder that is gone or
+    /// may not be written to, object storage or a database that does not respond. What was
+    /// committed is as it was. Of a database whose connection was lost, the error is
+    /// [transient](Error::is_transient).
     Output,
-    /// An output is not what its checkpoint says: something else has changed or removed it, or
+    /// An output is not what its checkpoint says: something else has changed or removed it, or a
+    /// table of a sync was made by something else or by a newer version, or
     /// what is where its checkpoint should be is none. Nothing is written to it any more: only
     /// if that came in the middle of a commit, its rows may be behind what was committed.
     Damaged,
     /// Another export writes to the same output, or has taken it over; or
-    /// `export::verify` reads it.
+    /// `export::verify` reads it. Another sync of the same list writes to the same database.
     Locked,
 }
 
@@ -118,8 +121,11 @@ impl Error {
         InvalidSetting::new(setting, value, expected.to_owned()).into()
     }
 
-    pub(crate) fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
-        self.0.source = Some(Box::new(source));
+    pub(crate) fn with_source(
+        mut self,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        self.0.source = Some(source.into());
         self
     }
 
@@ -143,7 +149,8 @@ impl Error {
         self
     }
 
-    /// Makes an error of kind [`Protocol`](ErrorKind::Protocol) transient.
+    /// Makes an error of kind [`Protocol`](ErrorKind::Protocol) or [`Output`](ErrorKind::Output)
+    /// transient.
     pub(crate) fn transient(mut self) -> Self {
         self.0.is_transient = true;
         self
@@ -238,7 +245,9 @@ impl Error {
     /// Requests that fail with such an error are retried, so one that comes out of a walk has
     /// outlasted its [`RetryPolicy`](crate::RetryPolicy). The exception is an error of kind
     /// [`Protocol`](ErrorKind::Protocol) that says that the list moved too often while it was
-    /// read: no request failed, and none is retried. Resume from the error's cursor later.
+    /// read: no request failed, and none is retried. Resume from the error's cursor later. A
+    /// database that could not be reached for five minutes is an error of kind
+    /// [`Output`](ErrorKind::Output) that is transient, too.
     pub fn is_transient(&self) -> bool {
         match self.0.kind {
             ErrorKind::RateLimited
@@ -246,13 +255,12 @@ impl Error {
             | ErrorKind::Transport
             | ErrorKind::Decode => true,
             ErrorKind::Api => matches!(self.0.status, Some(200..=299 | 408 | 500..=599)),
-            ErrorKind::Protocol => self.0.is_transient,
+            ErrorKind::Protocol | ErrorKind::Output => self.0.is_transient,
             ErrorKind::Config
             | ErrorKind::Auth
             | ErrorKind::NotFound
             | ErrorKind::CursorMismatch
             | ErrorKind::Item
-            | ErrorKind::Output
             | ErrorKind::Damaged
             | ErrorKind::Locked => false,
         }

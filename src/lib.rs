@@ -7,6 +7,8 @@
 pub mod __internals;
 mod client;
 mod clocks;
+#[cfg(any(feature = "export", feature = "sync"))]
+mod compact;
 mod cursor;
 mod direction;
 mod emit;
@@ -27,6 +29,8 @@ mod runs;
 mod setting;
 mod split;
 mod stream;
+#[cfg(feature = "sync")]
+pub mod sync;
 mod timestamp;
 mod trace;
 mod walk;

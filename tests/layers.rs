@@ -21,6 +21,7 @@ const LAYERS: &[&str] = &[
     "pool",
     "trace",
     "clocks",
+    "compact",
     "run",
     "query",
     "emit",
@@ -36,6 +37,7 @@ const LAYERS: &[&str] = &[
     "split",
     "emulator",
     "export",
+    "sync",
     "__internals",
 ];
 

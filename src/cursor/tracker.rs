@@ -33,7 +33,7 @@ impl CursorTracker {
     }
 
     /// Which runs the cursor remembers.
-    #[cfg(feature = "export")]
+    #[cfg(any(feature = "export", feature = "sync"))]
     pub(crate) fn retention(&self) -> Retention {
         self.retention
     }

@@ -6,11 +6,11 @@ use std::io::{self, Read, Take};
 
 use csv::{Terminator, Writer, WriterBuilder};
 
-use super::columns::{Column, Get, chosen};
+use super::columns::chosen;
 use super::encoder::Encoder;
 use super::row_check::{RowCheck, next_row};
 use crate::error::{Error, ErrorKind, Result};
-use crate::run::RunSummary;
+use crate::run::{Column, Get, RunSummary};
 use crate::stream::batch::RawBatch;
 use crate::timestamp;
 

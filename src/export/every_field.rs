@@ -9,14 +9,14 @@ use parquet::file::serialized_reader::SerializedFileReader;
 use parquet::record;
 use serde_json::{Map, Value};
 
-use super::columns::{chosen, columns};
+use super::columns::chosen;
 use super::csv::Csv;
 use super::encoder::Encoder;
 use super::jsonl::Jsonl;
 use super::parquet::Parquet;
 use crate::emulator::Emulator;
 use crate::page::{decode, fast};
-use crate::run::{Field, Kind, RunSummary};
+use crate::run::{Field, Kind, RunSummary, columns};
 use crate::timestamp;
 
 /// A value that no other field has.

@@ -7,9 +7,9 @@ use std::io::{self, BufRead, BufReader, Read, Take};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::compact::compact;
 use super::encoder::Encoder;
 use super::row_check::{RowCheck, next_row};
+use crate::compact::compact;
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::RunSummary;
 use crate::stream::batch::RawBatch;

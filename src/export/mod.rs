@@ -61,7 +61,6 @@ mod checksum;
 #[cfg(any(feature = "csv", feature = "parquet"))]
 mod columns;
 mod committer;
-mod compact;
 mod compression;
 #[cfg(feature = "csv")]
 mod csv;

@@ -25,11 +25,11 @@ use parquet::schema::types::{
     ColumnDescPtr, ColumnPath, SchemaDescPtr, SchemaDescriptor, Type, TypePtr,
 };
 
-use super::columns::{Column, Get, chosen};
+use super::columns::chosen;
 use super::encoder::Encoder;
 use super::row_check::RowCheck;
 use crate::error::{Error, ErrorKind, Result};
-use crate::run::RunSummary;
+use crate::run::{Column, Get, RunSummary};
 use crate::stream::batch::RawBatch;
 
 const CREATED_BY: &str = concat!("apify-runs version ", env!("CARGO_PKG_VERSION"));
@@ -492,8 +492,8 @@ fn read_values<T: DataType>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::columns::columns;
     use super::*;
+    use crate::run::columns;
 
     fn rows<const N: usize>(texts: [&str; N]) -> VecDeque<RunSummary> {
         let row = |text| serde_json::from_str(text).unwrap();

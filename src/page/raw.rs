@@ -27,7 +27,10 @@ impl RawRows {
     }
 
     /// The row at a place of the page. Empty past its end.
-    #[cfg_attr(not(feature = "export"), allow(dead_code, reason = "for exports"))]
+    #[cfg_attr(
+        not(any(feature = "export", feature = "sync")),
+        allow(dead_code, reason = "for exports and syncs")
+    )]
     pub(crate) fn get(&self, index: usize) -> &[u8] {
         let span = self.spans.get(index).cloned().unwrap_or_default();
         let text = self.body.get(span.start as usize..span.end as usize);

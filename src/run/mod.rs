@@ -1,5 +1,7 @@
 //! The runs of the list.
 
+#[cfg(any(feature = "csv", feature = "parquet", feature = "sync"))]
+mod columns;
 mod fields;
 mod id;
 mod meta;
@@ -9,6 +11,8 @@ mod summary;
 mod text;
 mod value;
 
+#[cfg(any(feature = "csv", feature = "parquet", feature = "sync"))]
+pub(crate) use columns::{Column, Get, columns};
 pub(crate) use fields::{Field, Kind, fields};
 pub use id::Id;
 pub use meta::RunMeta;

@@ -13,19 +13,25 @@ pub(crate) struct Batch {
     pub(super) offset: u64,
     pub(crate) rows: VecDeque<RunSummary>,
     /// The rows as they were received, if that was asked for.
-    #[cfg_attr(not(feature = "export"), allow(dead_code, reason = "for exports"))]
+    #[cfg_attr(
+        not(any(feature = "export", feature = "sync")),
+        allow(dead_code, reason = "for exports and syncs")
+    )]
     pub(crate) raw_rows: Option<RawBatch>,
 }
 
 /// The rows of a batch as they were received.
-#[cfg_attr(not(feature = "export"), allow(dead_code, reason = "for exports"))]
+#[cfg_attr(
+    not(any(feature = "export", feature = "sync")),
+    allow(dead_code, reason = "for exports and syncs")
+)]
 pub(crate) struct RawBatch {
     pub(super) page: Arc<RawRows>,
     /// Where in the page each row is.
     pub(super) places: Vec<usize>,
 }
 
-#[cfg(feature = "export")]
+#[cfg(any(feature = "export", feature = "sync"))]
 impl RawBatch {
     /// The rows as they were received, in the order of the batch.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-#[cfg(feature = "export")]
+#[cfg(any(feature = "export", feature = "sync"))]
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use super::pieces::{Piece, pieces};
 use super::run_page::RunPage;
 use super::stats::{Meter, WalkStats};
 use crate::cursor::{Cursor, CursorTracker};
-#[cfg(feature = "export")]
+#[cfg(any(feature = "export", feature = "sync"))]
 use crate::cursor::{CursorUpdate, Retention};
 use crate::error::{ErrorKind, Result};
 use crate::http::settings::Settings;
@@ -70,7 +70,7 @@ pub struct RunPages {
     /// Memory for the rows of the next pages.
     pool: Arc<Pool<RunSummary>>,
     /// What the cursor has gone over, if it is kept.
-    #[cfg(feature = "export")]
+    #[cfg(any(feature = "export", feature = "sync"))]
     updates: Option<Vec<CursorUpdate>>,
     rows: u64,
     is_over: bool,
@@ -95,7 +95,7 @@ impl RunPages {
             tracker: CursorTracker::new(cursor, retention),
             meter,
             pool,
-            #[cfg(feature = "export")]
+            #[cfg(any(feature = "export", feature = "sync"))]
             updates: None,
             rows: 0,
             is_over: false,
@@ -149,7 +149,7 @@ impl RunPages {
     /// All that has come counts as handed out.
     fn finish(&mut self) {
         let _updates = self.tracker.finish();
-        #[cfg(feature = "export")]
+        #[cfg(any(feature = "export", feature = "sync"))]
         if let Some(updates) = &mut self.updates {
             updates.extend(_updates);
         }
@@ -157,14 +157,14 @@ impl RunPages {
 
     /// Keeps what the next batches do to the cursor, so that a copy of it can follow. Returns
     /// that copy, and which runs it remembers.
-    #[cfg(feature = "export")]
+    #[cfg(any(feature = "export", feature = "sync"))]
     pub(crate) fn keep_updates(&mut self) -> (Cursor, Retention) {
         self.updates.get_or_insert_default();
         (self.cursor().clone(), self.tracker.retention())
     }
 
     /// What was kept since the last call.
-    #[cfg(feature = "export")]
+    #[cfg(any(feature = "export", feature = "sync"))]
     pub(crate) fn take_updates(&mut self) -> Vec<CursorUpdate> {
         self.updates
             .as_mut()
@@ -173,7 +173,7 @@ impl RunPages {
     }
 
     /// The next rows, or the error in their place. They count as handed out.
-    #[cfg(feature = "export")]
+    #[cfg(any(feature = "export", feature = "sync"))]
     pub(crate) async fn next_batch(&mut self) -> Option<Result<Batch>> {
         let batch = poll_fn(|cx| self.poll_batch(cx)).await;
         self.finish();
@@ -181,7 +181,7 @@ impl RunPages {
     }
 
     /// Where the memory of rows goes that have been handed out.
-    #[cfg(feature = "export")]
+    #[cfg(any(feature = "export", feature = "sync"))]
     pub(crate) fn pool(&self) -> Arc<Pool<RunSummary>> {
         Arc::clone(&self.pool)
     }

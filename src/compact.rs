@@ -22,7 +22,7 @@ const HIGH_BITS: u64 = LOW_BITS << 7;
 /// Appends JSON without the whitespace between its tokens, and with each of its other bytes.
 ///
 /// What is no valid JSON is appended in some form.
-pub(super) fn compact(json: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn compact(json: &[u8], out: &mut Vec<u8>) {
     let (blocks, rest) = json.as_chunks::<BLOCK>();
     let first = blocks.iter().position(|block| has_whitespace(block));
     if first.is_none() && !has_whitespace(rest) {

@@ -1,0 +1,172 @@
+//! The rows of one commit.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::compact::compact;
+use crate::cursor::Cursor;
+use crate::run::RunSummary;
+use crate::stream::batch::RawBatch;
+
+/// The maximum memory of the rows of a batch, in bytes.
+const MAX_BYTES: usize = 64 << 20;
+/// What a row takes besides itself: the fields that do not fit into it.
+const ROW_EXTRA_BYTES: usize = 128;
+
+/// What a [`SyncTarget`](super::SyncTarget) commits in one transaction: rows, and the cursor behind
+/// them. A clone is cheap, and shares the rows.
+#[derive(Clone)]
+pub struct SyncBatch(Arc<Content>);
+
+struct Content {
+    runs: Vec<RunSummary>,
+    raw_rows: Option<Vec<String>>,
+    cursor: Cursor,
+    skipped: u64,
+    is_complete: bool,
+}
+
+impl SyncBatch {
+    /// The rows, in the order of the list. No two have the same ID. There may be none, if only the
+    /// cursor has moved.
+    pub fn runs(&self) -> &[RunSummary] {
+        &self.0.runs
+    }
+
+    /// The row at a place of [`runs`](Self::runs) as it was received, without insignificant
+    /// whitespace. `None` if that was not [asked for](super::SyncJob::raw).
+    pub fn raw_row(&self, place: usize) -> Option<&str> {
+        self.0.raw_rows.as_ref()?.get(place).map(String::as_str)
+    }
+
+    /// The cursor behind these rows.
+    pub fn cursor(&self) -> &Cursor {
+        &self.0.cursor
+    }
+
+    /// How many rows in between could not be read.
+    pub fn skipped(&self) -> u64 {
+        self.0.skipped
+    }
+
+    /// Whether the end of the list was reached behind these rows.
+    pub fn is_complete(&self) -> bool {
+        self.0.is_complete
+    }
+}
+
+impl fmt::Debug for SyncBatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SyncBatch")
+            .field("runs", &self.0.runs.len())
+            .field("cursor", &self.0.cursor)
+            .field("is_complete", &self.0.is_complete)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Rows that wait for a commit.
+#[derive(Default)]
+pub(super) struct PendingRows {
+    runs: Vec<RunSummary>,
+    raw_rows: Vec<String>,
+    bytes: usize,
+    skipped: u64,
+    /// When the first of them came.
+    pub(super) since: Option<Instant>,
+}
+
+impl PendingRows {
+    pub(super) fn is_full(&self, max_rows: usize) -> bool {
+        self.runs.len() >= max_rows || self.bytes >= MAX_BYTES
+    }
+
+    /// Adds rows of a page.
+    pub(super) fn add(
+        &mut self,
+        rows: impl ExactSizeIterator<Item = RunSummary>,
+        raw_rows: Option<&RawBatch>,
+    ) {
+        self.since.get_or_insert_with(Instant::now);
+        self.bytes += rows.len() * (size_of::<RunSummary>() + ROW_EXTRA_BYTES);
+        self.runs.extend(rows);
+        for row in raw_rows.into_iter().flat_map(RawBatch::iter) {
+            let mut text = Vec::new();
+            compact(row, &mut text);
+            self.bytes += text.len();
+            let text = String::from_utf8(text);
+            self.raw_rows.push(text.unwrap_or_default());
+        }
+    }
+
+    /// A row that cannot be read.
+    pub(super) fn skip(&mut self) {
+        self.since.get_or_insert_with(Instant::now);
+        self.skipped += 1;
+    }
+
+    /// Takes all rows. Of those with one ID, only the last is taken.
+    pub(super) fn take(&mut self, cursor: Cursor, has_raw: bool, is_complete: bool) -> SyncBatch {
+        let Self {
+            mut runs,
+            mut raw_rows,
+            skipped,
+            ..
+        } = std::mem::take(self);
+        let replaced = replaced(&runs);
+        if !replaced.is_empty() {
+            keep_others(&mut runs, &replaced);
+            keep_others(&mut raw_rows, &replaced);
+        }
+        SyncBatch(Arc::new(Content {
+            runs,
+            raw_rows: has_raw.then_some(raw_rows),
+            cursor,
+            skipped,
+            is_complete,
+        }))
+    }
+}
+
+/// The places of rows behind which another one has the same ID.
+fn replaced(runs: &[RunSummary]) -> HashSet<usize> {
+    let mut ids = HashSet::with_capacity(runs.len());
+    let from_last = runs.iter().enumerate().rev();
+    from_last
+        .filter_map(|(place, run)| (!ids.insert(run.id.as_str())).then_some(place))
+        .collect()
+}
+
+fn keep_others<T>(rows: &mut Vec<T>, replaced: &HashSet<usize>) {
+    let mut place = 0;
+    rows.retain(|_| {
+        place += 1;
+        !replaced.contains(&(place - 1))
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(id: &str, status: &str) -> RunSummary {
+        let row = serde_json::json!({"id": id, "status": status});
+        serde_json::from_value(row).unwrap()
+    }
+
+    #[test]
+    fn of_rows_with_one_id_the_last_is_taken() {
+        let mut pending = PendingRows::default();
+        let rows = [run("a", "READY"), run("b", "FAILED"), run("a", "SUCCEEDED")];
+        pending.add(rows.into_iter(), None);
+        pending.raw_rows = ["1", "2", "3"].map(String::from).into();
+        let batch = pending.take(Cursor::default(), true, false);
+        let rows: Vec<_> = batch.runs().iter().map(|run| run.id.as_str()).collect();
+        assert_eq!(rows, ["b", "a"]);
+        assert_eq!((batch.raw_row(0), batch.raw_row(1)), (Some("2"), Some("3")));
+        assert!(pending.runs.is_empty());
+    }
+}

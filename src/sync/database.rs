@@ -1,0 +1,284 @@
+//! A database by its address.
+
+use std::fmt;
+
+#[cfg(feature = "sqlite")]
+use std::path::PathBuf;
+
+use super::actor::SyncActor;
+use super::batch::SyncBatch;
+use super::list::SyncList;
+#[cfg(feature = "postgres")]
+use super::postgres::{PostgresServer, PostgresTarget};
+use super::schema::{DEFAULT_TABLE, Dialect, Schema};
+#[cfg(feature = "sqlite")]
+use super::sqlite::{SqliteFile, SqliteTarget};
+use super::target::{Committed, Reconciled, SyncTarget, TargetResult, Written};
+use crate::error::{Error, Result};
+use crate::run::Id;
+
+/// A database for syncs: a file of SQLite, or a schema of a PostgreSQL server.
+///
+/// It is open, and has its tables. A clone is cheap, and is the same database. Each
+/// [`SyncJob`](super::SyncJob) takes a [target](Self::target) of its own.
+///
+/// See [the module](super) for the tables, and for what a database guarantees.
+#[derive(Clone)]
+pub struct Database(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    #[cfg(feature = "sqlite")]
+    Sqlite(SqliteFile),
+    #[cfg(feature = "postgres")]
+    Postgres(PostgresServer),
+}
+
+/// Settings for a [`Database`], from [`Database::builder`].
+#[must_use]
+#[derive(Clone)]
+pub struct DatabaseBuilder {
+    address: String,
+    schema: Option<String>,
+    table: String,
+    password: Option<String>,
+}
+
+impl Database {
+    /// Opens the database at an address with default settings.
+    ///
+    /// # Errors
+    ///
+    /// As [`DatabaseBuilder::open`].
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and time enabled.
+    pub async fn open(address: impl Into<String>) -> Result<Self> {
+        Self::builder(address).open().await
+    }
+
+    /// Settings for the database at an address.
+    ///
+    /// - `sqlite:PATH`, with the feature `sqlite`: a file, which is made if it is not there.
+    ///   `sqlite:///PATH` is an absolute path, too.
+    /// - `postgres://USER:PASSWORD@HOST:PORT/DATABASE?OPTION=VALUE`, or `postgresql://`, with the
+    ///   feature `postgres`. `HOST` may be the folder of a socket, with `%2F` for each slash. The
+    ///   options are those of `tokio-postgres`, and `sslmode` and `sslrootcert` as of PostgreSQL's
+    ///   own programs. `disable` is without TLS; `prefer`, the default, and `require` do not check
+    ///   who the server is, unless `sslrootcert` is given; `verify-full` does. `verify-ca` is taken
+    ///   for that. `sslrootcert` is a file of certificates; without it, those that the operating
+    ///   system trusts count.
+    pub fn builder(address: impl Into<String>) -> DatabaseBuilder {
+        DatabaseBuilder {
+            address: address.into(),
+            schema: None,
+            table: DEFAULT_TABLE.into(),
+            password: None,
+        }
+    }
+
+    /// The end that one [`SyncJob`](super::SyncJob) writes to.
+    pub fn target(&self) -> DatabaseTarget {
+        DatabaseTarget(match &self.0 {
+            #[cfg(feature = "sqlite")]
+            Kind::Sqlite(file) => TargetKind::Sqlite(SqliteTarget::new(file.clone())),
+            #[cfg(feature = "postgres")]
+            Kind::Postgres(server) => TargetKind::Postgres(PostgresTarget::new(server.clone())),
+        })
+    }
+
+    /// The Actors of stored runs that have no row in the table `actors`, in the order of their IDs.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Output`](crate::ErrorKind::Output) if they cannot be read.
+    pub async fn unnamed_actors(&self) -> Result<Vec<Id>> {
+        let ids = match &self.0 {
+            #[cfg(feature = "sqlite")]
+            Kind::Sqlite(file) => file.unnamed_actors().await,
+            #[cfg(feature = "postgres")]
+            Kind::Postgres(server) => server.unnamed_actors().await,
+        };
+        ids.map_err(Error::from)
+    }
+
+    /// Stores what Actors are called. A row replaces the one with the same ID.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Output`](crate::ErrorKind::Output) if they cannot be written. None is stored
+    /// then.
+    pub async fn save_actors(&self, actors: impl IntoIterator<Item = SyncActor>) -> Result<()> {
+        let actors = actors.into_iter().collect();
+        let saved = match &self.0 {
+            #[cfg(feature = "sqlite")]
+            Kind::Sqlite(file) => file.save_actors(actors).await,
+            #[cfg(feature = "postgres")]
+            Kind::Postgres(server) => server.save_actors(actors).await,
+        };
+        saved.map_err(Error::from)
+    }
+}
+
+impl DatabaseBuilder {
+    /// The schema of the tables, in PostgreSQL. It is made if it is not there. Default `apify`.
+    pub fn schema(mut self, name: impl Into<String>) -> Self {
+        self.schema = Some(name.into());
+        self
+    }
+
+    /// The name of the table of runs. Default `runs`. The other tables and the views always have the
+    /// same names, so one schema has one table of runs.
+    pub fn table(mut self, name: impl Into<String>) -> Self {
+        self.table = name.into();
+        self
+    }
+
+    /// The password, in place of that in the address.
+    pub fn password(mut self, password: impl Into<String>) -> Self {
+        self.password = Some(password.into());
+        self
+    }
+
+    /// Connects, and makes the tables that are not there. Tables of an older version are brought up
+    /// to date.
+    ///
+    /// # Errors
+    ///
+    /// - [`Config`](crate::ErrorKind::Config) if the address, a name or an option cannot be used, or
+    ///   if the table of runs has another name here.
+    /// - [`Output`](crate::ErrorKind::Output) if the database cannot be reached or written.
+    /// - [`Damaged`](crate::ErrorKind::Damaged) if the file is no database, if there are tables or
+    ///   views with these names that were not made by a sync, or by one of a newer version. Nothing
+    ///   is changed then.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and time enabled.
+    pub async fn open(self) -> Result<Database> {
+        match self.address.split_once(':') {
+            #[cfg(feature = "sqlite")]
+            Some(("sqlite", path)) => {
+                let path = path.strip_prefix("//").unwrap_or(path);
+                if path.is_empty() || path == ":memory:" {
+                    let expected = "it must be sqlite: and the path of a file";
+                    return Err(Error::config("database", &self.address, expected));
+                }
+                let others = [("schema", &self.schema), ("password", &self.password)];
+                for (name, value) in others {
+                    if value.is_some() {
+                        let expected = "a database of SQLite has none";
+                        return Err(Error::config(name, "(not shown)", expected));
+                    }
+                }
+                let schema = Schema::new(Dialect::Sqlite, None, self.table)?;
+                let file = SqliteFile::open(PathBuf::from(path), schema).await?;
+                Ok(Database(Kind::Sqlite(file)))
+            }
+            #[cfg(feature = "postgres")]
+            Some(("postgres" | "postgresql", _)) => {
+                let name = self
+                    .schema
+                    .unwrap_or_else(|| super::postgres::SCHEMA.into());
+                let schema = Schema::new(Dialect::Postgres, Some(name), self.table)?;
+                let server = PostgresServer::open(&self.address, self.password, schema).await?;
+                Ok(Database(Kind::Postgres(server)))
+            }
+            _ => {
+                let mut schemes = Vec::new();
+                if cfg!(feature = "sqlite") {
+                    schemes.push("sqlite:PATH");
+                }
+                if cfg!(feature = "postgres") {
+                    schemes.push("postgres://USER@HOST/DATABASE");
+                }
+                let expected = format!("it must be {}", schemes.join(" or "));
+                // It may have a password in it.
+                Err(Error::config("database", "(not shown)", &expected))
+            }
+        }
+    }
+}
+
+/// Where the database is, without a password.
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            #[cfg(feature = "sqlite")]
+            Kind::Sqlite(file) => write!(f, "sqlite:{}", file.path().display()),
+            #[cfg(feature = "postgres")]
+            Kind::Postgres(server) => fmt::Display::fmt(server, f),
+        }
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Database({self})")
+    }
+}
+
+impl fmt::Debug for DatabaseBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DatabaseBuilder")
+            .field("schema", &self.schema)
+            .field("table", &self.table)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The end of a [`Database`] that one [`SyncJob`](super::SyncJob) writes to:
+/// [`Database::target`].
+pub struct DatabaseTarget(TargetKind);
+
+enum TargetKind {
+    #[cfg(feature = "sqlite")]
+    Sqlite(SqliteTarget),
+    #[cfg(feature = "postgres")]
+    Postgres(PostgresTarget),
+}
+
+/// Calls a method of the target that it is.
+macro_rules! delegate {
+    ($target:expr, $method:ident($($argument:expr),*)) => {
+        match $target {
+            #[cfg(feature = "sqlite")]
+            TargetKind::Sqlite(target) => target.$method($($argument),*).await,
+            #[cfg(feature = "postgres")]
+            TargetKind::Postgres(target) => target.$method($($argument),*).await,
+        }
+    };
+}
+
+impl SyncTarget for DatabaseTarget {
+    async fn load(&mut self, list: &SyncList) -> TargetResult<Committed> {
+        delegate!(&mut self.0, load(list))
+    }
+
+    async fn commit(&mut self, list: &SyncList, batch: &SyncBatch) -> TargetResult<Written> {
+        delegate!(&mut self.0, commit(list, batch))
+    }
+
+    async fn begin_listing(&mut self, list: &SyncList) -> TargetResult<()> {
+        delegate!(&mut self.0, begin_listing(list))
+    }
+
+    async fn add_listed(&mut self, list: &SyncList, ids: &[Id]) -> TargetResult<()> {
+        delegate!(&mut self.0, add_listed(list, ids))
+    }
+
+    async fn mark_deleted(&mut self, list: &SyncList) -> TargetResult<Reconciled> {
+        delegate!(&mut self.0, mark_deleted(list))
+    }
+
+    async fn close(&mut self, list: &SyncList) -> TargetResult<()> {
+        delegate!(&mut self.0, close(list))
+    }
+}
+
+impl fmt::Debug for DatabaseTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DatabaseTarget").finish_non_exhaustive()
+    }
+}

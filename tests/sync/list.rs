@@ -1,0 +1,96 @@
+//! A list of runs that changes.
+
+use std::collections::BTreeMap;
+
+use apify_runs::emulator::{Emulator, EmulatorBuilder, Store};
+use apify_runs::sync::{SyncJob, SyncTarget};
+use apify_runs::{RunQuery, Runs};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use serde_json::{Value, json};
+
+use crate::database::{StoredRun, TestDatabase};
+
+/// Runs that started some hours ago, a second apart, and have finished. Every fourth has no cost.
+pub(crate) struct List {
+    begin: DateTime<Utc>,
+    next: i64,
+}
+
+impl List {
+    pub(crate) fn new() -> Self {
+        Self {
+            begin: Utc::now().trunc_subsecs(3) - TimeDelta::hours(6),
+            next: 0,
+        }
+    }
+
+    /// An emulator with so many runs.
+    pub(crate) async fn start(&mut self, runs: usize) -> Emulator {
+        self.start_with(runs, Emulator::builder()).await
+    }
+
+    pub(crate) async fn start_with(&mut self, runs: usize, builder: EmulatorBuilder) -> Emulator {
+        let rows: Vec<_> = (0..runs).map(|_| self.row("SUCCEEDED", 0)).collect();
+        builder.rows(rows).start().await.unwrap()
+    }
+
+    /// The next run, which starts so many seconds earlier than it is its turn.
+    pub(crate) fn row(&mut self, status: &str, earlier: i64) -> Value {
+        let number = self.next;
+        self.next += 1;
+        let start = self.begin + TimeDelta::seconds(number - earlier);
+        let mut row = json!({
+            "id": format!("run{number:014}"), "actId": format!("act{}", number % 3),
+            "status": status, "startedAt": start, "buildNumberInt": number,
+            "meta": {"origin": "API", "userAgent": format!("agent \"{number}\"\n\\\t")},
+        });
+        if number % 4 != 0 {
+            row["usageTotalUsd"] = (0.25 * (number % 8) as f64).into();
+        }
+        if status != "RUNNING" {
+            row["finishedAt"] = json!(start + TimeDelta::seconds(1));
+        }
+        row
+    }
+
+    pub(crate) fn insert(&mut self, store: &mut Store, status: &str, earlier: i64) {
+        store.insert(&self.row(status, earlier));
+    }
+}
+
+/// Finishes a run long enough ago that it can no longer change.
+pub(crate) fn finish(store: &mut Store, place: u64, status: &str) {
+    store.update(place, |run| {
+        run["status"] = status.into();
+        run["finishedAt"] = json!(Utc::now().trunc_subsecs(3) - TimeDelta::minutes(30));
+        run["usageTotalUsd"] = 7.5.into();
+    });
+}
+
+/// All rows of the list.
+pub(crate) fn rows(emulator: &Emulator) -> Vec<Value> {
+    let rows = (0..emulator.len()).map(|place| emulator.run(place).unwrap());
+    rows.collect()
+}
+
+pub(crate) fn runs(emulator: &Emulator) -> Runs {
+    emulator.client().runs(RunQuery::actor("a").page_size(100))
+}
+
+pub(crate) fn job<T: SyncTarget>(emulator: &Emulator, target: T) -> SyncJob<T> {
+    SyncJob::new(runs(emulator), target)
+}
+
+/// Checks that each run of the list is stored as it is. Returns what else is stored.
+pub(crate) async fn check(
+    emulator: &Emulator,
+    database: &impl TestDatabase,
+) -> BTreeMap<String, StoredRun> {
+    let mut stored = database.runs().await;
+    for row in rows(emulator) {
+        let id = row["id"].as_str().unwrap();
+        let run = stored.remove(id);
+        assert_eq!(run, Some(StoredRun::of(&row)), "{id}");
+    }
+    stored
+}

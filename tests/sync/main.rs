@@ -1,0 +1,17 @@
+//! What a user of syncs sees, on real databases: a file of SQLite, and a server of PostgreSQL that
+//! `postgres.sh` starts.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod database;
+mod flaky;
+mod list;
+mod postgres;
+mod proxy;
+mod scenarios;
+mod sqlite;
+mod target;

@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod child;
 mod database;
 mod flaky;
 mod list;

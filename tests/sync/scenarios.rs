@@ -159,7 +159,7 @@ pub(crate) async fn a_commit_that_is_lost_is_made_once(database: &impl TestDatab
     let db = database.open().await;
     let mut expected = 0;
     for loss in [Loss::Before, Loss::After, Loss::Fatal] {
-        for after in 0..4 {
+        for after in 0..3 {
             emulator.change(|store| (0..500).for_each(|_| list.insert(store, "FAILED", 0)));
             expected += 500;
             let target = Flaky {

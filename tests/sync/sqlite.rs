@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 use tempfile::TempDir;
 
+use crate::child;
 use crate::database::{Row, TestDatabase};
 use crate::list::{List, check, job};
 use crate::scenarios;
@@ -137,6 +138,13 @@ async fn what_is_no_database_is_refused_and_stays() {
         assert_eq!(error.setting().unwrap().name(), "database");
         assert!(!format!("{error:?}").contains("secret"));
     }
+}
+
+#[tokio::test]
+async fn the_lock_of_a_process_that_is_killed_is_released() {
+    let database = Sqlite::new();
+    let address = format!("sqlite:{}", database.path().display());
+    child::lock_is_released(&database, &address, "").await;
 }
 
 #[tokio::test]

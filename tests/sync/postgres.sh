@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# Runs the tests of syncs against a PostgreSQL server of its own, in a temporary folder.
+#
+# Needs Rust, openssl, and PostgreSQL's programs (Debian: postgresql). A server does not run as
+# root: started by root, it runs as the user postgres, or nobody. Usage: tests/sync/postgres.sh [TEST]
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+fail() {
+    echo "$0: $*" >&2
+    exit 1
+}
+
+bin=${POSTGRES_BIN:-$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)}
+[ -x "$bin/postgres" ] || fail "PostgreSQL is missing (apt-get install postgresql)"
+command -v openssl >/dev/null || fail "openssl is missing"
+as=()
+if [ "$(id -u)" = 0 ]; then
+    user=postgres
+    id "$user" >/dev/null 2>&1 || user=nobody
+    as=(runuser -u "$user" --)
+fi
+
+cargo test --locked --test sync --no-run
+
+folder=$(mktemp -d)
+[ ${#as[@]} = 0 ] || chown "$user" "$folder"
+chmod 755 "$folder"
+data=$folder/data
+password=$folder/password
+trap '"${as[@]}" "$bin/pg_ctl" -D "$data" -m immediate stop >/dev/null 2>&1 || true; rm -rf "$folder"' EXIT
+trap 'exit 130' INT TERM
+
+echo secret-of-the-test >"$password"
+chmod 644 "$password"
+cd "$folder"
+"${as[@]}" "$bin/initdb" -D "$data" -U postgres --pwfile="$password" --encoding=UTF8 \
+    --auth-local=trust --auth-host=scram-sha-256 --no-sync >/dev/null
+"${as[@]}" openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost \
+    -addext subjectAltName=DNS:localhost -keyout "$data/server.key" -out "$data/server.crt" 2>/dev/null
+cp "$data/server.crt" "$folder/root.crt"
+chmod 644 "$folder/root.crt"
+port=$(python3 -c '
+import socket
+with socket.socket() as each:
+    each.bind(("127.0.0.1", 0))
+    print(each.getsockname()[1])')
+cat >>"$data/postgresql.conf" <<CONF
+listen_addresses = '127.0.0.1'
+port = $port
+unix_socket_directories = '$folder'
+ssl = on
+fsync = ${POSTGRES_FSYNC:-off}
+CONF
+
+# Kills the server, as a crash does, and starts it again.
+cat >"$folder/restart" <<RESTART
+#!/usr/bin/env bash
+set -euo pipefail
+cd "$folder"
+kill -9 "\$(head -n 1 "$data/postmaster.pid")"
+for try in \$(seq 300); do
+    sleep 0.1
+    ${as[*]} "$bin/pg_ctl" -D "$data" -l "$folder/log" -w start >/dev/null 2>&1 && exit 0
+done
+exit 1
+RESTART
+chmod 755 "$folder/restart"
+"${as[@]}" "$bin/pg_ctl" -D "$data" -l "$folder/log" -w start >/dev/null || {
+    cat "$folder/log" >&2
+    fail "the server does not start"
+}
+cd - >/dev/null
+
+export SYNC_POSTGRES_PORT=$port SYNC_POSTGRES_ROOT=$folder/root.crt
+export SYNC_POSTGRES_RESTART=$folder/restart
+if [ $# -gt 0 ]; then
+    cargo test --locked --test sync -- --ignored "$1"
+else
+    cargo test --locked --test sync -- --ignored postgres:: --skip alone
+    cargo test --locked --test sync -- --ignored postgres::alone
+fi

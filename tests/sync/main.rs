@@ -14,5 +14,6 @@ mod list;
 mod postgres;
 mod proxy;
 mod scenarios;
+mod speed;
 mod sqlite;
 mod target;

@@ -36,10 +36,16 @@ chmod 644 "$password"
 cd "$folder"
 "${as[@]}" "$bin/initdb" -D "$data" -U postgres --pwfile="$password" --encoding=UTF8 \
     --auth-local=trust --auth-host=scram-sha-256 --no-sync >/dev/null
-"${as[@]}" openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost \
-    -addext subjectAltName=DNS:localhost -keyout "$data/server.key" -out "$data/server.crt" 2>/dev/null
-cp "$data/server.crt" "$folder/root.crt"
-chmod 644 "$folder/root.crt"
+openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=CA of the test" \
+    -keyout root.key -out root.crt 2>/dev/null
+openssl req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout server.key -out server.csr 2>/dev/null
+echo subjectAltName=DNS:localhost >server.ext
+openssl x509 -req -in server.csr -CA root.crt -CAkey root.key -CAcreateserial -days 2 \
+    -extfile server.ext -out server.crt 2>/dev/null
+mv server.crt server.key "$data/"
+chmod 600 "$data/server.key"
+[ ${#as[@]} = 0 ] || chown "$user" "$data/server.key"
+chmod 644 root.crt
 port=$(python3 -c '
 import socket
 with socket.socket() as each:
@@ -74,6 +80,10 @@ cd - >/dev/null
 
 export SYNC_POSTGRES_PORT=$port SYNC_POSTGRES_ROOT=$folder/root.crt
 export SYNC_POSTGRES_RESTART=$folder/restart
+if [ "${1:-}" = speed ]; then
+    cargo test --locked --release --test sync -- --ignored --nocapture --test-threads 1 speed
+    exit
+fi
 if [ $# -gt 0 ]; then
     cargo test --locked --test sync -- --ignored "$1"
 else

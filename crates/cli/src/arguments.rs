@@ -9,8 +9,8 @@ use apify_runs::export::Format;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
+use crate::emulate::EmulateArguments;
 use crate::exit;
-use crate::schedule::{ChangeRule, FaultRule};
 use crate::statuses::StatusParser;
 use crate::times::{When, duration, when};
 
@@ -50,6 +50,11 @@ pub(crate) enum Command {
     /// The first start makes a checkpoint beside the output. The same command, started again,
     /// resumes where the last one stopped, and so exports what has been added since.
     Export(Box<ExportArguments>),
+    /// Keep a table of a database up to date: a row for each run, as it is now
+    ///
+    /// The first start loads the whole list. Each later one adds new runs, and updates those that had
+    /// not finished. It can be stopped or killed at any moment: the next start resumes.
+    Sync(Box<SyncArguments>),
     /// Cut a list into parts that workers can export at the same time
     ///
     /// Prints a line of JSON for each part: a window of time with about as many runs as the
@@ -272,6 +277,53 @@ pub(crate) struct ExportArguments {
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
     #[command(flatten)]
+    pub(crate) rows: RowArguments,
+    #[command(flatten)]
+    pub(crate) walk: WalkArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SyncArguments {
+    #[command(flatten)]
+    pub(crate) source: SourceArguments,
+    #[command(flatten)]
+    pub(crate) actors: ActorsArguments,
+    /// The database: sqlite:FILE, or postgres://USER@HOST/DATABASE
+    ///
+    /// The password of PostgreSQL comes from PGPASSWORD. TLS is as ?sslmode= in the address says:
+    /// disable, prefer, require or verify-full.
+    #[arg(long, value_name = "DATABASE", help_heading = "Database")]
+    pub(crate) to: String,
+    /// The schema of the tables in PostgreSQL; apify if it is not given
+    #[arg(long, value_name = "NAME", help_heading = "Database")]
+    pub(crate) schema: Option<String>,
+    /// The table of the runs
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "runs",
+        help_heading = "Database"
+    )]
+    pub(crate) table: String,
+    /// Also store each row as it was received, as JSON in the column raw
+    #[arg(long, help_heading = "Database")]
+    pub(crate) raw: bool,
+    /// Mark stored runs that are gone from the list, in the column deleted_at
+    ///
+    /// Reads the whole list once more at the end. The rows stay.
+    #[arg(
+        long,
+        conflicts_with_all = ["follow", "status", "other_status"],
+        help_heading = "Database"
+    )]
+    pub(crate) reconcile: bool,
+    /// Read the list from its beginning again; rows are replaced, and none is removed
+    #[arg(long, help_heading = "Database")]
+    pub(crate) restart: bool,
+    /// Print the summary as a JSON object to standard output, too
+    #[arg(long, help_heading = "Database")]
+    pub(crate) json: bool,
+    #[command(flatten)]
     pub(crate) walk: WalkArguments,
 }
 
@@ -318,7 +370,7 @@ pub(crate) struct DestinationArguments {
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Which runs")]
-pub(crate) struct WalkArguments {
+pub(crate) struct RowArguments {
     /// When a run is written
     #[arg(long, value_name = "WHEN", default_value = "snapshot")]
     pub(crate) emit: EmitChoice,
@@ -328,6 +380,12 @@ pub(crate) struct WalkArguments {
     /// So many at most, over all starts
     #[arg(long, value_name = "N")]
     pub(crate) max_items: Option<u64>,
+}
+
+/// How lists are read.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Which runs")]
+pub(crate) struct WalkArguments {
     /// Do not end, but look for new runs again and again
     #[arg(long)]
     pub(crate) follow: bool,
@@ -381,52 +439,6 @@ pub(crate) struct InspectArguments {
     /// Print a JSON object
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct EmulateArguments {
-    /// How many runs there are
-    #[arg(long, value_name = "N", default_value = "100000")]
-    pub(crate) runs: u64,
-    /// What they are made from: the same seed makes the same runs
-    #[arg(long, value_name = "S", default_value = "0")]
-    pub(crate) seed: u64,
-    /// The port on 127.0.0.1; 0 is any free one
-    #[arg(long, value_name = "P", default_value = "0")]
-    pub(crate) port: u16,
-    /// The only Actor there is; any, if it is not given
-    #[arg(long, value_name = "ACTOR")]
-    pub(crate) actor: Option<String>,
-    /// How long each response takes
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration)]
-    pub(crate) latency: Duration,
-    /// Refuse what is more than N requests for one list in a second
-    #[arg(long, value_name = "N")]
-    pub(crate) rate_limit: Option<u64>,
-    /// Compress responses
-    #[arg(long)]
-    pub(crate) compress: bool,
-    /// Send compact JSON; it is indented by default, as the service's is
-    #[arg(long)]
-    pub(crate) compact: bool,
-    /// Give every run the same fields
-    ///
-    /// By default, some lack fields, and some have fields that the API reference does not list,
-    /// as the service's do.
-    #[arg(long)]
-    pub(crate) complete_rows: bool,
-    /// Let some requests fail, such as 3=503, 5..=7=hang or 9..=reset; may be repeated
-    ///
-    /// A request or a range of them, counted from 1, and what goes wrong: a status, hang,
-    /// reset, truncate, stall, html, broken-json, empty or error-in-ok.
-    #[arg(long, value_name = "RULE")]
-    pub(crate) fault: Vec<FaultRule>,
-    /// Delete the K oldest runs before every N-th request: N or N:K
-    #[arg(long, value_name = "N[:K]")]
-    pub(crate) delete_every: Option<ChangeRule>,
-    /// Start K new runs before every N-th request: N or N:K
-    #[arg(long, value_name = "N[:K]")]
-    pub(crate) insert_every: Option<ChangeRule>,
 }
 
 /// Reads a format.

@@ -18,6 +18,7 @@ pub(crate) fn command() -> Command {
             instead_of_actor(export, &["split", "actors_file"])
         })
         .mut_subcommand("split", |split| instead_of_actor(split, &["actors_file"]))
+        .mut_subcommand("sync", |sync| instead_of_actor(sync, &["actors_file"]))
         .mut_subcommand("count", with_one_actor)
         .mut_subcommand("ls", with_one_actor);
     with_token_help(with_environment(command))
@@ -56,7 +57,7 @@ fn variable(flag: &str) -> String {
 fn with_token_help(command: Command) -> Command {
     let help = format!("{}\n\n{}", token::help(), exit::HELP);
     let command = command.mut_subcommand("export", |export| export.after_long_help(help));
-    ["count", "ls", "split"]
+    ["count", "ls", "split", "sync"]
         .into_iter()
         .fold(command, |command, name| {
             command.mut_subcommand(name, |command| command.after_long_help(token::help()))

@@ -3,16 +3,16 @@
 use std::ffi::OsStr;
 
 use apify_runs::Split;
-use apify_runs::export::Format;
+use apify_runs::export::{self, Format};
 
 use crate::arguments::{DestinationArguments, ExportArguments};
 use crate::console::Console;
 use crate::destination::{self, has_placeholder, is_stdout};
 use crate::exit::{Exit, Failure};
-use crate::exporter::{Exporter, List};
+use crate::exporter::{Exporter, List, can_resume, check_skipped, failure};
 use crate::fields;
 use crate::input;
-use crate::lists;
+use crate::lists::{Lists, Outcome, Show};
 use crate::service::Service;
 use crate::signals::StopSignal;
 
@@ -44,7 +44,7 @@ pub(crate) async fn run(
         arguments: &arguments,
     };
     if let Some(actors) = actors {
-        return lists::export(&exporter, &actors).await;
+        return export_several(&exporter, &actors).await;
     }
     let Some(splits) = splits else {
         return exporter.export(List::of_arguments(&arguments)).await;
@@ -63,6 +63,56 @@ pub(crate) async fn run(
         }
     }
     Ok(Exit::Complete)
+}
+
+/// Exports the list of each Actor into an output of its own.
+async fn export_several(exporter: &Exporter<'_>, actors: &[String]) -> Result<Exit, Failure> {
+    let arguments = exporter.arguments;
+    let outputs = actors.iter().map(|actor| {
+        let destination = &arguments.destination;
+        Ok(List {
+            actor: Some(actor.clone()),
+            split: None,
+            destination: destination::of_actor(destination, actor, exporter.format)?,
+        })
+    });
+    let outputs = outputs.collect::<Result<Vec<_>, Failure>>()?;
+    let lists = Lists {
+        console: exporter.console,
+        stop: &exporter.stop,
+        service: &exporter.service.name,
+        parallel: arguments.walk.parallel(actors.len()),
+        can_resume: can_resume(arguments),
+        restarts: arguments.destination.restart,
+        json: arguments.json,
+    };
+    let work = |number: usize, show| export_one(exporter, &outputs[number], show);
+    lists.run(actors, work).await
+}
+
+/// Exports one of several lists.
+async fn export_one(exporter: &Exporter<'_>, list: &List, show: Show) -> Outcome {
+    let transfer = async {
+        destination::create_folder(&list.destination)?;
+        let show = move |progress: &export::Progress| show(progress.into());
+        let transfer = exporter.transfer(list, show).await?;
+        transfer.result.map_err(failure)
+    };
+    match transfer.await {
+        Ok(summary) => Outcome {
+            output_rows: summary.output_rows,
+            rows: summary.rows,
+            frozen_rows: summary.frozen_rows,
+            result: check_skipped(&summary).map(|_| summary.interrupted),
+        },
+        Err(failure) => {
+            let checkpoint = exporter.checkpoint(list).await.ok().flatten();
+            Outcome::failed(
+                failure,
+                checkpoint.map_or(0, |checkpoint| checkpoint.rows()),
+            )
+        }
+    }
 }
 
 /// The splits to export into one output.

@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use apify_runs::export::{Checkpoint, Export, Format, Progress, Summary};
+use apify_runs::export::{self, Checkpoint, Export, Format, Summary};
 use apify_runs::{Emit, Error, ErrorKind, RunQuery, Runs, Split};
 use serde_json::json;
 
 use crate::arguments::{
-    DestinationArguments, EmitChoice, ExportArguments, SourceArguments, WalkArguments,
+    DestinationArguments, EmitChoice, ExportArguments, RowArguments, SourceArguments,
 };
 use crate::console::{Console, Level};
 use crate::counts::counted;
 use crate::destination::{self, is_stdout};
 use crate::exit::{Exit, Failure, is_broken_pipe};
 use crate::input;
-use crate::progress::ProgressMeter;
+use crate::progress::{Progress, ProgressMeter};
 use crate::query::{self, with_filters};
 use crate::resume;
 use crate::service::Service;
@@ -67,11 +67,11 @@ impl Exporter<'_> {
     pub(crate) async fn export(&self, list: List) -> Result<Exit, Failure> {
         let walk = &self.arguments.walk;
         let meter = ProgressMeter::start(self.console, &self.service.name, walk.follow);
-        let max_items = walk.max_items.unwrap_or(u64::MAX);
-        let show = move |progress: &Progress| {
-            let mut progress = *progress;
+        let max_items = self.arguments.rows.max_items.unwrap_or(u64::MAX);
+        let show = move |progress: &export::Progress| {
+            let mut progress = Progress::from(progress);
             progress.total = progress.total.map(|total| total.min(max_items));
-            meter.show(&progress, "");
+            meter.show(progress, "");
         };
         let transfer = self.transfer(&list, show).await?;
         self.end(&list, transfer).await
@@ -81,7 +81,7 @@ impl Exporter<'_> {
     pub(crate) async fn transfer(
         &self,
         list: &List,
-        show: impl Fn(&Progress) + Send + Sync + 'static,
+        show: impl Fn(&export::Progress) + Send + Sync + 'static,
     ) -> Result<Transfer, Failure> {
         let destination = &list.destination;
         let output = destination::open(destination, self.format)?;
@@ -111,10 +111,12 @@ impl Exporter<'_> {
     fn runs(&self, list: &List, before: Option<&Checkpoint>) -> Result<Runs, Failure> {
         let (client, walk) = (&self.service.client, &self.arguments.walk);
         let source = &self.arguments.source;
-        let runs = match (&list.split, &list.actor, walk.page_size) {
-            (Some(split), _, Some(page_size)) => client.runs(split.clone().page_size(page_size)),
-            (Some(split), _, None) => client.runs(split),
-            (None, actor, page_size) => {
+        let runs = match (&list.split, &list.actor) {
+            (Some(split), _) => client.runs(match walk.page_size {
+                Some(page_size) => split.clone().page_size(page_size),
+                None => split.clone(),
+            }),
+            (None, actor) => {
                 let query = match actor {
                     Some(actor) => with_filters(RunQuery::actor(actor), source, before)?,
                     None => query::list(source, before)?,
@@ -124,18 +126,18 @@ impl Exporter<'_> {
                 {
                     self.console.log(Level::Info, &instants, json!({}));
                 }
-                let query = with_order(query, walk);
-                client.runs(match page_size {
-                    Some(page_size) => query.page_size(page_size),
-                    None => query,
-                })
+                client.runs(walk.sized(with_order(query, &self.arguments.rows)))
             }
         };
         let runs = match list.actor {
             Some(_) => runs.max_buffered_bytes(BUFFERED_BYTES),
             None => runs,
         };
-        Ok(with_walk(runs, walk))
+        Ok(walk.runs(runs).emit(match self.arguments.rows.emit {
+            EmitChoice::Snapshot => Emit::Snapshot,
+            EmitChoice::Finished => Emit::Finished,
+            EmitChoice::Changes => Emit::Changes,
+        }))
     }
 
     /// Says how an export has ended, and how to resume.
@@ -242,29 +244,11 @@ pub(crate) fn failure(error: Error) -> Failure {
     failure
 }
 
-fn with_order(query: RunQuery, arguments: &WalkArguments) -> RunQuery {
+fn with_order(query: RunQuery, arguments: &RowArguments) -> RunQuery {
     let query = query.descending(arguments.desc);
     match arguments.max_items {
         Some(limit) => query.limit(limit),
         None => query,
-    }
-}
-
-fn with_walk(runs: Runs, arguments: &WalkArguments) -> Runs {
-    let runs = match arguments.concurrency {
-        Some(pages) => runs.concurrency(pages),
-        None => runs,
-    };
-    let runs = runs
-        .lookback(arguments.lookback)
-        .emit(match arguments.emit {
-            EmitChoice::Snapshot => Emit::Snapshot,
-            EmitChoice::Finished => Emit::Finished,
-            EmitChoice::Changes => Emit::Changes,
-        });
-    match arguments.follow {
-        true => runs.follow(arguments.interval),
-        false => runs,
     }
 }
 

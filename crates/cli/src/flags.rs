@@ -3,11 +3,12 @@
 use apify_runs::InvalidSetting;
 
 /// Each setting of the library that a flag or an argument sets.
-const FLAGS: [(&str, &str); 21] = [
+const FLAGS: [(&str, &str); 24] = [
     ("actor", "ACTOR"),
     ("base_url", "--base-url"),
     ("checkpoint", "--checkpoint"),
     ("concurrency", "--concurrency"),
+    ("database", "--to"),
     ("emit", "--emit"),
     ("field", "--fields"),
     ("follow", "--interval"),
@@ -19,10 +20,12 @@ const FLAGS: [(&str, &str); 21] = [
     ("page_size", "--page-size"),
     ("part_interval", "--part-interval"),
     ("part_rows", "--part-rows"),
+    ("schema", "--schema"),
     ("split", "--split"),
     ("started_after", "--since"),
     ("started_before", "--until"),
     ("status", "--status"),
+    ("table", "--table"),
     ("task", "--task"),
     ("timeout", "--timeout"),
 ];

@@ -26,8 +26,10 @@ mod split;
 mod statuses;
 mod stdout;
 mod summary;
+mod sync;
 mod times;
 mod token;
+mod walk;
 
 use std::process::ExitCode;
 
@@ -83,6 +85,7 @@ fn main() -> ExitCode {
 async fn run(command: Command, console: &Console) -> Result<Exit, Failure> {
     match command {
         Command::Export(arguments) => export::run(arguments, console).await,
+        Command::Sync(arguments) => sync::run(arguments, console).await,
         Command::Split(arguments) => split::run(arguments, console).await,
         Command::Ls(arguments) => ls::run(arguments, console).await,
         Command::Count(arguments) => inspect::count(arguments, console).await,

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use apify_runs::export::Progress;
+use apify_runs::export;
+use apify_runs::sync::SyncProgress;
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -35,7 +36,48 @@ pub(crate) enum ProgressMeter {
     Nothing,
 }
 
-/// How far an export has come.
+/// How far an export or a sync has come.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Progress {
+    /// Rows received, those of earlier starts included, if they count.
+    pub(crate) rows: u64,
+    /// Rows received by this start.
+    pub(crate) new_rows: u64,
+    /// Rows of `rows` that are committed.
+    pub(crate) committed_rows: u64,
+    /// How many there are on the list, as far as is known.
+    pub(crate) total: Option<u64>,
+    pub(crate) requests: u64,
+    pub(crate) retries: u64,
+}
+
+impl From<&export::Progress> for Progress {
+    fn from(progress: &export::Progress) -> Self {
+        Self {
+            rows: progress.rows,
+            new_rows: progress.stats.rows,
+            committed_rows: progress.committed_rows,
+            total: progress.total,
+            requests: progress.stats.requests,
+            retries: progress.stats.retries,
+        }
+    }
+}
+
+impl From<&SyncProgress> for Progress {
+    fn from(progress: &SyncProgress) -> Self {
+        Self {
+            rows: progress.rows,
+            new_rows: progress.rows,
+            committed_rows: progress.committed_rows,
+            total: progress.stats.total,
+            requests: progress.stats.requests,
+            retries: progress.stats.retries,
+        }
+    }
+}
+
+/// What a meter shows.
 #[derive(Default)]
 pub(crate) struct State {
     latest: Option<(Progress, String)>,
@@ -69,10 +111,10 @@ impl ProgressMeter {
     }
 
     /// Shows how far it has come, with a note at the end.
-    pub(crate) fn show(&self, progress: &Progress, note: &str) {
+    pub(crate) fn show(&self, progress: Progress, note: &str) {
         match self {
             Self::Nothing => {}
-            Self::Lines { state, .. } => lock(state).latest = Some((*progress, note.to_owned())),
+            Self::Lines { state, .. } => lock(state).latest = Some((progress, note.to_owned())),
             Self::Bar {
                 bar,
                 follows,
@@ -83,8 +125,8 @@ impl ProgressMeter {
                     bar.set_message("");
                     bar.set_style(style(*follows));
                 }
-                state.latest = Some((*progress, String::new()));
-                let speed = state.speed.at(Instant::now(), progress.stats.rows);
+                state.latest = Some((progress, String::new()));
+                let speed = state.speed.at(Instant::now(), progress.new_rows);
                 bar.set_length(length(progress));
                 bar.set_position(progress.rows);
                 bar.set_message(rest(progress, speed, *follows) + note);
@@ -126,12 +168,12 @@ fn style(follows: bool) -> ProgressStyle {
 }
 
 /// How many rows there are in all, as far as is known.
-fn length(progress: &Progress) -> u64 {
+fn length(progress: Progress) -> u64 {
     progress.total.unwrap_or(0).max(progress.rows)
 }
 
 /// What comes behind the number of runs.
-fn rest(progress: &Progress, speed: f64, follows: bool) -> String {
+fn rest(progress: Progress, speed: f64, follows: bool) -> String {
     let mut rest = format!(", {}/s", HumanCount(speed as u64));
     if !follows
         && progress.total.is_some()
@@ -139,7 +181,7 @@ fn rest(progress: &Progress, speed: f64, follows: bool) -> String {
     {
         rest += &format!(", {} left", HumanDuration(left));
     }
-    match progress.stats.retries {
+    match progress.retries {
         0 => {}
         number => rest += &format!(", {}", retries(number)),
     }
@@ -147,7 +189,7 @@ fn rest(progress: &Progress, speed: f64, follows: bool) -> String {
 }
 
 /// How long the rest takes at this speed. `None` while nothing comes.
-fn left(progress: &Progress, speed: f64) -> Option<Duration> {
+fn left(progress: Progress, speed: f64) -> Option<Duration> {
     let rows = length(progress) - progress.rows;
     Duration::try_from_secs_f64(rows as f64 / speed).ok()
 }
@@ -167,15 +209,15 @@ async fn lines(console: Console, service: String, state: Arc<Mutex<State>>, foll
             let Some((progress, note)) = state.latest.clone() else {
                 continue;
             };
-            let speed = state.speed.at(Instant::now(), progress.stats.rows);
-            let (text, fields) = line(&progress, speed, follows);
+            let speed = state.speed.at(Instant::now(), progress.new_rows);
+            let (text, fields) = line(progress, speed, follows);
             (text + &note, fields)
         };
         console.log(Level::Info, &text, fields);
     }
 }
 
-fn line(progress: &Progress, speed: f64, follows: bool) -> (String, Value) {
+fn line(progress: Progress, speed: f64, follows: bool) -> (String, Value) {
     let rest = rest(progress, speed, follows);
     let text = match progress.total {
         Some(_) if !follows => {
@@ -189,8 +231,8 @@ fn line(progress: &Progress, speed: f64, follows: bool) -> (String, Value) {
         "committed_rows": progress.committed_rows,
         "total": progress.total,
         "rows_per_second": speed.round(),
-        "requests": progress.stats.requests,
-        "retries": progress.stats.retries,
+        "requests": progress.requests,
+        "retries": progress.retries,
     });
     (text, fields)
 }

@@ -24,6 +24,7 @@ mod pages;
 mod split;
 mod statuses;
 mod summary;
+mod sync;
 mod times;
 mod token;
 

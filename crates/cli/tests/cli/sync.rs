@@ -1,0 +1,203 @@
+//! `sync`, into SQLite.
+
+use rusqlite::Connection;
+
+use super::*;
+
+struct Synced {
+    _folder: TempDir,
+    path: PathBuf,
+}
+
+impl Synced {
+    fn new() -> Self {
+        let (folder, path) = place("runs.db");
+        Self {
+            _folder: folder,
+            path,
+        }
+    }
+
+    fn to(&self) -> String {
+        format!("sqlite:{}", self.path.display())
+    }
+
+    fn ids(&self) -> Vec<String> {
+        let connection = Connection::open(&self.path).unwrap();
+        let sql = "SELECT id FROM runs ORDER BY started_at, id";
+        let mut statement = connection.prepare(sql).unwrap();
+        let ids = statement.query_map([], |row| row.get(0)).unwrap();
+        ids.map(Result::unwrap).collect()
+    }
+
+    fn number(&self, sql: &str) -> i64 {
+        let connection = Connection::open(&self.path).unwrap();
+        connection.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+}
+
+fn sync(service: &Service, synced: &Synced, arguments: &[&str]) -> Assert {
+    let mut sync = service.program(&["sync", "--to", &synced.to()]);
+    sync.args(arguments).assert()
+}
+
+fn sorted(mut ids: Vec<String>) -> Vec<String> {
+    ids.sort();
+    ids
+}
+
+#[test]
+fn a_sync_loads_the_list_and_then_what_has_changed() {
+    let service = Service::with_runs(2500);
+    let synced = Synced::new();
+    let first = sync(&service, &synced, &[ACTOR, "--json"]).success();
+    let message = stderr(&first);
+    assert!(
+        message.starts_with("complete: 2,500 runs of this list in sqlite:"),
+        "{message}"
+    );
+    assert!(message.contains("\n  2,500 new, 0 updated\n"), "{message}");
+    assert!(
+        message.contains("5 runs not finished: the next sync updates them"),
+        "{message}"
+    );
+    assert!(stdout(&first).contains("\"new\":2500"), "{first}");
+    assert_eq!(sorted(synced.ids()), sorted(service.ids()));
+
+    service.change(|store| {
+        store.finish(2499, "SUCCEEDED");
+        store.start_run("new");
+        store.delete(..10);
+    });
+    let before = service.requests().len();
+    let second = sync(&service, &synced, &[ACTOR]).success();
+    assert!(
+        stderr(&second).contains("\n  1 new, 1 updated\n"),
+        "{second}"
+    );
+    assert!(service.requests().len() - before <= 4);
+    assert_eq!(synced.ids().len(), 2501);
+    assert_eq!(
+        synced.number("SELECT count(*) FROM runs WHERE id = 'new'"),
+        1
+    );
+
+    // What is gone stays until it is looked for, and then as well.
+    let third = sync(&service, &synced, &[ACTOR, "--reconcile", "-v"]).success();
+    assert_eq!(synced.ids().len(), 2501, "{third}");
+}
+
+#[test]
+fn several_lists_go_into_one_table_and_one_that_fails_leaves_the_others_whole() {
+    let service = Service::start(Emulator::builder().runs(300).actor("jane/one"));
+    let synced = Synced::new();
+    let incomplete = sync(&service, &synced, &["jane/one", "jane/two"]).code(7);
+    let message = stderr(&incomplete);
+    assert!(
+        message.contains("incomplete: 300 runs of 2 lists"),
+        "{message}"
+    );
+    assert!(message.contains("jane/two"), "{message}");
+    assert_eq!(sorted(synced.ids()), sorted(service.ids()));
+    let states = "SELECT count(*) FROM sync_state";
+    assert!(synced.number(states) >= 1);
+}
+
+#[test]
+fn a_sync_that_is_killed_at_any_moment_is_exact_when_it_has_run_again() {
+    let service = Service::start(
+        Emulator::builder()
+            .runs(3000)
+            .latency(Duration::from_millis(2)),
+    );
+    let synced = Synced::new();
+    let arguments = ["sync", ACTOR, "--to", &synced.to(), "--page-size", "50"];
+    for milliseconds in [20, 60, 100, 150, 250] {
+        let mut process = service.process(&arguments);
+        process
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null());
+        let mut process = process.spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        process.kill().unwrap();
+        process.wait().unwrap();
+        service.change(|store| {
+            store.delete(..3);
+            store.start_run(&format!("new{milliseconds}"));
+        });
+    }
+    sync(&service, &synced, &[ACTOR]).success();
+    let stored: HashSet<_> = synced.ids().into_iter().collect();
+    for id in service.ids() {
+        assert!(stored.contains(&id), "{id} is missing");
+    }
+}
+
+#[test]
+fn wrong_usage_is_said_with_what_is_expected() {
+    let service = Service::with_runs(10);
+    let synced = Synced::new();
+    let to = synced.to();
+    for (arguments, code, words) in [
+        (&["sync", ACTOR][..], 2, "--to"),
+        (&["sync", "--to", &to], 2, "ACTOR"),
+        (&["sync", ACTOR, "--to", "runs.db"], 2, "invalid --to"),
+        (
+            &["sync", ACTOR, "--to", "mysql://u:hidden@h/d"],
+            2,
+            "invalid --to",
+        ),
+        (
+            &["sync", ACTOR, "--to", &to, "--since", "30d"],
+            2,
+            "--since 30d: it means another list",
+        ),
+        (
+            &["sync", ACTOR, "--to", &to, "--table", "a b"],
+            2,
+            "invalid --table",
+        ),
+        (
+            &["sync", ACTOR, "--to", &to, "--reconcile", "--follow"],
+            2,
+            "--follow",
+        ),
+        (
+            &["sync", ACTOR, "--to", "sqlite:/nowhere/at/all.db"],
+            1,
+            "/nowhere/at/all.db",
+        ),
+    ] {
+        let wrong = service.program(arguments).assert().code(code);
+        let message = stderr(&wrong);
+        assert!(message.contains(words), "{arguments:?}: {message}");
+        assert!(!message.contains("hidden"), "{message}");
+    }
+    assert!(service.requests().is_empty());
+    assert!(!synced.path.exists());
+}
+
+#[test]
+fn a_table_of_others_is_left_alone() {
+    let service = Service::with_runs(10);
+    let synced = Synced::new();
+    let connection = Connection::open(&synced.path).unwrap();
+    connection
+        .execute_batch("CREATE TABLE runs (id TEXT); INSERT INTO runs VALUES ('mine')")
+        .unwrap();
+    drop(connection);
+    let refused = sync(&service, &synced, &[ACTOR]).code(6);
+    assert!(stderr(&refused).contains("runs"), "{refused}");
+    assert_eq!(synced.number("SELECT count(*) FROM runs"), 1);
+    assert!(service.requests().is_empty());
+}
+
+#[test]
+fn a_demo_needs_no_account() {
+    let synced = Synced::new();
+    let arguments = ["sync", "--demo", "1000", "--to", &synced.to()];
+    program().args(arguments).assert().success();
+    assert_eq!(synced.number("SELECT count(*) FROM runs"), 1000);
+    let costs = "SELECT count(*) FROM cost_by_day";
+    assert!(synced.number(costs) >= 1);
+}

@@ -42,8 +42,8 @@
 //! **Parts.** Each commit stores a part under a name of its own, and then replaces the
 //! manifest, which lists the parts that count and holds the cursor. Older parts are listed in
 //! segments: files that do not change, which the manifest refers to. The next start removes the
-//! parts and segments that are not listed. On S3 the manifest is replaced only if it is still the
-//! one that this export knows (`If-Match`).
+//! parts and segments that are not listed. In object storage the manifest is replaced only if it is
+//! still the one that this export knows (a conditional put).
 //!
 //! **Locks.** A file and a folder are locked while an export writes to them; a second
 //! one fails with [`ErrorKind::Locked`](crate::ErrorKind::Locked). Object storage has no locks:
@@ -53,11 +53,15 @@
 //! Pages are fetched during a commit. The next commit takes all of them together.
 
 #[cfg(feature = "object-store")]
+mod address;
+#[cfg(feature = "object-store")]
 mod bucket;
 mod builder;
 mod checkpoint;
 mod checkpoint_file;
 mod checksum;
+#[cfg(feature = "object-store")]
+mod cloud;
 #[cfg(any(feature = "csv", feature = "parquet"))]
 mod columns;
 mod committer;
@@ -82,6 +86,10 @@ mod parquet;
 mod part_names;
 mod part_store;
 mod parts_sink;
+#[cfg(feature = "object-store")]
+mod reason;
+#[cfg(feature = "object-store")]
+mod role_credentials;
 mod row_check;
 mod run;
 mod segment;

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 #[cfg(feature = "object-store")]
-use super::bucket::Address;
+use super::address::Address;
+#[cfg(feature = "object-store")]
+use super::bucket::{self, Bucket};
 use super::checkpoint::Checkpoint;
 use super::checkpoint_file;
 use super::directory::{self, Directory};
@@ -25,7 +27,7 @@ use crate::error::{Error, Result};
 /// |---|---|---|
 /// | [`file`](Self::file) | one file, appended to | `<file>.checkpoint`, or where you say |
 /// | [`directory`](Self::directory) | parts: files that do not change | `_manifest.json` among them |
-/// | `s3` | parts: objects | `_manifest.json` among them |
+/// | `url` | parts: objects | `_manifest.json` among them |
 /// | [`writer`](Self::writer) | a stream, such as standard output | where you say, or none |
 ///
 /// ```
@@ -76,20 +78,64 @@ impl Output {
         Self(Destination::Directory(path.into()))
     }
 
-    /// Objects with a common prefix, `s3://bucket/prefix`: parts, and a manifest that lists
-    /// them.
+    /// Objects with a common prefix in object storage: parts, and a manifest that lists them.
     ///
-    /// Credentials, region and endpoint come from the environment, as
-    /// [`object_store`](https://docs.rs/object_store) reads them: `AWS_ACCESS_KEY_ID`,
-    /// `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, `AWS_ENDPOINT_URL`, `AWS_ALLOW_HTTP` and others,
-    /// or from the machine's role. The service must know conditional writes (`If-Match`), as
-    /// S3 does: without them, two exports at once corrupt the output.
+    /// | service | URL |
+    /// |---|---|
+    /// | S3 and what speaks its protocol | `s3://bucket/prefix`, or `s3a` |
+    /// | Google Cloud Storage | `gs://bucket/prefix` |
+    /// | Azure Blob Storage | `az://container/prefix`, or `abfs` and `abfss` |
+    /// | the same, with its account | `abfss://container@account.dfs.core.windows.net/prefix` |
+    ///
+    /// Schemes may be in upper case. For a path, use [`file`](Self::file) or
+    /// [`directory`](Self::directory): `file://` is not known here.
+    ///
+    /// # Credentials
+    ///
+    /// They come from the environment, as [`object_store`](https://docs.rs/object_store) reads
+    /// it:
+    ///
+    /// | service | variables |
+    /// |---|---|
+    /// | S3 | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, `AWS_ENDPOINT_URL` and others; files in `~/.aws` are not read |
+    /// | Google | `GOOGLE_APPLICATION_CREDENTIALS`, `GOOGLE_SERVICE_ACCOUNT_KEY` and others, or the file of `gcloud auth application-default login` |
+    /// | Azure | `AZURE_STORAGE_ACCOUNT_NAME`, and `AZURE_STORAGE_ACCOUNT_KEY`, `AZURE_STORAGE_SAS_TOKEN` or others |
+    ///
+    /// Without any, the machine's metadata service is asked for those of its role. If it does
+    /// not respond within five seconds, the export fails with [`ErrorKind::Output`], and says
+    /// which variables to set. No error contains the values of secret variables.
+    ///
+    /// # Conditional writes
+    ///
+    /// The manifest is replaced only if it is still the one that this export knows. A service
+    /// that speaks S3's protocol must know `If-Match`: without it, two exports at once corrupt the
+    /// output.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if it is no such address.
+    /// [`ErrorKind::Config`] if the scheme is another one, if there is no bucket or no prefix,
+    /// or if there is a user or a password in it, which the error does not show. The environment
+    /// is read when the output is opened.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use apify_runs::ErrorKind;
+    /// use apify_runs::export::Output;
+    ///
+    /// let output = Output::url("gs://warehouse/apify/runs")?;
+    /// assert_eq!(output.to_string(), "gs://warehouse/apify/runs");
+    ///
+    /// let error = Output::url("postgres://me:secret@localhost/runs").unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Config);
+    /// assert!(error.to_string().starts_with("invalid output \"postgres://…\": "));
+    /// # Ok::<_, apify_runs::Error>(())
+    /// ```
+    ///
+    /// [`ErrorKind::Config`]: crate::ErrorKind::Config
+    /// [`ErrorKind::Output`]: crate::ErrorKind::Output
     #[cfg(feature = "object-store")]
-    pub fn s3(url: &str) -> Result<Self> {
+    pub fn url(url: &str) -> Result<Self> {
         Address::parse(url).map(|address| Self(Destination::Bucket(address)))
     }
 
@@ -153,8 +199,8 @@ impl Output {
     /// [`ErrorKind::Damaged`](crate::ErrorKind::Damaged) if what is there is no checkpoint, or refers
     /// to files that do not exist,
     /// [`ErrorKind::Output`](crate::ErrorKind::Output) if it cannot be read, and
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the address of a service for S3 has a
-    /// password in it.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a variable with the address of an object
+    /// store has a password in it.
     ///
     /// # Panics
     ///
@@ -167,7 +213,7 @@ impl Output {
                 return blocking(move || directory::read_manifest(&path)).await;
             }
             #[cfg(feature = "object-store")]
-            Destination::Bucket(address) => return address.read_manifest().await,
+            Destination::Bucket(address) => return bucket::read_manifest(address).await,
             Destination::Writer { checkpoint, .. } => match checkpoint {
                 Some(path) => path.clone(),
                 None => return Ok(None),
@@ -191,7 +237,7 @@ impl Output {
 
     /// Opens it exclusively for this export: to resume, or to start again.
     ///
-    /// Blocks; on S3, it needs a tokio runtime that runs meanwhile.
+    /// Blocks; for object storage, it needs a tokio runtime that runs meanwhile.
     pub(super) fn open(self, spec: &ExportSpec, restart: bool) -> Result<Box<dyn Sink>> {
         Ok(match self.0 {
             Destination::File { path, checkpoint } => {
@@ -202,7 +248,7 @@ impl Output {
             }
             #[cfg(feature = "object-store")]
             Destination::Bucket(address) => {
-                Box::new(PartsSink::open(address.open()?, spec, restart)?)
+                Box::new(PartsSink::open(Bucket::open(address)?, spec, restart)?)
             }
             Destination::Writer { writer, checkpoint } => {
                 let writer = writer.into_inner().unwrap_or_else(PoisonError::into_inner);

@@ -44,8 +44,8 @@ impl Export {
     /// # Cancel safety
     ///
     /// Dropping the future stops the walk; rows that have come are committed by a thread that
-    /// ends soon after: on S3 if the runtime keeps running, into a stream when that has taken
-    /// them. [`run_until`](Self::run_until) waits for that.
+    /// ends soon after: in object storage if the runtime keeps running, into a stream when that
+    /// has taken them. [`run_until`](Self::run_until) waits for that.
     ///
     /// # Panics
     ///

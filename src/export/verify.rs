@@ -5,7 +5,9 @@ use std::io::{self, Read};
 use std::path::Path;
 
 #[cfg(feature = "object-store")]
-use super::bucket::Address;
+use super::address::Address;
+#[cfg(feature = "object-store")]
+use super::bucket::Bucket;
 use super::checkpoint::Checkpoint;
 use super::checkpoint_file;
 use super::checksum::Checksummed;
@@ -44,8 +46,8 @@ const MAX_ROW_BYTES: u64 = 1 << 30;
 ///   file exists.
 /// - [`ErrorKind::Locked`] if an export is writing to the file or folder.
 /// - [`ErrorKind::Output`] if no export has written there, or if the output cannot be read.
-/// - [`ErrorKind::Config`] for a stream, or if the address of a service for S3 has a password in
-///   it.
+/// - [`ErrorKind::Config`] for a stream, or if a variable with the address of an object store has
+///   a password in it.
 ///
 /// What is wrong with the output itself is in [`Verification::problems`].
 ///
@@ -158,7 +160,7 @@ fn verify_directory(path: &Path) -> Result<Verification> {
 
 #[cfg(feature = "object-store")]
 async fn verify_bucket(address: &Address) -> Result<Verification> {
-    let bucket = address.clone().open()?;
+    let bucket = Bucket::open(address.clone())?;
     let manifest = bucket.read_manifest().await?;
     let manifest = manifest.ok_or_else(|| nothing_at(address, "has no manifest"))?;
     let listing = bucket.read_listing(&manifest).await?;

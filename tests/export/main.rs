@@ -12,5 +12,5 @@ mod file;
 mod locks;
 mod parts;
 mod proxy;
-mod s3;
+mod stores;
 mod versions;

@@ -1,4 +1,4 @@
-//! A proxy before the S3 server, which can hold requests up and lose responses.
+//! A proxy before a server of objects, which can hold requests up and lose responses.
 
 use std::net::TcpListener as StdListener;
 use std::sync::{Mutex, OnceLock};
@@ -67,8 +67,7 @@ pub(crate) fn start() {
     STARTED.get_or_init(|| {
         let runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = { runtime }.enable_all().build().unwrap();
-        let endpoint = env::var("AWS_ENDPOINT_URL").unwrap();
-        let listener = StdListener::bind(endpoint.strip_prefix("http://").unwrap()).unwrap();
+        let listener = StdListener::bind(env::var("STORE_TEST_PROXY").unwrap()).unwrap();
         listener.set_nonblocking(true).unwrap();
         thread::spawn(move || runtime.block_on(serve(listener)));
     });
@@ -163,7 +162,7 @@ async fn read_request(client: &mut TcpStream) -> io::Result<Vec<u8>> {
 }
 
 async fn forward(request: &[u8]) -> io::Result<Vec<u8>> {
-    let mut server = TcpStream::connect(env::var("S3_TEST_SERVER").unwrap()).await?;
+    let mut server = TcpStream::connect(env::var("STORE_TEST_SERVER").unwrap()).await?;
     let first_line = request.windows(2).position(|bytes| bytes == b"\r\n");
     let (first_line, rest) = request.split_at(first_line.unwrap());
     server.write_all(first_line).await?;

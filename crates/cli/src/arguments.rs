@@ -25,9 +25,9 @@ const VERSION: &str = concat!(
 
 /// Every run of an Apify Actor in a file, without gaps.
 ///
-/// Exports the list of runs as JSON lines, CSV or Parquet, into a file, a folder, S3 or a pipe.
-/// An export can be stopped or killed at any moment: the same command resumes with the next
-/// run.
+/// Exports the list of runs as JSON lines, CSV or Parquet, into a file, a folder, object storage
+/// or a pipe. An export can be stopped or killed at any moment: the same command resumes with the
+/// next run.
 #[derive(Debug, Parser)]
 #[command(
     name = "apify-runs",
@@ -45,7 +45,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Write every run into a file, a folder, S3 or a pipe
+    /// Write every run into a file, a folder, object storage or a pipe
     ///
     /// The first start makes a checkpoint beside the output. The same command, started again,
     /// resumes where the last one stopped, and so exports what has been added since.
@@ -330,14 +330,19 @@ pub(crate) struct SyncArguments {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct DestinationArguments {
-    /// A file, a folder (with a / at its end), s3://bucket/prefix, or - for standard output
+    /// A file, a folder (with a / at its end), a URL such as s3://bucket/prefix, or - for standard
+    /// output
     ///
     /// With several Actors, each has an output of its own: a folder in this folder, or a name in
     /// which {actor} is replaced, such as runs/{actor}.jsonl.
     ///
-    /// Folders and S3 get parts and a manifest of those that count. For S3, credentials, region
-    /// and endpoint come from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION,
-    /// AWS_ENDPOINT_URL and the like.
+    /// Folders and object storage get parts and a manifest of those that count. A URL is
+    /// s3://bucket/prefix, gs://bucket/prefix for Google Cloud Storage, az://container/prefix or
+    /// abfss://container@account.dfs.core.windows.net/prefix for Azure, or file:///path.
+    ///
+    /// Credentials come from the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION
+    /// and AWS_ENDPOINT_URL; GOOGLE_APPLICATION_CREDENTIALS; AZURE_STORAGE_ACCOUNT_NAME and
+    /// AZURE_STORAGE_ACCOUNT_KEY; and the like) or from the machine's role.
     #[arg(long, short, value_name = "OUT", value_hint = ValueHint::AnyPath)]
     pub(crate) out: OsString,
     /// jsonl or csv, with .gz or .zst behind it if it is to be compressed, or parquet
@@ -353,14 +358,14 @@ pub(crate) struct DestinationArguments {
     pub(crate) any_field: bool,
     /// Where the checkpoint of a file or of standard output is; OUT.checkpoint for a file
     ///
-    /// Folders and S3 have theirs in the manifest. Without one, an export into standard output
-    /// cannot resume where it stopped.
+    /// Folders and object storage have theirs in the manifest. Without one, an export into
+    /// standard output cannot resume where it stopped.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) checkpoint: Option<PathBuf>,
     /// Forget what is in the output, and start again
     #[arg(long)]
     pub(crate) restart: bool,
-    /// After how many rows a part ends, in a folder or on S3
+    /// After how many rows a part ends, in a folder or in object storage
     #[arg(long, value_name = "N", default_value = "250000")]
     pub(crate) part_rows: u64,
     /// How long a row may wait for its part to end
@@ -430,7 +435,7 @@ pub(crate) enum EmitChoice {
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectArguments {
-    /// An output: a file, a folder or s3://bucket/prefix
+    /// An output: a file, a folder or a URL such as s3://bucket/prefix
     #[arg(value_name = "OUT", value_hint = ValueHint::AnyPath)]
     pub(crate) out: OsString,
     /// Where the checkpoint of a file is; OUT.checkpoint if it is not given

@@ -1,9 +1,10 @@
 //! Where an export writes.
 
-use std::ffi::OsStr;
-use std::path::Path;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 
 use apify_runs::export::{Compression, Format, Output};
+use url::Url;
 
 use crate::arguments::DestinationArguments;
 use crate::exit::Failure;
@@ -15,6 +16,75 @@ const STANDARD_OUTPUT: &str = "-";
 /// What the name of an Actor takes the place of.
 const PLACEHOLDER: &str = "{actor}";
 
+/// Checks the output and the checkpoint if they are URLs, and turns `file:///path` into the path.
+pub(crate) fn resolve(arguments: &mut DestinationArguments) -> Result<(), Failure> {
+    arguments.out = resolve_output(&arguments.out)?;
+    if let Some(checkpoint) = &arguments.checkpoint {
+        arguments.checkpoint = Some(resolve_checkpoint(checkpoint)?);
+    }
+    Ok(())
+}
+
+/// An output as it was named, or the path of `file:///path`. Fails if it is any other URL than
+/// one of object storage, so that nothing of it is taken for a path, and no password is shown.
+pub(crate) fn resolve_output(out: &OsStr) -> Result<OsString, Failure> {
+    /// Stands for the objects, as the name may end with the bucket if there are several Actors.
+    const PREFIX: &str = "/prefix";
+    let name = out.to_string_lossy();
+    if !is_url(&name) {
+        return Ok(out.to_owned());
+    }
+    if is_file_url(&name) {
+        return path_of_url("OUT", &name).map(Into::into);
+    }
+    let error = match Output::url(&format!("{}{PREFIX}", name.trim_end_matches('/'))) {
+        Ok(_) => return Ok(out.to_owned()),
+        Err(error) => error,
+    };
+    let Some(setting) = error.setting() else {
+        return Err(error.into());
+    };
+    let shown = setting.value().replace(&format!("{PREFIX}\""), "\"");
+    let expected = format!("{}, file:///path or a path", setting.expected());
+    Err(Failure::usage(flags::invalid("OUT", &shown, &expected)))
+}
+
+/// A checkpoint as it was named, or the path of `file:///path`.
+pub(crate) fn resolve_checkpoint(path: &Path) -> Result<PathBuf, Failure> {
+    let name = path.to_string_lossy();
+    if !is_url(&name) {
+        return Ok(path.to_owned());
+    }
+    if is_file_url(&name) {
+        return path_of_url("--checkpoint", &name);
+    }
+    let expected = "it must be a path or file:///path";
+    Err(Failure::usage(flags::invalid("--checkpoint", "", expected)))
+}
+
+/// Whether a name is a URL. `C:\runs`, `a:b` and `./a://b` are paths.
+fn is_url(name: &str) -> bool {
+    name.split_once("://").is_some_and(|(scheme, _)| {
+        let is_drive = cfg!(windows) && scheme.len() == 1;
+        !is_drive && !scheme.contains(std::path::is_separator)
+    })
+}
+
+fn is_file_url(name: &str) -> bool {
+    name.split_once("://")
+        .is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("file"))
+}
+
+/// The path on this machine that a URL names.
+fn path_of_url(flag: &str, url: &str) -> Result<PathBuf, Failure> {
+    let url = Url::parse(url).ok();
+    let url = url.filter(|url| url.query().is_none() && url.fragment().is_none());
+    url.and_then(|url| url.to_file_path().ok()).ok_or_else(|| {
+        let expected = "it must be file:///path, with %3F for ? and %23 for #";
+        Failure::usage(flags::invalid(flag, "file://…", expected))
+    })
+}
+
 /// The format that the arguments name, or that the name of the output tells.
 pub(crate) fn format(arguments: &DestinationArguments) -> Result<Format, Failure> {
     if let Some(format) = arguments.format {
@@ -25,7 +95,9 @@ pub(crate) fn format(arguments: &DestinationArguments) -> Result<Format, Failure
     }
     let name = arguments.out.to_string_lossy();
     Format::of_name(&name).ok_or_else(|| {
-        let message = format!("the name {name} does not tell the format: add --format");
+        let message = format!(
+            "cannot infer a format from '{name}': use .jsonl, .csv or .parquet, or pass --format"
+        );
         Failure::usage(message)
     })
 }
@@ -67,7 +139,7 @@ pub(crate) fn of_actor(
                        into the name of a file";
         return Err(Failure::usage(message));
     };
-    let is_prefix = out.starts_with("s3://") || is_folder(&arguments.out, format);
+    let is_prefix = is_url(out) || is_folder(&arguments.out, format);
     let out = match out {
         out if out.contains(PLACEHOLDER) => out.replace(PLACEHOLDER, &name),
         out if is_prefix => format!("{}/{name}/", out.trim_end_matches(['/', '\\'])),
@@ -97,14 +169,17 @@ pub(crate) fn of_actor(
     })
 }
 
-/// Creates the folder that a file is in, if it does not exist.
-pub(crate) fn create_folder(arguments: &DestinationArguments) -> Result<(), Failure> {
-    let out = Path::new(&arguments.out);
-    match out.parent() {
-        Some(folder) if !out.starts_with("s3:") => std::fs::create_dir_all(folder)
-            .map_err(|error| Failure::from(error).about(&folder.display())),
-        _ => Ok(()),
+/// Creates the folders that a file and its checkpoint are in, if they do not exist.
+pub(crate) fn create_folders(arguments: &DestinationArguments) -> Result<(), Failure> {
+    let is_path = !is_url(&arguments.out.to_string_lossy());
+    let out = is_path.then(|| Path::new(&arguments.out));
+    let paths = out.into_iter().chain(arguments.checkpoint.as_deref());
+    let folders = paths.filter_map(Path::parent);
+    for folder in folders.filter(|folder| !folder.exists()) {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| Failure::from(error).about(&folder.display()))?;
     }
+    Ok(())
 }
 
 /// An Actor's name as part of a path.
@@ -136,8 +211,8 @@ pub(crate) fn output(
     let name = out.to_string_lossy();
     let output = if out == STANDARD_OUTPUT {
         Output::writer(std::io::stdout())
-    } else if name.starts_with("s3://") {
-        Output::s3(&name)?
+    } else if is_url(&name) {
+        Output::url(&name)?
     } else if is_folder || ends_with_separator(out) {
         Output::directory(out)
     } else {

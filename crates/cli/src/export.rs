@@ -17,9 +17,10 @@ use crate::service::Service;
 use crate::signals::StopSignal;
 
 pub(crate) async fn run(
-    arguments: Box<ExportArguments>,
+    mut arguments: Box<ExportArguments>,
     console: &Console,
 ) -> Result<Exit, Failure> {
+    destination::resolve(&mut arguments.destination)?;
     let format = destination::format(&arguments.destination)?;
     fields::check(&arguments.destination, format)?;
     if arguments.json && is_stdout(&arguments.destination) {
@@ -93,7 +94,6 @@ async fn export_several(exporter: &Exporter<'_>, actors: &[String]) -> Result<Ex
 /// Exports one of several lists.
 async fn export_one(exporter: &Exporter<'_>, list: &List, show: Show) -> Outcome {
     let transfer = async {
-        destination::create_folder(&list.destination)?;
         let show = move |progress: &export::Progress| show(progress.into());
         let transfer = exporter.transfer(list, show).await?;
         transfer.result.map_err(failure)

@@ -95,6 +95,7 @@ impl Exporter<'_> {
             before => before.map_err(failure)?,
         };
         let runs = self.runs(list, before.as_ref().filter(|_| !destination.restart))?;
+        destination::create_folders(destination)?;
         let export = Export::new(runs, output).format(self.format);
         let result = with_settings(export, self.arguments, self.console)
             .on_progress(show)

@@ -31,8 +31,8 @@ pub(crate) async fn count(arguments: CountArguments, console: &Console) -> Resul
     }
 }
 
-pub(crate) async fn verify(arguments: InspectArguments) -> Result<Exit, Failure> {
-    let output = output(&arguments)?;
+pub(crate) async fn verify(mut arguments: InspectArguments) -> Result<Exit, Failure> {
+    let output = output(&mut arguments)?;
     let found = export::verify(&output).await?;
     let uncommitted = found.uncommitted_bytes;
     let state = match (found.problems.is_empty(), uncommitted) {
@@ -70,8 +70,8 @@ pub(crate) async fn verify(arguments: InspectArguments) -> Result<Exit, Failure>
     }
 }
 
-pub(crate) async fn status(arguments: InspectArguments) -> Result<Exit, Failure> {
-    let output = output(&arguments)?;
+pub(crate) async fn status(mut arguments: InspectArguments) -> Result<Exit, Failure> {
+    let output = output(&mut arguments)?;
     let missing = || {
         let message = format!("{output} has no checkpoint: no export has written there");
         Failure::new(Exit::Failed, message)
@@ -101,8 +101,12 @@ pub(crate) async fn status(arguments: InspectArguments) -> Result<Exit, Failure>
     }
 }
 
-/// The output that the arguments name.
-fn output(arguments: &InspectArguments) -> Result<Output, Failure> {
+/// The output that the arguments name, which become paths if they are `file:///path`.
+fn output(arguments: &mut InspectArguments) -> Result<Output, Failure> {
+    arguments.out = destination::resolve_output(&arguments.out)?;
+    if let Some(checkpoint) = &arguments.checkpoint {
+        arguments.checkpoint = Some(destination::resolve_checkpoint(checkpoint)?);
+    }
     let is_folder = Path::new(&arguments.out).is_dir();
     destination::output(&arguments.out, is_folder, arguments.checkpoint.as_deref())
 }

@@ -48,7 +48,11 @@ fn a_name_that_does_not_tell_the_format_is_2() {
     let service = Service::with_runs(1);
     let (_folder, out) = place("runs.txt");
     let wrong = service.export(&out, &[]).code(2);
-    assert!(stderr(&wrong).contains("add --format"), "{wrong}");
+    let expected = format!(
+        "error: cannot infer a format from '{}': use .jsonl, .csv or .parquet, or pass --format\n",
+        out.display()
+    );
+    assert_eq!(stderr(&wrong), expected);
     service.export(&out, &["--format", "jsonl"]).success();
     assert_exact(&service, &out);
 }
@@ -67,13 +71,19 @@ fn a_token_is_not_sent_where_others_could_read_it() {
 
 #[test]
 fn the_address_of_object_storage_with_a_password_in_it_is_refused_unseen() {
-    let mut export = program();
-    let export = export.args(["export", "--demo", "5", "--out", "s3://bucket/runs.parquet"]);
-    let export = export.env("AWS_ENDPOINT_URL", "http://user:hidden@127.0.0.1:9");
-    let refused = export.assert().code(2);
-    let message = stderr(&refused);
-    assert!(message.contains("AWS_ENDPOINT_URL"), "{message}");
-    assert!(!message.contains("hidden"), "{message}");
+    for (out, variable) in [
+        ("s3://bucket/runs.parquet", "AWS_ENDPOINT_URL"),
+        ("gs://bucket/runs.parquet", "GOOGLE_BASE_URL"),
+        ("az://container/runs.parquet", "AZURE_STORAGE_ENDPOINT"),
+    ] {
+        let mut export = program();
+        let export = export.args(["export", "--demo", "5", "--out", out]);
+        let export = export.env(variable, "http://user:hidden@127.0.0.1:9");
+        let refused = export.assert().code(2);
+        let message = stderr(&refused);
+        assert!(message.contains(variable), "{message}");
+        assert!(!message.contains("hidden"), "{message}");
+    }
 }
 
 #[test]

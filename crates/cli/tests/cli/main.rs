@@ -27,6 +27,7 @@ mod summary;
 mod sync;
 mod times;
 mod token;
+mod urls;
 
 #[cfg(unix)]
 mod pipes;

@@ -168,3 +168,20 @@ fn a_following_export_writes_what_starts_later() {
     export.wait().unwrap();
     assert_exact(&service, &out);
 }
+
+#[test]
+fn folders_of_a_file_and_its_checkpoint_are_created() {
+    let service = Service::with_runs(9);
+    let (folder, out) = place("a/b/runs.jsonl");
+    let checkpoint = folder.path().join("c/d/checkpoint");
+    let arguments = ["--checkpoint", checkpoint.to_str().unwrap()];
+    service.export(&out, &arguments).success();
+    assert_eq!(ids(&out), service.ids());
+    assert_eq!(committed(&checkpoint), 9);
+
+    let checkpoint = folder.path().join("e/checkpoint");
+    let arguments = ["--checkpoint", checkpoint.to_str().unwrap()];
+    let printed = service.export(Path::new("-"), &arguments).success();
+    assert_eq!(ids_of(&stdout(&printed)), service.ids());
+    assert_eq!(committed(&checkpoint), 9);
+}

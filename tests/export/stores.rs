@@ -1,4 +1,5 @@
-//! Objects on S3, by a server on this machine: `tests/export/s3.sh`.
+//! Objects in each cloud's storage, by a server on this machine: `tests/export/stores.sh`, which says
+//! where it is.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -10,7 +11,9 @@ use apify_runs::emulator::Emulator;
 use apify_runs::export::{Export, Output, Summary, verify};
 use apify_runs::{Error, ErrorKind, Result, RunQuery};
 use futures::TryStreamExt;
-use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::aws::AmazonS3Builder;
+use object_store::azure::MicrosoftAzureBuilder;
+use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use serde_json::Value;
@@ -20,8 +23,65 @@ use crate::proxy::{self, Response, Rule, gate};
 
 const RUNS: u64 = 1000;
 
+/// A service that the tests run against.
+#[derive(Clone, Copy, PartialEq)]
+enum Service {
+    S3,
+    Google,
+    Azure,
+}
+
+impl Service {
+    /// The one whose URL is in the environment.
+    fn of_environment() -> Self {
+        match env::var("STORE_TEST_URL").unwrap().split_once(':').unwrap() {
+            ("s3", _) => Self::S3,
+            ("gs", _) => Self::Google,
+            _ => Self::Azure,
+        }
+    }
+
+    /// What comes before the objects in the path of a request.
+    fn root(self, bucket: &str) -> String {
+        match self {
+            Self::S3 => format!("/{bucket}"),
+            Self::Google => format!("/{}", self.encoded(bucket)),
+            Self::Azure => format!(
+                "/{}/{bucket}",
+                env::var("AZURE_STORAGE_ACCOUNT_NAME").unwrap()
+            ),
+        }
+    }
+
+    /// An object, or the beginning of its name, in the path of a request.
+    fn encoded(self, name: &str) -> String {
+        let encoded = |byte: u8| match byte.is_ascii_alphanumeric() {
+            true => char::from(byte).to_string(),
+            false => format!("%{byte:02X}"),
+        };
+        match self {
+            Self::S3 | Self::Azure => name.into(),
+            Self::Google => name.bytes().map(encoded).collect(),
+        }
+    }
+
+    fn secrets(self) -> Vec<String> {
+        let names: &[&str] = match self {
+            Self::S3 => &[
+                "AWS_ACCESS_KEY_ID",
+                "AWS_SECRET_ACCESS_KEY",
+                "AWS_SESSION_TOKEN",
+            ],
+            Self::Google => &["GOOGLE_BEARER_TOKEN"],
+            Self::Azure => &["AZURE_STORAGE_ACCOUNT_KEY"],
+        };
+        names.iter().map(|name| env::var(name).unwrap()).collect()
+    }
+}
+
 /// A place of its own for a test, and a list of runs to export there.
 struct Place {
+    service: Service,
     emulator: Emulator,
     bucket: String,
     prefix: &'static str,
@@ -29,21 +89,26 @@ struct Place {
 
 impl Place {
     async fn new(prefix: &'static str) -> Self {
-        let bucket = env::var("S3_TEST_BUCKET").unwrap();
-        Self::in_bucket(&bucket, prefix).await
+        Self::in_bucket("exports", prefix).await
     }
 
     async fn in_bucket(bucket: &str, prefix: &'static str) -> Self {
         proxy::start();
         Self {
+            service: Service::of_environment(),
             emulator: Emulator::builder().runs(RUNS).start().await.unwrap(),
             bucket: bucket.into(),
             prefix,
         }
     }
 
+    fn url(&self) -> String {
+        let url = env::var("STORE_TEST_URL").unwrap();
+        format!("{}/{}", url.replace("BUCKET", &self.bucket), self.prefix)
+    }
+
     fn output(&self) -> Output {
-        Output::s3(&format!("s3://{}/{}", self.bucket, self.prefix)).unwrap()
+        Output::url(&self.url()).unwrap()
     }
 
     /// Ten pages, and a part for about every third.
@@ -76,9 +141,22 @@ impl Place {
     }
 
     /// Nothing between, but the proxy.
-    fn store(&self) -> AmazonS3 {
-        let builder = AmazonS3Builder::from_env().with_bucket_name(&self.bucket);
-        builder.build().unwrap()
+    fn store(&self) -> Box<dyn ObjectStore> {
+        let bucket = &self.bucket;
+        match self.service {
+            Service::S3 => {
+                let builder = AmazonS3Builder::from_env().with_bucket_name(bucket);
+                Box::new(builder.build().unwrap())
+            }
+            Service::Google => {
+                let builder = GoogleCloudStorageBuilder::from_env().with_bucket_name(bucket);
+                Box::new(builder.build().unwrap())
+            }
+            Service::Azure => {
+                let builder = MicrosoftAzureBuilder::from_env().with_container_name(bucket);
+                Box::new(builder.build().unwrap())
+            }
+        }
     }
 
     fn path(&self, name: &str) -> Path {
@@ -153,9 +231,20 @@ impl Place {
         );
     }
 
+    /// How a request for an object begins. The name may go on, unless it ends in a space.
+    fn request(&self, method: &str, name: &str) -> String {
+        let root = self.service.root(&self.bucket);
+        let name = format!("{}/{name}", self.prefix);
+        let (name, end) = match name.strip_suffix(' ') {
+            Some(name) => (name, " "),
+            None => (&*name, ""),
+        };
+        format!("{method} {root}/{}{end}", self.service.encoded(name))
+    }
+
     /// How the request begins that replaces the manifest.
     fn put_of_manifest(&self) -> String {
-        format!("PUT /{}/{}/_manifest.json ", self.bucket, self.prefix)
+        self.request("PUT", "_manifest.json ")
     }
 
     fn lose_response_to_third_manifest(&self, response: Response) {
@@ -192,7 +281,7 @@ fn access_denied() -> Response {
 }
 
 #[tokio::test]
-#[ignore = "needs an S3 server: tests/export/s3.sh"]
+#[ignore = "needs a server: tests/export/stores.sh"]
 async fn an_export_goes_on_where_it_stopped() {
     let place = Place::new("goes-on").await;
     let first = place.export_until(400).await;
@@ -209,7 +298,7 @@ async fn an_export_goes_on_where_it_stopped() {
 
 /// The manifest lists the newest 200 parts, and a segment those before.
 #[tokio::test]
-#[ignore = "needs an S3 server: tests/export/s3.sh"]
+#[ignore = "needs a server: tests/export/stores.sh"]
 async fn older_parts_are_listed_in_a_segment() {
     let place = Place::new("segments").await;
     // The first manifest that refers to a segment is refused, so that this segment is an orphan.
@@ -239,7 +328,7 @@ async fn older_parts_are_listed_in_a_segment() {
 }
 
 #[tokio::test]
-#[ignore = "needs an S3 server: tests/export/s3.sh"]
+#[ignore = "needs a server: tests/export/stores.sh"]
 async fn parts_that_no_manifest_lists_do_not_count_and_are_removed() {
     let place = Place::new("orphans").await;
     proxy::add(Rule {
@@ -263,7 +352,7 @@ async fn parts_that_no_manifest_lists_do_not_count_and_are_removed() {
 }
 
 #[tokio::test]
-#[ignore = "needs an S3 server: tests/export/s3.sh"]
+#[ignore = "needs a server: tests/export/stores.sh"]
 async fn an_export_that_is_started_later_takes_over() {
     let place = Place::new("takes-over").await;
     let (before, has_come, open) = gate();
@@ -283,7 +372,7 @@ async fn an_export_that_is_started_later_takes_over() {
 }
 
 #[tokio::test]
-#[ignore = "needs an S3 server: tests/export/s3.sh"]
+#[ignore = "needs a server: tests/export/stores.sh"]
 async fn an_export_that_commits_while_another_one_starts_is_taken_over_all_the_same() {
     let place = Place::new("takes-over-at-a-commit").await;
     place.export_until(300).await;
@@ -306,7 +395,7 @@ async fn an_export_that_commits_while_another_one_starts_is_taken_over_all_the_s
 }
 
 #[tokio::test]
-#[ignore = "needs an S3 server: tests/export/s3.sh"]
+#[ignore = "needs a server: tests/export/stores.sh"]
 async fn an_export_goes_on_when_the_connection_is_closed_before_a_response() {
     let place = Place::new("closed").await;
     place.lose_response_to_third_manifest(Response::Closed);
@@ -315,7 +404,7 @@ async fn an_export_goes_on_when_the_connection_is_closed_before_a_response() {
 }
 
 #[tokio::test]
-#[ignore = "needs an S3 server: tests/export/s3.sh"]
+#[ignore = "needs a server: tests/export/stores.sh"]
 async fn an_export_goes_on_when_the_connection_is_reset_before_a_response() {
     let place = Place::new("reset").await;
     place.lose_response_to_third_manifest(Response::Reset);
@@ -324,7 +413,7 @@ async fn an_export_goes_on_when_the_connection_is_reset_before_a_response() {
 }
 
 #[tokio::test]
-#[ignore = "needs an S3 server: tests/export/s3.sh"]
+#[ignore = "needs a server: tests/export/stores.sh"]
 async fn an_export_goes_on_when_an_error_comes_in_place_of_a_response() {
     let place = Place::new("error-500").await;
     place.lose_response_to_third_manifest(Response::Status(500, String::new()));
@@ -333,7 +422,7 @@ async fn an_export_goes_on_when_an_error_comes_in_place_of_a_response() {
 }
 
 #[tokio::test]
-#[ignore = "needs an S3 server: tests/export/s3.sh"]
+#[ignore = "needs a server: tests/export/stores.sh"]
 async fn an_export_goes_on_when_a_manifest_has_not_arrived() {
     let place = Place::new("not-arrived").await;
     proxy::add(Rule {
@@ -351,7 +440,7 @@ async fn an_export_goes_on_when_a_manifest_has_not_arrived() {
 /// The response to a manifest is lost, and before the request is repeated, another export has
 /// gone on from that manifest.
 #[tokio::test]
-#[ignore = "needs an S3 server: tests/export/s3.sh"]
+#[ignore = "needs a server: tests/export/stores.sh"]
 async fn a_part_that_another_export_has_gone_on_from_stays() {
     for (prefix, response) in [
         ("gone-on-closed", Response::Closed),
@@ -376,7 +465,7 @@ async fn a_part_that_another_export_has_gone_on_from_stays() {
 }
 
 #[tokio::test]
-#[ignore = "needs an S3 server: tests/export/s3.sh"]
+#[ignore = "needs a server: tests/export/stores.sh"]
 async fn a_manifest_that_somebody_else_has_put_is_left_alone() {
     let place = Place::new("replaced").await;
     let (before, has_come, open) = gate();
@@ -401,45 +490,46 @@ async fn a_manifest_that_somebody_else_has_put_is_left_alone() {
 
 /// The response of S3 to credentials that have expired, or a clock that is wrong.
 #[tokio::test]
-#[ignore = "needs an S3 server: tests/export/s3.sh"]
+#[ignore = "needs a server: tests/export/stores.sh"]
 async fn credentials_are_in_no_error() {
-    let secrets = [
-        "AWS_ACCESS_KEY_ID",
-        "AWS_SECRET_ACCESS_KEY",
-        "AWS_SESSION_TOKEN",
-    ];
-    let secrets = secrets.map(|name| env::var(name).unwrap());
+    let secrets = Service::of_environment().secrets();
+    let (key, token) = (&secrets[0], secrets.last().unwrap());
     let body = format!(
         "<?xml version=\"1.0\"?>\n<Error><Code>ExpiredToken</Code><Message>The provided token has \
          expired.</Message><Token-0>{token}</Token-0><AWSAccessKeyId>{key}</AWSAccessKeyId>\
          <CanonicalRequest>x-amz-security-token:{token}</CanonicalRequest></Error>",
-        token = secrets[2],
-        key = secrets[0],
     );
     let said = "ExpiredToken: The provided token has expired.";
-    // What stands before S3 may respond with plain text or HTML.
-    let words = format!("bad header x-amz-security-token: {} <id 7>", secrets[2]);
-    let html = format!("<html><body>{} is wrong</body></html>", secrets[2]);
-    for (method, path, skip, body, said) in [
-        ("GET", "/expired/_manifest.json ", 0, &body, said),
+    // What stands before a service may respond with plain text or HTML.
+    let words = format!("bad header x-amz-security-token: {token} <id 7>");
+    let html = format!("<html><body>{token} is wrong</body></html>");
+    let manifest = "_manifest.json ";
+    for (number, (method, name, skip, body, said)) in [
+        ("GET", manifest, 0, &body, said),
         ("GET", "?", 0, &body, said),
-        ("PUT", "/expired/_manifest.json ", 0, &body, said),
-        ("PUT", "/expired/part-", 0, &body, said),
-        ("PUT", "/expired/_manifest.json ", 1, &body, said),
+        ("PUT", manifest, 0, &body, said),
+        ("PUT", "part-", 0, &body, said),
+        ("PUT", manifest, 1, &body, said),
         (
             "PUT",
-            "/expired/_manifest.json ",
+            manifest,
             2,
             &words,
             "bad header x-amz-security-token: [secret]",
         ),
-        ("PUT", "/expired/_manifest.json ", 3, &html, "403 Forbidden"),
-    ] {
-        let bucket = format!("expired-{}-{skip}-{}", method.to_lowercase(), path.len());
-        let place = Place::in_bucket(&bucket, "expired").await;
-        create_bucket(&bucket).await;
+        ("PUT", manifest, 3, &html, "403 Forbidden"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        // A list of objects names the bucket only.
+        let place = Place::in_bucket(&format!("expired-{number}"), "expired").await;
+        let request = match name {
+            "?" => format!("{method} {}?", place.service.root(&place.bucket)),
+            name => place.request(method, name),
+        };
         proxy::add(Rule {
-            request: format!("{method} /{bucket}{path}"),
+            request,
             skip,
             times: usize::MAX,
             is_kept: true,
@@ -448,12 +538,7 @@ async fn credentials_are_in_no_error() {
         });
         let error = assert_kind(place.export().run().await, ErrorKind::Output);
         let text = whole_text(&error);
-        assert!(
-            error
-                .to_string()
-                .contains(&format!("s3://{bucket}/expired")),
-            "{text}"
-        );
+        assert!(error.to_string().contains(&place.url()), "{text}");
         assert!(text.contains(said), "{text}");
         for secret in &secrets {
             assert!(!text.contains(secret), "{text}");
@@ -463,36 +548,30 @@ async fn credentials_are_in_no_error() {
     }
 }
 
-async fn create_bucket(bucket: &str) {
-    let endpoint = env::var("AWS_ENDPOINT_URL").unwrap();
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let created = client.put(format!("{endpoint}/{bucket}")).send().await;
-    assert!(created.unwrap().status().is_success());
-}
-
 #[tokio::test]
-#[ignore = "needs an S3 server: tests/export/s3.sh"]
+#[ignore = "needs a server: tests/export/stores.sh"]
 async fn a_bucket_that_is_not_there_is_named() {
     let place = Place::in_bucket("no-such-bucket", "a").await;
     let begun = Instant::now();
     let error = assert_kind(place.export().run().await, ErrorKind::Output);
     let text = whole_text(&error);
-    assert!(
-        error.to_string().contains("s3://no-such-bucket/a"),
-        "{text}"
-    );
-    assert!(text.contains("NoSuchBucket"), "{text}");
+    assert!(error.to_string().contains(&place.url()), "{text}");
+    let code = match place.service {
+        Service::S3 | Service::Google => "NoSuchBucket",
+        Service::Azure => "ContainerNotFound",
+    };
+    assert!(text.contains(code), "{text}");
     let error = verify(&place.output()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Output, "{}", whole_text(&error));
     assert!(begun.elapsed() < Duration::from_secs(5));
 }
 
 #[tokio::test]
-#[ignore = "needs an S3 server: tests/export/s3.sh"]
+#[ignore = "needs a server: tests/export/stores.sh"]
 async fn a_server_that_is_gone_is_waited_for_and_given_up_after_a_minute() {
     let place = Place::in_bucket("unreachable", "a").await;
     proxy::add(Rule {
-        request: "GET /unreachable".into(),
+        request: format!("GET {}", place.service.root(&place.bucket)),
         times: usize::MAX,
         is_kept: true,
         response: Response::Closed,
@@ -500,13 +579,13 @@ async fn a_server_that_is_gone_is_waited_for_and_given_up_after_a_minute() {
     });
     let begun = Instant::now();
     let error = assert_kind(place.export().run().await, ErrorKind::Output);
-    assert!(error.to_string().contains("s3://unreachable/a"), "{error}");
+    assert!(error.to_string().contains(&place.url()), "{error}");
     let seconds = begun.elapsed().as_secs();
     assert!((50..90).contains(&seconds), "{seconds}");
 }
 
 #[tokio::test]
-#[ignore = "needs an S3 server: tests/export/s3.sh"]
+#[ignore = "needs a server: tests/export/stores.sh"]
 async fn restart_removes_all_parts() {
     let place = Place::new("restart").await;
     place.export_until(600).await;
@@ -520,7 +599,7 @@ async fn restart_removes_all_parts() {
 }
 
 #[tokio::test]
-#[ignore = "needs an S3 server: tests/export/s3.sh"]
+#[ignore = "needs a server: tests/export/stores.sh"]
 async fn parts_without_a_manifest_are_refused_and_not_touched() {
     let place = Place::new("no-manifest").await;
     place.export_until(300).await;
@@ -534,7 +613,7 @@ async fn parts_without_a_manifest_are_refused_and_not_touched() {
 }
 
 #[tokio::test]
-#[ignore = "needs an S3 server: tests/export/s3.sh"]
+#[ignore = "needs a server: tests/export/stores.sh"]
 async fn verify_finds_parts_that_are_missing_or_changed() {
     let place = Place::new("damaged").await;
     place.export().run().await.unwrap();
@@ -557,7 +636,7 @@ async fn verify_finds_parts_that_are_missing_or_changed() {
 }
 
 #[tokio::test]
-#[ignore = "needs an S3 server: tests/export/s3.sh"]
+#[ignore = "needs a server: tests/export/stores.sh"]
 async fn a_manifest_of_another_export_is_refused_and_not_touched() {
     let place = Place::new("another-export").await;
     place.export().run().await.unwrap();

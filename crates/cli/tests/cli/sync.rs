@@ -65,7 +65,10 @@ fn a_sync_loads_the_list_and_then_what_has_changed() {
     assert_eq!(sorted(synced.ids()), sorted(service.ids()));
 
     service.change(|store| {
-        store.finish(2499, "SUCCEEDED");
+        store.update(2499, |run| {
+            run["status"] = "SUCCEEDED".into();
+            run["finishedAt"] = "2025-01-02T00:00:00.000Z".into();
+        });
         store.start_run("new");
         store.delete(..10);
     });

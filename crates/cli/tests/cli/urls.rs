@@ -168,7 +168,8 @@ fn without_credentials_the_variables_to_set_are_named_soon() {
             let message = stderr(&failed);
             assert!(seconds < 20, "{seconds}: {message}");
             let begin = format!("error: {url}");
-            assert!(message.starts_with(&begin), "{message}");
+            let last = message.lines().last().unwrap();
+            assert!(last.starts_with(&begin), "{message}");
             assert!(message.contains(expected), "{message}");
             for address in ["169.254", "127.0.0.1", "metadata"] {
                 assert!(!message.contains(address), "{message}");

@@ -61,12 +61,14 @@ java_is_new_enough() {
 
 # Installs what a bare machine with Rust lacks: as root on Debian 12, Ubuntu 24.04 or newer.
 install_missing() {
-    # Node and Python for the clients of others, Java for Spark, and programs that tests of the
-    # command line use.
+    # Node and Python for the clients of others, Java for Spark, PostgreSQL for syncs, and programs
+    # that tests of the command line use.
     local packages=() program
     has cc || packages+=(gcc libc6-dev)
     has npm || packages+=(nodejs npm)
     has jq || packages+=(jq)
+    has openssl || packages+=(openssl)
+    compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || packages+=(postgresql)
     has script || packages+=(bsdutils)
     for program in faketime fish groff strace zsh; do
         has "$program" || packages+=("$program")

@@ -91,8 +91,8 @@ impl<T: SyncTarget> SyncJob<T> {
     /// they are known to be gone. A run that is on the list again loses its mark.
     ///
     /// At the end of the sync, the whole list is read once more, from its beginning, to collect the
-    /// IDs that are on it; the database keeps them meanwhile. Only runs count that this list has
-    /// stored, five minutes before that walk or earlier. Nothing is marked if the walk fails or is
+    /// IDs that are on it; the database keeps them meanwhile. Only runs with a start count that this
+    /// list has stored, five minutes before that walk or earlier. Nothing is marked if the walk fails or is
     /// stopped, or if none of those runs is on the list any more.
     ///
     /// The list must be whole: a query with a status, an offset or a limit, a split, and a walk that

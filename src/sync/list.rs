@@ -22,6 +22,12 @@ use crate::query::RunSource;
 pub struct SyncList {
     key: String,
     query: String,
+    /// Whether it is a window of time, which may come to have no runs.
+    #[cfg_attr(
+        not(any(feature = "sqlite", feature = "postgres")),
+        allow(dead_code, reason = "for databases")
+    )]
+    pub(super) has_bounds: bool,
 }
 
 impl SyncList {
@@ -43,6 +49,7 @@ impl SyncList {
         Ok(Self {
             key: key.to_string(),
             query: source.query.to_string(),
+            has_bounds: source.query.has_bounds(),
         })
     }
 

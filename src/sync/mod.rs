@@ -42,7 +42,7 @@ assert_eq!((summary.new, summary.list_rows), (1, Some(5001)));
 //!
 //! | table or view | holds |
 //! |---|---|
-//! | `runs` | a row for each run: a column for each field of [`RunSummary`](crate::RunSummary), such as `act_id` and `meta_origin`; `raw`, the row as it was received, if that was [asked for](SyncJob::raw); `list`, the list that stored it last; `synced_at`, when; `deleted_at`, since when it is known to be gone from the list ([`SyncJob::reconcile`]) |
+//! | `runs` | a row for each run: a column for each field of [`RunSummary`](crate::RunSummary), such as `act_id` and `meta_origin`; `raw`, the row as it was received, if that was [asked for](SyncJob::raw); `list`, the `id` in `sync_state` of the list that stored it last; `synced_at`, when; `deleted_at`, since when it is known to be gone from the list ([`SyncJob::reconcile`]) |
 //! | `actors` | `id`, `name`, `username` and `title` of Actors: [`Database::save_actors`] |
 //! | `sync_state` | a row for each list: its query, the cursor, how many runs it has added, and when it was synced and reconciled last |
 //! | `apify_runs_schema` | the version of the tables |

@@ -140,7 +140,7 @@ pub trait SyncTarget: Send {
     /// mark from those that were. It is called at the end of a complete walk, and never after one
     /// that failed.
     ///
-    /// Only runs count that were stored by this list, at least five minutes before
+    /// Only runs count that have a start and were stored by this list, at least five minutes before
     /// [`begin_listing`](Self::begin_listing) was called: a response may be out of date.
     ///
     /// # Errors

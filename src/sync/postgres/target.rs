@@ -7,7 +7,7 @@ use tokio_postgres::CopyInSink;
 
 use super::super::batch::SyncBatch;
 use super::super::list::SyncList;
-use super::super::reconciliation::{STALE, all_gone};
+use super::super::reconciliation::{Findings, STALE};
 use super::super::schema::{SYNC_STATE, Schema, SqlColumn};
 use super::super::target::{Committed, Reconciled, SyncTarget, TargetError, TargetResult, Written};
 use super::copy::Encoder;
@@ -208,8 +208,9 @@ impl OpenList {
         let begun = self.listing.ok_or_else(not_loaded)?;
         let stored_before = begun - STALE as f64;
         let (runs, state) = (schema.runs(), schema.quoted(SYNC_STATE));
+        // A run without a start may be on the list where the walk does not look.
         let of_list = "r.\"list\" = $1 AND r.\"synced_at\" <= to_timestamp($2) \
-                       AND r.\"deleted_at\" IS NULL";
+                       AND r.\"deleted_at\" IS NULL AND r.\"started_at\" IS NOT NULL";
         let is_listed = format!("EXISTS (SELECT FROM {LISTED} AS l WHERE l.id = r.\"id\")");
         let transaction = self.session.client.transaction().await;
         let transaction = transaction.map_err(target_error)?;
@@ -220,17 +221,20 @@ impl OpenList {
             .await
             .map_err(target_error)?;
         let count = format!(
-            "SELECT count(*) FILTER (WHERE NOT {is_listed}), count(*) FILTER (WHERE {is_listed}) \
+            "SELECT count(*) FILTER (WHERE NOT {is_listed}), count(*) FILTER (WHERE {is_listed}), \
+             EXISTS (SELECT FROM {LISTED}) \
              FROM {runs} AS r WHERE {of_list}"
         );
         let counts = transaction
             .query_one(&count, &[&self.id, &stored_before])
             .await;
         let counts = counts.map_err(target_error)?;
-        let (gone, kept): (i64, i64) = (counts.get(0), counts.get(1));
-        if gone > 0 && kept == 0 {
-            return Err(all_gone(list, gone).into());
-        }
+        let findings = Findings {
+            gone: counts.get(0),
+            kept: counts.get(1),
+            lists_any: counts.get(2),
+        };
+        findings.check(list)?;
         let mark = format!(
             "UPDATE {runs} AS r SET \"deleted_at\" = now() WHERE {of_list} AND NOT {is_listed}"
         );

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use super::super::actor::SyncActor;
 use super::super::batch::SyncBatch;
 use super::super::list::SyncList;
-use super::super::reconciliation::{STALE, all_gone};
+use super::super::reconciliation::{Findings, STALE};
 use super::super::schema::{ACTORS, SYNC_STATE, Schema};
 use super::super::target::{Committed, Reconciled, SyncTarget, TargetResult, Written};
 use super::error::target_error;
@@ -260,7 +260,9 @@ fn mark_deleted(
     let text = |time| String::from_utf8_lossy(&time_text(time)).into_owned();
     let (now, stored_before) = (text(Utc::now()), text(begun - TimeDelta::seconds(STALE)));
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let of_list = "\"list\" = ? AND \"synced_at\" <= ? AND \"deleted_at\" IS NULL";
+    // A run without a start may be on the list where the walk does not look.
+    let of_list = "\"list\" = ? AND \"synced_at\" <= ? AND \"deleted_at\" IS NULL \
+                   AND \"started_at\" IS NOT NULL";
     let is_listed = format!("\"id\" IN (SELECT id FROM {listed})");
     let count = |condition: &str| {
         let count = format!("SELECT count(*) FROM {runs} WHERE {of_list} AND {condition}");
@@ -268,8 +270,14 @@ fn mark_deleted(
     };
     let gone: i64 = count(&format!("NOT {is_listed}"))?;
     let kept: i64 = count(&is_listed)?;
-    if gone > 0 && kept == 0 {
-        return Ok(Err(all_gone(list, gone).into()));
+    let lists_any = format!("SELECT EXISTS (SELECT 1 FROM {listed})");
+    let findings = Findings {
+        gone,
+        kept,
+        lists_any: transaction.query_row(&lists_any, [], |row| row.get(0))?,
+    };
+    if let Err(error) = findings.check(list) {
+        return Ok(Err(error.into()));
     }
     let deleted = transaction.execute(
         &format!("UPDATE {runs} SET \"deleted_at\" = ? WHERE {of_list} AND NOT {is_listed}"),

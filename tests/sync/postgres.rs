@@ -112,6 +112,7 @@ scenarios! {
     the_views_tell_unknown_costs();
     runs_that_are_gone_are_marked();
     nothing_is_marked_in_doubt();
+    a_window_may_become_empty();
     foreign_tables_are_refused();
     other_versions_are_known_by_their_mark();
     odd_rows_are_stored();

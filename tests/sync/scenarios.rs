@@ -451,6 +451,28 @@ fn setting(error: Error) -> String {
     setting.unwrap_or_else(|| panic!("{error:?}"))
 }
 
+/// A window of time may come to have no runs at all, and runs without a start may be anywhere.
+pub(crate) async fn a_window_may_become_empty(database: &impl TestDatabase) {
+    let mut list = List::new();
+    let emulator = list.start(50).await;
+    emulator.change(|store| store.insert(&json!({"id": "undated", "status": "READY"})));
+    let db = database.open().await;
+    let end = chrono::Utc::now() - chrono::TimeDelta::minutes(1);
+    let sync = |query| SyncJob::new(emulator.client().runs(query), db.target());
+    let window = RunQuery::actor("a").started_before(end);
+    sync(RunQuery::actor("a")).run().await.unwrap();
+    let summary = sync(window.clone()).run().await.unwrap();
+    assert!(summary.updated >= 50, "{summary:?}");
+    let long_ago = database.minutes_ago(6);
+    let age = format!("UPDATE runs SET synced_at = {long_ago}");
+    database.query(&age).await;
+    emulator.change(|store| store.delete(..50));
+    let summary = sync(window).reconcile(true).run().await.unwrap();
+    assert_eq!(summary.deleted, 50);
+    let undated = "SELECT deleted_at FROM runs WHERE started_at IS NULL";
+    assert_eq!(database.value(undated).await, "");
+}
+
 /// A table that something else has made is neither used nor changed.
 pub(crate) async fn foreign_tables_are_refused(database: &impl TestDatabase) {
     for made in ["TABLE actors (id text)", "VIEW failures AS SELECT 1 AS one"] {

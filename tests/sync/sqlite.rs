@@ -84,6 +84,7 @@ scenarios! {
     the_views_tell_unknown_costs();
     runs_that_are_gone_are_marked();
     nothing_is_marked_in_doubt();
+    a_window_may_become_empty();
     foreign_tables_are_refused();
     other_versions_are_known_by_their_mark();
     odd_rows_are_stored();
@@ -119,6 +120,43 @@ async fn a_lock_of_another_program_is_waited_for() {
     other.execute_batch("COMMIT").unwrap();
     assert_eq!(sync.await.unwrap().unwrap().new, 200);
     assert!(check(&emulator, &database).await.is_empty());
+}
+
+/// A file system that is full, and then has room again. Only root can make one.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_full_disk_is_told_and_loses_nothing() {
+    use std::process::Command;
+
+    let database = Sqlite::new();
+    let mount = |options: &str| {
+        let mut command = Command::new("mount");
+        let command = command.args(["-t", "tmpfs", "-o", options, "tmpfs"]);
+        let status = command.arg(database.folder.path()).status();
+        status.is_ok_and(|status| status.success())
+    };
+    if !mount("size=3m") {
+        return;
+    }
+    let mut list = List::new();
+    let emulator = list.start(20_000).await;
+    let db = database.open().await;
+    let sync = || job(&emulator, db.target()).batch_rows(2000);
+    let error = sync().run().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Output);
+    let text = error.to_string();
+    assert!(
+        text.ends_with("cannot be written: the disk is full"),
+        "{error:?}"
+    );
+    assert!(mount("remount,size=100m"));
+    let stored = database.number("SELECT count(*) FROM runs").await as u64;
+    let summary = sync().run().await.unwrap();
+    assert_eq!((summary.new, summary.updated), (20_000 - stored, 0));
+    assert!(check(&emulator, &database).await.is_empty());
+    drop(db);
+    let unmounted = Command::new("umount").arg(database.folder.path()).status();
+    assert!(unmounted.unwrap().success());
 }
 
 #[tokio::test]

@@ -142,7 +142,7 @@ mod tests {
         assert_eq!(set.config.get_password(), Some("other".as_bytes()));
         for address in [
             "postgres://me:secret@db:port/runs",
-            "postgres://me:sec?secret=ret@db/runs",
+            "postgres://me:secret@db/runs?unknown=1",
             "postgres:secret",
         ] {
             let Err(error) = parse(address, None) else {

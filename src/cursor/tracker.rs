@@ -33,7 +33,7 @@ impl CursorTracker {
     }
 
     /// Which runs the cursor remembers.
-    #[cfg(any(feature = "export", feature = "sync"))]
+    #[cfg(feature = "export")]
     pub(crate) fn retention(&self) -> Retention {
         self.retention
     }

@@ -10,9 +10,16 @@ use super::summary::RunSummary;
 #[derive(Clone, Copy)]
 pub(crate) struct Column {
     /// Its name, as in the API's object; a dot stands before a field inside of a field.
+    #[cfg_attr(
+        not(any(feature = "csv", feature = "parquet")),
+        allow(dead_code, reason = "for files")
+    )]
     pub(crate) name: &'static str,
     /// Its name where names have lower case and no dots.
-    #[cfg_attr(not(feature = "sync"), allow(dead_code, reason = "for databases"))]
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "sqlite")),
+        allow(dead_code, reason = "for databases")
+    )]
     pub(crate) snake_name: &'static str,
     pub(crate) get: Get,
 }

@@ -1,6 +1,11 @@
 //! The runs of the list.
 
-#[cfg(any(feature = "csv", feature = "parquet", feature = "sync"))]
+#[cfg(any(
+    feature = "csv",
+    feature = "parquet",
+    feature = "postgres",
+    feature = "sqlite"
+))]
 mod columns;
 mod fields;
 mod id;
@@ -11,7 +16,12 @@ mod summary;
 mod text;
 mod value;
 
-#[cfg(any(feature = "csv", feature = "parquet", feature = "sync"))]
+#[cfg(any(
+    feature = "csv",
+    feature = "parquet",
+    feature = "postgres",
+    feature = "sqlite"
+))]
 pub(crate) use columns::{Column, Get, columns};
 pub(crate) use fields::{Field, Kind, fields};
 pub use id::Id;

@@ -18,7 +18,7 @@ use super::pieces::{Piece, pieces};
 use super::run_page::RunPage;
 use super::stats::{Meter, WalkStats};
 use crate::cursor::{Cursor, CursorTracker};
-#[cfg(any(feature = "export", feature = "sync"))]
+#[cfg(feature = "export")]
 use crate::cursor::{CursorUpdate, Retention};
 use crate::error::{ErrorKind, Result};
 use crate::http::settings::Settings;
@@ -70,7 +70,7 @@ pub struct RunPages {
     /// Memory for the rows of the next pages.
     pool: Arc<Pool<RunSummary>>,
     /// What the cursor has gone over, if it is kept.
-    #[cfg(any(feature = "export", feature = "sync"))]
+    #[cfg(feature = "export")]
     updates: Option<Vec<CursorUpdate>>,
     rows: u64,
     is_over: bool,
@@ -95,7 +95,7 @@ impl RunPages {
             tracker: CursorTracker::new(cursor, retention),
             meter,
             pool,
-            #[cfg(any(feature = "export", feature = "sync"))]
+            #[cfg(feature = "export")]
             updates: None,
             rows: 0,
             is_over: false,
@@ -149,7 +149,7 @@ impl RunPages {
     /// All that has come counts as handed out.
     fn finish(&mut self) {
         let _updates = self.tracker.finish();
-        #[cfg(any(feature = "export", feature = "sync"))]
+        #[cfg(feature = "export")]
         if let Some(updates) = &mut self.updates {
             updates.extend(_updates);
         }
@@ -157,14 +157,14 @@ impl RunPages {
 
     /// Keeps what the next batches do to the cursor, so that a copy of it can follow. Returns
     /// that copy, and which runs it remembers.
-    #[cfg(any(feature = "export", feature = "sync"))]
+    #[cfg(feature = "export")]
     pub(crate) fn keep_updates(&mut self) -> (Cursor, Retention) {
         self.updates.get_or_insert_default();
         (self.cursor().clone(), self.tracker.retention())
     }
 
     /// What was kept since the last call.
-    #[cfg(any(feature = "export", feature = "sync"))]
+    #[cfg(feature = "export")]
     pub(crate) fn take_updates(&mut self) -> Vec<CursorUpdate> {
         self.updates
             .as_mut()
@@ -181,7 +181,7 @@ impl RunPages {
     }
 
     /// Where the memory of rows goes that have been handed out.
-    #[cfg(any(feature = "export", feature = "sync"))]
+    #[cfg(feature = "export")]
     pub(crate) fn pool(&self) -> Arc<Pool<RunSummary>> {
         Arc::clone(&self.pool)
     }

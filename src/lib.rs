@@ -5,6 +5,7 @@
 #[cfg(feature = "__internals")]
 #[doc(hidden)]
 pub mod __internals;
+mod actor;
 mod client;
 mod clocks;
 #[cfg(any(feature = "export", feature = "sync"))]
@@ -35,6 +36,7 @@ mod timestamp;
 mod trace;
 mod walk;
 
+pub use actor::Actor;
 pub use chrono;
 pub use client::{Client, ClientBuilder};
 pub use cursor::Cursor;

@@ -23,6 +23,7 @@ const LAYERS: &[&str] = &[
     "clocks",
     "compact",
     "run",
+    "actor",
     "query",
     "emit",
     "page",

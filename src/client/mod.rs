@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 pub use builder::ClientBuilder;
 
+use crate::actor::Actor;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::fetch;
+use crate::http::object;
 use crate::http::settings::Settings;
 use crate::lists::RunLists;
 use crate::query::RunSource;
@@ -140,6 +142,37 @@ impl Client {
             let message = "the response does not say how many runs there are";
             Error::new(ErrorKind::Protocol, message)
         })
+    }
+
+    /// What the Actor with this ID or name is called. One request.
+    ///
+    /// # Errors
+    ///
+    /// Any kind but `Item`; [`ErrorKind::NotFound`] also if the token's owner may not see it.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future aborts the request; nothing is kept.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and time enabled.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use apify_runs::emulator::Emulator;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> apify_runs::Result<()> {
+    /// let emulator = Emulator::builder().actor("janedoe/my-actor").start().await?;
+    /// let actor = emulator.client().actor("janedoe/my-actor").await?;
+    /// assert_eq!(actor.name.as_deref(), Some("my-actor"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn actor(&self, id: impl AsRef<str>) -> Result<Actor> {
+        object::actor(&self.0, id.as_ref()).await
     }
 
     /// Where requests go: `https://api.apify.com/` unless it was set.

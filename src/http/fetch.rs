@@ -77,48 +77,13 @@ impl Fetcher {
     /// An attempt is the request, the whole body, and reading it, so that a response that breaks
     /// off is retried like one that never came.
     pub(crate) async fn page(&self, request: PageRequest) -> Result<Page> {
-        let policy = &self.settings.retry;
         let url = url::of_page(&self.list, &self.query, request);
-        let mut attempts = Attempts::new(policy);
-        loop {
-            // Pace. Waiting for a permit takes nothing from the time for the page.
-            let permit = self.permit().await;
-
-            // An attempt is cut short when the time for the page is over.
-            let attempt = self.attempt(permit, &url, attempts.time_left());
-            let error = match attempts.spend_on(attempt).await {
-                Ok(page) => {
-                    self.settings.retry_budget.deposit();
-                    self.note(request, &page, attempts.count());
-                    return Ok(page);
-                }
-                Err(error) => error.with_request(named(&url), attempts.count(), attempts.spent()),
-            };
-
-            // Retry. A `Retry-After` of a 429 holds back every request for the list, even if this
-            // one gives up.
-            let has_responded = self.settings.has_responded.load(Ordering::Relaxed);
-            let delay = attempts.next_delay(&error, has_responded);
-            let is_refusal = error.kind() == ErrorKind::RateLimited;
-            if let (true, Some(delay), Some(_)) = (is_refusal, delay, error.retry_after()) {
-                self.pacer.pause(delay);
-            }
-            let Some(delay) = delay.filter(|_| attempts.may_retry(&error)) else {
-                return Err(error);
-            };
-            let count = attempts.count();
-            let offset = request.offset();
-            warn!(target: "apify_runs::retry", offset = offset, attempts = count, ?delay, %error, "retry");
-            policy.notify(count, delay, &error);
-            self.counters.retried();
-            sleep(delay).await;
-            attempts.waited(delay, error);
-
-            // Budget. The rate of the list has taken refusals into account.
-            if !is_refusal {
-                self.settings.retry_budget.withdraw().await;
-            }
-        }
+        let attempt = |permit, time_left| self.attempt(permit, &url, time_left);
+        let (settings, offset) = (&self.settings, request.offset());
+        let page = with_retries(settings, &self.pacer, &self.counters, &url, offset, attempt);
+        let (page, attempts) = page.await?;
+        self.note(request, &page, attempts);
+        Ok(page)
     }
 
     /// Reports a page that has come.
@@ -136,13 +101,6 @@ impl Fetcher {
     /// How many pages of the list a walk has in flight, whose bodies take `max_bytes` at most.
     pub(crate) fn pages_in_flight(&self, max_bytes: usize) -> PagesInFlight {
         self.pacer.pages_in_flight(max_bytes)
-    }
-
-    /// Waits until a request may be sent: by the pace of the list, and then by that of the client.
-    async fn permit(&self) -> Permit {
-        let permit = self.pacer.permit().await;
-        self.settings.pacers.of_client().permit().await;
-        permit
     }
 
     async fn attempt(&self, permit: Permit, url: &Url, time_left: Duration) -> Result<Page> {
@@ -172,6 +130,64 @@ impl Fetcher {
         }
         self.bodies.keep(body);
         page
+    }
+}
+
+/// Sends a request again until an attempt succeeds or the client's policy gives up. Returns how many
+/// attempts that took, too.
+///
+/// `offset` is for events.
+pub(super) async fn with_retries<T, F>(
+    settings: &Settings,
+    pacer: &Pacer,
+    counters: &RequestCounters,
+    url: &Url,
+    offset: u64,
+    attempt: impl Fn(Permit, Duration) -> F,
+) -> Result<(T, u32)>
+where
+    F: Future<Output = Result<T>>,
+{
+    let policy = &settings.retry;
+    let mut attempts = Attempts::new(policy);
+    loop {
+        // Pace: that of the list, and then that of the client. Waiting for a permit takes nothing
+        // from the time for the request.
+        let permit = pacer.permit().await;
+        settings.pacers.of_client().permit().await;
+
+        // An attempt is cut short when the time for the request is over.
+        let sent = attempt(permit, attempts.time_left());
+        let error = match attempts.spend_on(sent).await {
+            Ok(response) => {
+                settings.retry_budget.deposit();
+                return Ok((response, attempts.count()));
+            }
+            Err(error) => error.with_request(named(url), attempts.count(), attempts.spent()),
+        };
+
+        // Retry. A `Retry-After` of a 429 holds back every request for the list, even if this one
+        // gives up.
+        let has_responded = settings.has_responded.load(Ordering::Relaxed);
+        let delay = attempts.next_delay(&error, has_responded);
+        let is_refusal = error.kind() == ErrorKind::RateLimited;
+        if let (true, Some(delay), Some(_)) = (is_refusal, delay, error.retry_after()) {
+            pacer.pause(delay);
+        }
+        let Some(delay) = delay.filter(|_| attempts.may_retry(&error)) else {
+            return Err(error);
+        };
+        let count = attempts.count();
+        warn!(target: "apify_runs::retry", offset = offset, attempts = count, ?delay, %error, "retry");
+        policy.notify(count, delay, &error);
+        counters.retried();
+        sleep(delay).await;
+        attempts.waited(delay, error);
+
+        // Budget. The rate of the list has taken refusals into account.
+        if !is_refusal {
+            settings.retry_budget.withdraw().await;
+        }
     }
 }
 

@@ -4,6 +4,7 @@ mod averages;
 pub(crate) mod base_url;
 pub(crate) mod counters;
 pub(crate) mod fetch;
+pub(crate) mod object;
 pub(crate) mod pace;
 pub(crate) mod pacers;
 pub(crate) mod rate;

@@ -6,6 +6,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, LOCATION, USER_AGENT};
 use reqwest::{Response, StatusCode, Url};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout_at};
 
 use super::settings::Settings;
@@ -160,6 +162,37 @@ pub(super) fn read(
         })?;
         return Ok(page);
     }
+    Err(failure(settings, &head, body))
+}
+
+/// Reads a response as an object in `data`.
+pub(super) fn read_object<T: DeserializeOwned>(
+    settings: &Settings,
+    head: ResponseHead,
+    body: &[u8],
+) -> Result<T> {
+    #[derive(Deserialize)]
+    struct Envelope<T> {
+        data: T,
+    }
+    if !head.status.is_success() {
+        return Err(failure(settings, &head, body));
+    }
+    serde_json::from_slice(body)
+        .map(|envelope: Envelope<T>| envelope.data)
+        .map_err(|error| match decode::api_error(body) {
+            Some(error) => reported(settings, &head, ErrorKind::Api, error),
+            None => {
+                let reason = excerpt(&settings.token.redact(&error.to_string()));
+                let message = format!("the response cannot be read: {reason}");
+                Error::new(ErrorKind::Decode, message).with_status(head.status.as_u16())
+            }
+        })
+}
+
+/// The error of a response without success.
+fn failure(settings: &Settings, head: &ResponseHead, body: &[u8]) -> Error {
+    let redact = |text: &str| settings.token.redact(text);
     let kind = match head.status.as_u16() {
         401 | 403 => ErrorKind::Auth,
         404 => ErrorKind::NotFound,
@@ -174,7 +207,7 @@ pub(super) fn read(
             None => Some(decode::quote(body, &redact)),
         },
     });
-    Err(reported(settings, &head, kind, error))
+    reported(settings, head, kind, error)
 }
 
 /// An error that the service itself reports.

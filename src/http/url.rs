@@ -21,6 +21,16 @@ pub(crate) fn of_list(base_url: &Url, query: &RunQuery) -> Url {
     url
 }
 
+/// The address of an Actor below `base_url`.
+pub(super) fn of_actor(base_url: &Url, id: &str) -> Url {
+    let mut url = base_url.clone();
+    // A base URL is checked to be one that has a path.
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.extend(["acts", &with_tilde(id)]);
+    }
+    url
+}
+
 /// The address of one page of the query's list, which is at `list`.
 pub(crate) fn of_page(list: &Url, query: &RunQuery, request: PageRequest) -> Url {
     let mut url = list.clone();

@@ -5,7 +5,6 @@ use std::fmt;
 #[cfg(feature = "sqlite")]
 use std::path::PathBuf;
 
-use super::actor::SyncActor;
 use super::batch::SyncBatch;
 use super::list::SyncList;
 #[cfg(feature = "postgres")]
@@ -14,6 +13,7 @@ use super::schema::{DEFAULT_TABLE, Dialect, Schema};
 #[cfg(feature = "sqlite")]
 use super::sqlite::{SqliteFile, SqliteTarget};
 use super::target::{Committed, Reconciled, SyncTarget, TargetResult, Written};
+use crate::actor::Actor;
 use crate::error::{Error, Result};
 use crate::run::Id;
 
@@ -109,7 +109,7 @@ impl Database {
     ///
     /// [`ErrorKind::Output`](crate::ErrorKind::Output) if they cannot be written. None is stored
     /// then.
-    pub async fn save_actors(&self, actors: impl IntoIterator<Item = SyncActor>) -> Result<()> {
+    pub async fn save_actors(&self, actors: impl IntoIterator<Item = Actor>) -> Result<()> {
         let actors = actors.into_iter().collect();
         let saved = match &self.0 {
             #[cfg(feature = "sqlite")]

@@ -77,8 +77,6 @@ assert_eq!((summary.new, summary.list_rows), (1, Some(5001)));
 //! A list is known by its query. A query with a time that changes, such as "the last 30 days", is
 //! another list each time.
 
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
-mod actor;
 mod batch;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod database;
@@ -99,8 +97,6 @@ mod summary;
 mod target;
 mod writer;
 
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
-pub use actor::SyncActor;
 pub use batch::SyncBatch;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use database::{Database, DatabaseBuilder, DatabaseTarget};

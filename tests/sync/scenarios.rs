@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use apify_runs::Actor;
 use apify_runs::emulator::{Emulator, Fault, Store};
-use apify_runs::sync::{SyncActor, SyncJob};
+use apify_runs::sync::SyncJob;
 use apify_runs::{Error, ErrorKind, RetryPolicy, RunQuery, RunStatus};
 use serde_json::json;
 use tokio::sync::Notify;
@@ -326,7 +327,7 @@ pub(crate) async fn the_views_tell_unknown_costs(database: &impl TestDatabase) {
 
     let unnamed = db.unnamed_actors().await.unwrap();
     assert_eq!(unnamed, ["x", "y"]);
-    let mut actor = SyncActor::new("x");
+    let mut actor = Actor::new("x");
     actor.name = Some("my-actor".into());
     actor.username = Some("janedoe".into());
     db.save_actors([actor.clone()]).await.unwrap();

@@ -308,6 +308,11 @@ pub(crate) struct SyncArguments {
     /// Also store each row as it was received, as JSON in the column raw
     #[arg(long, help_heading = "Database")]
     pub(crate) raw: bool,
+    /// Also store what Actors are called, in the table actors
+    ///
+    /// One request for each Actor that has no name there yet.
+    #[arg(long, help_heading = "Database")]
+    pub(crate) actor_names: bool,
     /// Mark stored runs that are gone from the list, in the column deleted_at
     ///
     /// Reads the whole list once more at the end. The rows stay.

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use apify_runs::sync::{Database, DatabaseTarget, SyncJob, SyncProgress, SyncSummary};
-use apify_runs::{RunQuery, Runs};
+use apify_runs::{Actor, ErrorKind, RunQuery, Runs};
+use futures_util::{StreamExt, stream};
 use indicatif::HumanCount;
 use serde_json::{Value, json};
 
 use crate::arguments::{SourceArguments, SyncArguments};
 use crate::console::{Console, Level};
 use crate::counts::{counted, lasted, retries};
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, reason};
 use crate::flags;
 use crate::input;
 use crate::lists::{Lists, Outcome, Show};
@@ -24,6 +25,8 @@ use crate::times::When;
 
 /// What the pages in flight of each of several lists may take.
 const BUFFERED_BYTES: usize = 8 << 20;
+/// How many Actors are asked for at a time.
+const NAMES_AT_A_TIME: usize = 8;
 
 /// What the syncs of one start have in common.
 struct Syncer<'a> {
@@ -53,10 +56,15 @@ pub(crate) async fn run(arguments: Box<SyncArguments>, console: &Console) -> Res
         console,
         arguments: &arguments,
     };
-    match several {
+    let exit = match several {
         None => syncer.one(&queries[0]).await,
         Some(actors) => syncer.several(&actors, &queries).await,
+    };
+    // Also if some lists have failed: the others have Actors, too.
+    if arguments.actor_names && syncer.stop.signal() == 0 {
+        syncer.name_actors().await?;
     }
+    exit
 }
 
 /// Refuses times that mean another list at each start.
@@ -156,6 +164,28 @@ impl Syncer<'_> {
             },
             Err(error) => Outcome::failed(error.into(), 0),
         }
+    }
+
+    /// Stores the names of Actors that have none in the database. A name that cannot be read now is
+    /// asked for again by the next sync.
+    async fn name_actors(&self) -> Result<(), Failure> {
+        let unnamed = self.database.unnamed_actors().await?;
+        let named = stream::iter(&unnamed).map(async |id| {
+            match self.service.client.actor(id).await {
+                // The next sync need not ask for what nobody may see.
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(Actor::new(id.clone())),
+                actor => actor,
+            }
+        });
+        let named: Vec<_> = named.buffer_unordered(NAMES_AT_A_TIME).collect().await;
+        let failed = named.iter().filter_map(|actor| actor.as_ref().err());
+        if let Some(error) = failed.clone().next() {
+            let names = counted(failed.count() as u64, "Actor");
+            let text = format!("the names of {names} cannot be read: {}", reason(error));
+            self.console.log(Level::Warning, &text, json!({}));
+        }
+        let named = named.into_iter().filter_map(Result::ok);
+        Ok(self.database.save_actors(named).await?)
     }
 
     fn runs(&self, query: &RunQuery) -> Runs {

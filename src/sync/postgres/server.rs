@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use tokio_postgres::config::Host;
 
-use super::super::actor::SyncActor;
 use super::super::schema::{ACTORS, Schema};
 use super::super::target::TargetResult;
 use super::config::{Address, parse};
 use super::error::target_error;
 use super::session::{Session, connect};
 use super::setup::set_up;
+use crate::actor::Actor;
 use crate::error::Result;
 use crate::run::Id;
 
@@ -60,7 +60,7 @@ impl PostgresServer {
     }
 
     /// Stores the names of Actors.
-    pub(in super::super) async fn save_actors(&self, actors: Vec<SyncActor>) -> TargetResult<()> {
+    pub(in super::super) async fn save_actors(&self, actors: Vec<Actor>) -> TargetResult<()> {
         let client = connect(&self.address).await?;
         let upsert = format!(
             "INSERT INTO {} (\"id\", \"name\", \"username\", \"title\", \"synced_at\") \
@@ -76,7 +76,7 @@ impl PostgresServer {
             .map(|actor| (actor.id.as_str(), actor))
             .collect();
         let ids: Vec<&str> = actors.keys().copied().collect();
-        let column = |get: fn(&SyncActor) -> &Option<String>| -> Vec<Option<&str>> {
+        let column = |get: fn(&Actor) -> &Option<String>| -> Vec<Option<&str>> {
             actors.values().map(|actor| get(actor).as_deref()).collect()
         };
         let names = column(|actor| &actor.name);

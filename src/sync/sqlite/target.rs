@@ -7,7 +7,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
-use super::super::actor::SyncActor;
 use super::super::batch::SyncBatch;
 use super::super::list::SyncList;
 use super::super::reconciliation::{Findings, STALE};
@@ -17,6 +16,7 @@ use super::error::target_error;
 use super::file::SqliteFile;
 use super::lock::ListLock;
 use super::rows::{bind, bind_value, text, time_text};
+use crate::actor::Actor;
 use crate::error::{Error, ErrorKind};
 use crate::run::Id;
 
@@ -320,7 +320,7 @@ impl SqliteFile {
     }
 
     /// Stores the names of Actors.
-    pub(in super::super) async fn save_actors(&self, actors: Vec<SyncActor>) -> TargetResult<()> {
+    pub(in super::super) async fn save_actors(&self, actors: Vec<Actor>) -> TargetResult<()> {
         let write = move |connection: &mut Connection, path: &Path, schema: &Schema| {
             let upsert = format!(
                 "INSERT INTO {} (\"id\", \"name\", \"username\", \"title\", \"synced_at\") \
@@ -336,7 +336,7 @@ impl SqliteFile {
                 for actor in &actors {
                     let id = actor.id.as_str();
                     let now = String::from_utf8_lossy(&now);
-                    let SyncActor {
+                    let Actor {
                         name,
                         username,
                         title,

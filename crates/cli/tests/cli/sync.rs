@@ -181,6 +181,27 @@ fn wrong_usage_is_said_with_what_is_expected() {
 }
 
 #[test]
+fn actors_are_named_once() {
+    let service = Service::start(Emulator::builder().runs(100).actor("jane/one"));
+    let synced = Synced::new();
+    let names = |service: &Service| {
+        let named = service.requests();
+        let is_name = |path: &&str| !path.contains("/runs");
+        named
+            .iter()
+            .map(|request| request.path.as_str())
+            .filter(is_name)
+            .count()
+    };
+    for _ in 0..2 {
+        sync(&service, &synced, &["jane/one", "--actor-names"]).success();
+        let sql = "SELECT count(*) FROM cost_by_actor WHERE username = 'jane' AND name = 'one'";
+        assert_eq!(synced.number(sql), 1);
+        assert_eq!(names(&service), 1);
+    }
+}
+
+#[test]
 fn a_table_of_others_is_left_alone() {
     let service = Service::with_runs(10);
     let synced = Synced::new();

@@ -1,22 +1,27 @@
-//! The names of Actors.
+//! An Actor.
+
+use serde::Deserialize;
 
 use crate::run::Id;
 
-/// What an Actor is called: a row of the table `actors`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What an Actor is called: [`Client::actor`](crate::Client::actor).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
-pub struct SyncActor {
+pub struct Actor {
     /// The Actor's ID.
     pub id: Id,
     /// Its name, which is unique among those of its owner.
+    #[serde(default)]
     pub name: Option<String>,
     /// The name of its owner.
+    #[serde(default)]
     pub username: Option<String>,
     /// What its page is headed with.
+    #[serde(default)]
     pub title: Option<String>,
 }
 
-impl SyncActor {
+impl Actor {
     /// An Actor that has an ID only: one whose name nobody may see, for example.
     pub fn new(id: impl Into<Id>) -> Self {
         Self {

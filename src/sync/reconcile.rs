@@ -4,6 +4,7 @@ use std::pin::Pin;
 
 use serde::Deserialize;
 
+use super::list::SyncList;
 use super::reader::{Callbacks, Ending, Next, next};
 use super::summary::{SyncProgress, SyncSummary};
 use super::target::SyncTarget;
@@ -11,8 +12,11 @@ use super::writer::Writer;
 use crate::cursor::Cursor;
 use crate::emit::Emit;
 use crate::error::{Error, Result};
-use crate::run::{Id, RunSummary};
+use crate::run::Id;
 use crate::runs::Runs;
+
+/// How many IDs are added at a time.
+const MAX_IDS: usize = 50_000;
 
 /// Reads the whole list, and marks the stored runs that are not on it.
 ///
@@ -29,26 +33,26 @@ pub(super) async fn reconcile<T: SyncTarget>(
     let Writer { target, list, .. } = writer;
     target.begin_listing(list).await?;
     let mut pages = runs.emit(Emit::Snapshot).resume(Cursor::default()).pages();
-    let mut rows = 0;
+    let (mut ids, mut rows) = (Vec::new(), 0);
     loop {
-        let ids: Vec<Id> = match next(&mut pages, None, stop.as_mut()).await {
+        match next(&mut pages, None, stop.as_mut()).await {
             Next::Batch(batch) => {
-                let ids = batch.rows.iter().map(|run: &RunSummary| run.id.clone());
-                let ids = ids.collect();
+                rows += batch.rows.len() as u64;
+                ids.extend(batch.rows.iter().map(|run| run.id.clone()));
                 pages.recycle(batch.rows);
-                ids
             }
             // The run is on the list, too.
-            Next::Unreadable(error) => vec![id_of_unreadable(error)?],
+            Next::Unreadable(error) => ids.push(id_of_unreadable(error)?),
             Next::Nothing => continue,
             Next::End(Ok(Ending::Complete)) => break,
             Next::End(end) => {
                 summary.reconcile_stats = Some(pages.stats());
                 return end;
             }
-        };
-        rows += ids.len() as u64;
-        target.add_listed(list, &ids).await?;
+        }
+        if ids.len() >= MAX_IDS {
+            add(target, list, &mut ids).await?;
+        }
         callbacks.progress(&SyncProgress {
             rows,
             committed_rows: summary.rows,
@@ -56,11 +60,20 @@ pub(super) async fn reconcile<T: SyncTarget>(
             stats: pages.stats(),
         });
     }
+    add(target, list, &mut ids).await?;
     summary.reconcile_stats = Some(pages.stats());
     let reconciled = target.mark_deleted(list).await?;
     summary.deleted = reconciled.deleted;
     summary.restored = reconciled.restored;
     Ok(Ending::Complete)
+}
+
+/// Adds IDs in their order, in which they are next to each other in an index.
+async fn add<T: SyncTarget>(target: &mut T, list: &SyncList, ids: &mut Vec<Id>) -> Result<()> {
+    ids.sort_unstable();
+    target.add_listed(list, ids).await?;
+    ids.clear();
+    Ok(())
 }
 
 /// The ID in a row that cannot be read. Without it, nobody knows which run is on the list.

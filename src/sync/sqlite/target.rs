@@ -264,12 +264,12 @@ fn mark_deleted(
     let of_list = "\"list\" = ? AND \"synced_at\" <= ? AND \"deleted_at\" IS NULL \
                    AND \"started_at\" IS NOT NULL";
     let is_listed = format!("\"id\" IN (SELECT id FROM {listed})");
-    let count = |condition: &str| {
-        let count = format!("SELECT count(*) FROM {runs} WHERE {of_list} AND {condition}");
-        transaction.query_row(&count, params![open.id, stored_before], |row| row.get(0))
-    };
-    let gone: i64 = count(&format!("NOT {is_listed}"))?;
-    let kept: i64 = count(&is_listed)?;
+    let count =
+        format!("SELECT count(*), coalesce(sum({is_listed}), 0) FROM {runs} WHERE {of_list}");
+    let counts = params![open.id, stored_before];
+    let (stored, kept): (i64, i64) =
+        transaction.query_row(&count, counts, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let gone = stored - kept;
     let lists_any = format!("SELECT EXISTS (SELECT 1 FROM {listed})");
     let findings = Findings {
         gone,
@@ -279,10 +279,12 @@ fn mark_deleted(
     if let Err(error) = findings.check(list) {
         return Ok(Err(error.into()));
     }
-    let deleted = transaction.execute(
-        &format!("UPDATE {runs} SET \"deleted_at\" = ? WHERE {of_list} AND NOT {is_listed}"),
-        params![now, open.id, stored_before],
-    )?;
+    let mut deleted = 0;
+    if gone > 0 {
+        let mark =
+            format!("UPDATE {runs} SET \"deleted_at\" = ? WHERE {of_list} AND NOT {is_listed}");
+        deleted = transaction.execute(&mark, params![now, open.id, stored_before])?;
+    }
     let restored = transaction.execute(
         &format!(
             "UPDATE {runs} SET \"deleted_at\" = NULL \

@@ -27,7 +27,7 @@ const SECOND: Duration = Duration::from_secs(1);
 ///
 /// The rate grows with each good response, up to what the service announces and the client's
 /// settings allow. A refusal (429) makes it smaller: additive increase, multiplicative decrease.
-/// Until the first refusal it grows quickly: by 1 with each response, or by 2 if the service announces
+/// Until the first refusal it grows quickly: by 1 with each response, or by 4 if the service announces
 /// what it allows.
 #[derive(Debug)]
 pub(crate) struct Rate {
@@ -93,7 +93,7 @@ impl Rate {
         if used_rate {
             let step = match self.decreased_at {
                 Some(time) => recovery(self.current, now - time),
-                None if self.announced.is_finite() => 2.0,
+                None if self.announced.is_finite() => 4.0,
                 None => 1.0,
             };
             self.current = (self.current + step).min(self.limit());

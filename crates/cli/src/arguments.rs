@@ -187,6 +187,9 @@ pub(crate) struct ServiceArguments {
     /// Requests a second for one list at most; 60 if it is not given, and no limit for generated runs
     #[arg(long, value_name = "N")]
     pub(crate) rate: Option<f64>,
+    /// Requests a second for all lists together; 4000 if it is not given
+    #[arg(long, value_name = "N")]
+    pub(crate) total_rate: Option<f64>,
     /// How often a page is asked for again before it is given up
     #[arg(long, value_name = "N", default_value = "8")]
     pub(crate) max_retries: u32,

@@ -3,7 +3,7 @@
 use apify_runs::InvalidSetting;
 
 /// Each setting of the library that a flag or an argument sets.
-const FLAGS: [(&str, &str); 24] = [
+const FLAGS: [(&str, &str); 25] = [
     ("actor", "ACTOR"),
     ("base_url", "--base-url"),
     ("checkpoint", "--checkpoint"),
@@ -15,6 +15,7 @@ const FLAGS: [(&str, &str); 24] = [
     ("limit", "--max-items"),
     ("lookback", "--lookback"),
     ("max_requests_per_second", "--rate"),
+    ("max_total_requests_per_second", "--total-rate"),
     ("n", "--into"),
     ("output", "OUT"),
     ("page_size", "--page-size"),

@@ -41,6 +41,10 @@ impl Service {
             Some(rate) => builder.max_requests_per_second(rate),
             None => builder,
         };
+        let builder = match service.total_rate {
+            Some(rate) => builder.max_total_requests_per_second(rate),
+            None => builder,
+        };
         let retry = RetryPolicy::default()
             .max_retries(service.max_retries)
             .on_retry(show_retries(service.max_retries, console.clone()));

@@ -407,6 +407,7 @@ fn a_wrong_value_is_named_by_its_flag() {
         ("--part-rows", "0"),
         ("--rate", "0"),
         ("--timeout", "0s"),
+        ("--total-rate", "0"),
         ("--base-url", "ftp://example.org"),
         ("--fields", "id,,status"),
     ] {

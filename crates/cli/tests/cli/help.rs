@@ -38,7 +38,9 @@ fn the_help_of_the_program() {
 fn the_help_of_each_command() {
     for command in [
         "export",
+        "sync",
         "split",
+        "ls",
         "count",
         "verify",
         "status",
@@ -53,7 +55,7 @@ fn the_help_of_each_command() {
 
 #[test]
 fn no_line_is_wider_than_its_terminal() {
-    for command in ["export", "emulate"] {
+    for command in ["export", "sync", "emulate"] {
         let text = help(&[command, "--help"]);
         for line in text.lines() {
             assert!(line.chars().count() <= 100, "{line}");

@@ -41,6 +41,8 @@ fn verbose_says_each_page() {
     let pages = |text: &str| text.matches("DEBUG").count();
     assert_eq!(pages(&stderr(&plain)), 0, "{plain}");
     assert!(pages(&stderr(&verbose)) >= 10, "{verbose}");
+    let more = ["--page-size", "10", "-v", "-v", "--restart"];
+    service.export(&out, &more).success();
     // They belong to nobody who reads the data.
     assert_eq!(stdout(&verbose), "");
 }

@@ -253,7 +253,7 @@ mod tests {
 
         assert_eq!(
             message(builder().timeout(Duration::ZERO)),
-            "invalid timeout 0ns: it must be from 1ms to 3600s"
+            "invalid timeout 0ns: it must be from 1ms to 1h"
         );
         assert!(message(builder().timeout(Duration::MAX)).starts_with("invalid timeout"));
         assert!(message(builder().max_page_bytes(0)).starts_with("invalid max_page_bytes 0"));

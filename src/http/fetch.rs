@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use super::averages::PagesInFlight;
 use super::counters::RequestCounters;
 use super::pace::{PaceReport, Pacer, Permit};
-use super::response;
+use super::response::{self, ResponseHead};
 use super::retry::Attempts;
 use super::settings::Settings;
 use super::url;
@@ -107,16 +107,7 @@ impl Fetcher {
         let settings = &self.settings;
         self.counters.sent();
         let mut body = self.bodies.take();
-        let limit = settings.timeout.min(time_left);
-        let sent_at = Instant::now();
-        let head = response::exchange(settings, url, limit, &mut body).await?;
-        let report = PaceReport {
-            status: head.status,
-            rate_limit: head.rate_limit,
-            latency: sent_at.elapsed(),
-            body_bytes: body.len(),
-        };
-        self.pacer.on_response(permit, &report);
+        let head = send(settings, &self.pacer, permit, url, time_left, &mut body).await?;
         self.counters.received(body.len());
         let clocks = Clocks::read(head.date, self.began);
         let mut spans = self.keeps_raw_rows.then(Spans::new);
@@ -131,6 +122,28 @@ impl Fetcher {
         self.bodies.keep(body);
         page
     }
+}
+
+/// Sends a request once, appends the body of its response, and tells the pacer what came.
+pub(super) async fn send(
+    settings: &Settings,
+    pacer: &Pacer,
+    permit: Permit,
+    url: &Url,
+    time_left: Duration,
+    body: &mut Vec<u8>,
+) -> Result<ResponseHead> {
+    let limit = settings.timeout.min(time_left);
+    let sent_at = Instant::now();
+    let head = response::exchange(settings, url, limit, body).await?;
+    let report = PaceReport {
+        status: head.status,
+        rate_limit: head.rate_limit,
+        latency: sent_at.elapsed(),
+        body_bytes: body.len(),
+    };
+    pacer.on_response(permit, &report);
+    Ok(head)
 }
 
 /// Sends a request again until an attempt succeeds or the client's policy gives up. Returns how many

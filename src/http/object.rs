@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use reqwest::Url;
 use serde::de::DeserializeOwned;
-use tokio::time::Instant;
 
 use super::counters::RequestCounters;
-use super::fetch::with_retries;
-use super::pace::{PaceReport, Permit};
+use super::fetch::{send, with_retries};
+use super::pace::Permit;
 use super::response;
 use super::settings::Settings;
 use super::url;
@@ -33,16 +32,7 @@ async fn object<T: DeserializeOwned>(settings: &Settings, url: &Url) -> Result<T
         let pacer = &pacer;
         async move {
             let mut body = Vec::new();
-            let limit = settings.timeout.min(time_left);
-            let sent_at = Instant::now();
-            let head = response::exchange(settings, url, limit, &mut body).await?;
-            let report = PaceReport {
-                status: head.status,
-                rate_limit: head.rate_limit,
-                latency: sent_at.elapsed(),
-                body_bytes: body.len(),
-            };
-            pacer.on_response(permit, &report);
+            let head = send(settings, pacer, permit, url, time_left, &mut body).await?;
             response::read_object(settings, head, &body)
         }
     };

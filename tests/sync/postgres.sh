@@ -21,7 +21,7 @@ if [ "$(id -u)" = 0 ]; then
     as=(runuser -u "$user" --)
 fi
 
-cargo test --locked --test sync --no-run
+cargo test --locked --test sync --test cli --no-run
 
 folder=$(mktemp -d)
 [ ${#as[@]} = 0 ] || chown "$user" "$folder"
@@ -89,4 +89,7 @@ if [ $# -gt 0 ]; then
 else
     cargo test --locked --test sync -- --ignored postgres:: --skip alone
     cargo test --locked --test sync -- --ignored postgres::alone
+    # The program itself, killed again and again.
+    export SYNC_POSTGRES_ADDRESS="postgres://postgres:secret-of-the-test@127.0.0.1:$port/postgres"
+    cargo test --locked --test cli -- --ignored postgresql
 fi

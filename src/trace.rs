@@ -6,7 +6,10 @@ pub(crate) use tracing::{debug, warn};
 /// Takes the place of `tracing`'s macros: uses the values, so that none is left over.
 #[cfg(not(feature = "tracing"))]
 macro_rules! discard {
-    ($(target: $target:literal,)? $($name:ident = $value:expr,)* $(?$debug:ident,)* $(%$display:ident,)* $text:literal) => {
+    (target: $target:literal, $($name:ident = $value:expr,)* $(?$debug:ident,)* $(%$display:ident,)* $text:literal) => {
+        let _ = ($(&$value,)* $(&$debug,)* $(&$display,)*);
+    };
+    ($($name:ident = $value:expr,)* $(?$debug:ident,)* $(%$display:ident,)* $text:literal) => {
         let _ = ($(&$value,)* $(&$debug,)* $(&$display,)*);
     };
 }

@@ -115,7 +115,12 @@ impl Export {
                     Event::End(Err(error)) => return Err(error),
                     Event::End(Ok(Ending::Stopped)) => break None,
                     Event::Nothing if walk.pages.stats().total.is_none() => {}
-                    event => break Some(FirstResponse::Page(walk, event)),
+                    event => {
+                        break Some(FirstResponse {
+                            total: walk.pages.stats().total,
+                            page: Some((walk, event)),
+                        });
+                    }
                 }
             });
         }
@@ -123,7 +128,10 @@ impl Export {
         let count = pin!(fetch::total(settings, self.runs.options.source.clone()));
         match select(stop, count).await {
             Either::Left(_) => Ok(None),
-            Either::Right((total, _)) => Ok(Some(FirstResponse::Count(total?))),
+            Either::Right((total, _)) => Ok(Some(FirstResponse {
+                total: total?,
+                page: None,
+            })),
         }
     }
 
@@ -141,13 +149,9 @@ impl Export {
         let is_snapshot = spec.emit == Emit::Snapshot;
         let opened = WriterHandle::open(self.output, spec, self.restart, self.part_size);
         let (mut writer, checkpoint) = opened.await?;
-        let (total_before, page) = match first {
-            FirstResponse::Count(total) => (total, None),
-            FirstResponse::Page(walk, event) => (walk.pages.stats().total, Some((walk, event))),
-        };
         // Another export may have begun the output in the meantime.
         let is_new = *checkpoint.cursor == Cursor::default();
-        let (walk, first) = match page.filter(|_| is_new) {
+        let (walk, page) = match first.page.filter(|_| is_new) {
             Some((walk, event)) => (walk, Some(event)),
             None => {
                 let mut runs = self.runs;
@@ -167,10 +171,10 @@ impl Export {
             freezes: is_snapshot,
             frozen_rows: 0,
             pages: walk.pages,
-            first,
+            first: page,
             writer,
             rows: checkpoint.rows(),
-            total_before,
+            total_before: first.total,
             on_progress: self.on_progress,
             on_unreadable: self.on_unreadable,
         };
@@ -198,11 +202,11 @@ async fn last_count(
 }
 
 /// What an export has asked for before it opens its output.
-enum FirstResponse {
+struct FirstResponse {
     /// How many runs there are, if the service says so.
-    Count(Option<u64>),
-    /// The first page of the walk.
-    Page(OpenWalk, Event),
+    total: Option<u64>,
+    /// The first page of the walk, if that is what has been asked for.
+    page: Option<(OpenWalk, Event)>,
 }
 
 /// A walk, and where its cursor begins.

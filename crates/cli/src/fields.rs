@@ -18,23 +18,20 @@ pub(crate) fn check(arguments: &DestinationArguments, format: Format) -> Result<
     if arguments.any_field || !matches!(format, Format::Jsonl(_)) {
         return Ok(());
     }
-    let names = arguments.fields.iter().map(|field| field.trim());
-    for name in names.filter(|name| !name.is_empty() && !RunSummary::FIELDS.contains(name)) {
-        let suggestion = match similar(name) {
-            Some(similar) => format!("did you mean {similar}? "),
-            None => String::new(),
-        };
-        let expected = format!(
-            "the API reference has no such field of a run; {suggestion}--any-field takes it all \
-             the same"
-        );
-        return Err(Failure::usage(flags::invalid(
-            "--fields",
-            &format!("{name:?}"),
-            &expected,
-        )));
-    }
-    Ok(())
+    let mut names = arguments.fields.iter().map(|field| field.trim());
+    let is_unknown = |name: &&str| !name.is_empty() && !RunSummary::FIELDS.contains(name);
+    let Some(name) = names.find(is_unknown) else {
+        return Ok(());
+    };
+    let suggestion = match similar(name) {
+        Some(similar) => format!("did you mean {similar}? "),
+        None => String::new(),
+    };
+    let expected = format!(
+        "the API reference has no such field of a run; {suggestion}--any-field takes it all the same"
+    );
+    let name = format!("{name:?}");
+    Err(Failure::usage(flags::invalid("--fields", &name, &expected)))
 }
 
 fn similar(name: &str) -> Option<&'static str> {

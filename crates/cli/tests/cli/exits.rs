@@ -337,6 +337,7 @@ fn a_file_whose_end_was_changed_is_6() {
 fn a_file_that_is_gone_is_6() {
     let message = spoiled(|out| std::fs::remove_file(out).unwrap());
     assert!(message.contains("is not there"), "{message}");
+    assert!(message.contains("start again with --restart"), "{message}");
 }
 
 #[test]

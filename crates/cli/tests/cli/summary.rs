@@ -85,19 +85,6 @@ fn runs_that_will_not_be_updated_are_said_and_the_flag_that_does_it() {
 }
 
 #[test]
-fn runs_from_now_on_leave_out_the_old_ones() {
-    let service = Service::with_runs(100);
-    let (_folder, out) = place("runs.jsonl");
-    let first = service.export(&out, &["--since", "now"]).success();
-    let message = stderr(&first);
-    assert!(message.starts_with("--since now is 20"), "{message}");
-    assert!(message.contains("complete: 0 runs"), "{message}");
-    service.change(|store| store.start_run("later"));
-    service.export(&out, &["--since", "now"]).success();
-    assert_eq!(ids(&out), ["later"]);
-}
-
-#[test]
 fn a_mistyped_field_is_refused_unless_any_is_taken() {
     let service = Service::with_runs(10);
     let (_folder, out) = place("runs.jsonl");

@@ -192,3 +192,32 @@ fn an_end_before_the_beginning_is_refused() {
                     --until, 2025-01-02T00:00:00.000Z\n";
     assert_eq!(stderr(&wrong), expected);
 }
+
+#[test]
+fn runs_from_now_on_leave_out_the_old_ones() {
+    let service = Service::with_runs(100);
+    let (_folder, out) = place("runs.jsonl");
+    let first = service.export(&out, &["--since", "now"]).success();
+    let message = stderr(&first);
+    assert!(message.starts_with("--since now is 20"), "{message}");
+    assert!(message.contains("complete: 0 runs"), "{message}");
+    service.change(|store| store.start_run("later"));
+    service.export(&out, &["--since", "now"]).success();
+    assert_eq!(ids(&out), ["later"]);
+}
+
+#[test]
+fn an_export_may_follow_the_list_from_now_on() {
+    let service = Service::with_runs(100);
+    let (_folder, out) = place("runs.jsonl");
+    let arguments = ["--since", "now", "--follow", "--interval", "100ms"];
+    let mut export = service.export_process(&out, &arguments).spawn().unwrap();
+    wait_until("it has begun", || out.exists());
+    service.change(|store| store.start_run("later"));
+    wait_until("the run is committed", || {
+        committed(&checkpoint_of(&out)) == 1
+    });
+    export.kill().unwrap();
+    export.wait().unwrap();
+    assert_eq!(ids(&out), ["later"]);
+}

@@ -193,7 +193,7 @@ impl Bucket {
         }
     }
 
-    async fn names(&self) -> Result<Vec<String>> {
+    pub(super) async fn names(&self) -> Result<Vec<String>> {
         let prefix = Some(&self.address.prefix);
         let listed = self.stores.store.list_with_delimiter(prefix).await;
         let listed = listed

@@ -20,7 +20,7 @@ use super::jsonl;
 use super::output::{Destination, Output};
 #[cfg(feature = "parquet")]
 use super::parquet;
-use super::part_names::{LOCK, MANIFEST};
+use super::part_names::{LOCK, MANIFEST, is_part};
 use super::part_store::Found;
 use super::row_check::RowCheck;
 use super::segment::{Listing, PartEntry};
@@ -43,7 +43,7 @@ const MAX_ROW_BYTES: u64 = 1 << 30;
 /// # Errors
 ///
 /// - [`ErrorKind::Damaged`] if the checkpoint cannot be read, or if only one of checkpoint and
-///   file exists.
+///   file, or of manifest and parts, exists.
 /// - [`ErrorKind::Locked`] if an export is writing to the file or folder.
 /// - [`ErrorKind::Output`] if no export has written there, or if the output cannot be read.
 /// - [`ErrorKind::Config`] for a stream, or if a variable with the address of an object store has
@@ -149,7 +149,11 @@ fn verify_directory(path: &Path) -> Result<Verification> {
         lock_shared(lock, path)?;
     }
     let manifest = checkpoint_file::read(&path.join(MANIFEST))?;
-    let manifest = manifest.ok_or_else(|| nothing_at(path.display(), "has no manifest"))?;
+    let manifest = manifest.ok_or_else(|| {
+        let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        no_manifest(path.display(), names)
+    })?;
     let listing = directory::read_listing(path, &manifest)?;
     let mut parts = PartCheck::new(manifest, &listing);
     for part in &listing.parts {
@@ -162,7 +166,9 @@ fn verify_directory(path: &Path) -> Result<Verification> {
 async fn verify_bucket(address: &Address) -> Result<Verification> {
     let bucket = Bucket::open(address.clone())?;
     let manifest = bucket.read_manifest().await?;
-    let manifest = manifest.ok_or_else(|| nothing_at(address, "has no manifest"))?;
+    let Some(manifest) = manifest else {
+        return Err(no_manifest(address, bucket.names().await?));
+    };
     let listing = bucket.read_listing(&manifest).await?;
     let mut parts = PartCheck::new(manifest, &listing);
     for part in listing.parts {
@@ -181,6 +187,15 @@ async fn verify_bucket(address: &Address) -> Result<Verification> {
 fn nothing_at(place: impl std::fmt::Display, what: &str) -> Error {
     let message = format!("{place} {what}: no export has written there");
     Error::new(ErrorKind::Output, message)
+}
+
+/// The error of an output in parts without a manifest. With parts, it has been there.
+fn no_manifest(place: impl std::fmt::Display, names: impl IntoIterator<Item = String>) -> Error {
+    if names.into_iter().any(|name| is_part(&name)) {
+        let message = format!("{place} has parts, but no manifest");
+        return Error::new(ErrorKind::Damaged, message);
+    }
+    nothing_at(place, "has no manifest")
 }
 
 /// The parts of an output, as they are read one after the other.

@@ -41,3 +41,17 @@ fn start_plain(format: &str) -> (Service, Child, TempDir) {
     let export = export.stderr(Stdio::piped()).spawn().unwrap();
     (service, export, folder)
 }
+
+/// Takes most of a minute of real time, in which nothing is to be done.
+#[test]
+fn a_host_that_never_responded_is_given_up_after_a_minute() {
+    let begun = Instant::now();
+    let mut count = program();
+    let count = count.args(["count", ACTOR, "--base-url", "http://127.0.0.1:9"]);
+    let gave_up = count.env("APIFY_TOKEN", "t").assert().code(5);
+    let seconds = begun.elapsed().as_secs();
+    assert!((10..=75).contains(&seconds), "{seconds}");
+    let message = stderr(&gave_up);
+    assert!(message.starts_with("retry 1/8 in "), "{message}");
+    assert!(message.contains(" s: connection refused\n"), "{message}");
+}

@@ -151,7 +151,7 @@ pub(crate) struct SourceArguments {
     /// time before now such as 30d or 12h, or now. If an export resumes, now is its first start.
     #[arg(long, value_name = "TIME", value_parser = when, help_heading = "Which runs")]
     pub(crate) since: Option<When>,
-    /// Only runs that started before then, or on that day or before; forms as for --since
+    /// Only runs that started before this time, or up to the end of this day; forms as for --since
     #[arg(long, value_name = "TIME", value_parser = when, help_heading = "Which runs")]
     pub(crate) until: Option<When>,
     /// Only runs with one of these statuses, such as SUCCEEDED,FAILED
@@ -216,7 +216,7 @@ pub(crate) struct ActorsArguments {
 pub(crate) struct LsArguments {
     #[command(flatten)]
     pub(crate) source: SourceArguments,
-    /// How many at most
+    /// How many runs to print at most
     #[arg(
         long,
         short = 'n',

@@ -22,7 +22,7 @@ pub(crate) struct Console {
     format: LogFormat,
     progress: ProgressChoice,
     is_quiet: bool,
-    verbosity: u8,
+    is_verbose: bool,
     color: ColorMode,
     is_colored: bool,
 }
@@ -50,7 +50,7 @@ impl Console {
             format: arguments.log_format,
             progress,
             is_quiet: arguments.quiet,
-            verbosity: arguments.verbose,
+            is_verbose: arguments.verbose > 0,
             color: arguments.color,
             is_colored: colors(arguments.color, is_terminal),
         }
@@ -63,7 +63,7 @@ impl Console {
 
     /// Whether everything is to be said.
     pub(crate) fn is_verbose(&self) -> bool {
-        self.verbosity > 0
+        self.is_verbose
     }
 
     /// Whether standard output is coloured, which may be a terminal.

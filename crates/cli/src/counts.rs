@@ -12,7 +12,7 @@ pub(crate) fn counted(number: u64, thing: &str) -> String {
     }
 }
 
-/// Many retries are no `retrys`.
+/// A number of retries: `1 retry`, `2 retries`.
 pub(crate) fn retries(number: u64) -> String {
     match number {
         1 => "1 retry".into(),

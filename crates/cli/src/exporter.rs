@@ -21,9 +21,7 @@ use crate::service::Service;
 use crate::signals::StopSignal;
 use crate::stdout::print_json;
 use crate::summary;
-
-/// What the pages in flight of each of several lists may take.
-const BUFFERED_BYTES: usize = 8 << 20;
+use crate::walk::BUFFERED_BYTES;
 
 /// A list, and where it goes.
 pub(crate) struct List {
@@ -122,10 +120,8 @@ impl Exporter<'_> {
                     Some(actor) => with_filters(RunQuery::actor(actor), source, before)?,
                     None => query::list(source, before)?,
                 };
-                if actor.is_none()
-                    && let Some(instants) = query::instants(source, &query)
-                {
-                    self.console.log(Level::Info, &instants, json!({}));
+                if actor.is_none() {
+                    query::show_instants(source, &query, self.console);
                 }
                 client.runs(walk.sized(with_order(query, &self.arguments.rows)))
             }
@@ -281,7 +277,7 @@ fn with_labels(export: Export, arguments: &SourceArguments) -> Export {
 pub(crate) fn check_skipped(summary: &Summary) -> Result<Exit, Failure> {
     if summary.skipped > 0 {
         let message = format!(
-            "{} could not be read, not in the output; only jsonl can hold such rows",
+            "left out of the output: {} that could not be read; only jsonl can hold such rows",
             counted(summary.skipped, "row")
         );
         return Err(Failure::new(Exit::Failed, message));

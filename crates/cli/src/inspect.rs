@@ -8,11 +8,11 @@ use apify_runs::export::{self, Output};
 use serde_json::json;
 
 use crate::arguments::{CountArguments, InspectArguments};
-use crate::console::{Console, Level};
+use crate::console::Console;
 use crate::counts::counted;
 use crate::destination;
 use crate::exit::{Exit, Failure};
-use crate::query::{instants, list};
+use crate::query::{list, show_instants};
 use crate::service::Service;
 use crate::stdout::{print, print_json};
 use crate::times::shown;
@@ -20,9 +20,7 @@ use crate::times::shown;
 pub(crate) async fn count(arguments: CountArguments, console: &Console) -> Result<Exit, Failure> {
     let source = &arguments.source;
     let query = list(source, None)?;
-    if let Some(instants) = instants(source, &query) {
-        console.log(Level::Info, &instants, json!({}));
-    }
+    show_instants(source, &query, console);
     let service = Service::open(source, console).await?;
     let count = service.client.count(query).await?;
     match arguments.json {

@@ -7,13 +7,12 @@ use anstyle::{AnsiColor, Style};
 use apify_runs::{RunStatus, RunSummary};
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
-use serde_json::json;
 
 use crate::arguments::LsArguments;
-use crate::console::{Console, Level};
+use crate::console::Console;
 use crate::counts::lasted;
 use crate::exit::{Exit, Failure};
-use crate::query::{instants, list};
+use crate::query::{list, show_instants};
 use crate::service::Service;
 use crate::stdout::{print, print_json};
 use crate::times::shown;
@@ -25,9 +24,7 @@ const MAX_PAGE_SIZE: u64 = 1000;
 pub(crate) async fn run(arguments: LsArguments, console: &Console) -> Result<Exit, Failure> {
     let source = &arguments.source;
     let query = list(source, None)?;
-    if let Some(instants) = instants(source, &query) {
-        console.log(Level::Info, &instants, json!({}));
-    }
+    show_instants(source, &query, console);
     let page_size = arguments.limit.clamp(1, MAX_PAGE_SIZE) as u32;
     let query = query
         .descending(true)

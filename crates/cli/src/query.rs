@@ -3,8 +3,10 @@
 use apify_runs::export::Checkpoint;
 use apify_runs::{RunQuery, RunStatus};
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::json;
 
 use crate::arguments::SourceArguments;
+use crate::console::{Console, Level};
 use crate::exit::Failure;
 use crate::flags;
 use crate::times::{When, shown};
@@ -88,8 +90,14 @@ fn bound(
     Ok(Some(time))
 }
 
-/// Which instants relative times of the arguments mean in a query.
-pub(crate) fn instants(arguments: &SourceArguments, query: &RunQuery) -> Option<String> {
+/// Says which instants relative times of the arguments mean in a query, if there are any.
+pub(crate) fn show_instants(arguments: &SourceArguments, query: &RunQuery, console: &Console) {
+    if let Some(instants) = instants(arguments, query) {
+        console.log(Level::Info, &instants, json!({}));
+    }
+}
+
+fn instants(arguments: &SourceArguments, query: &RunQuery) -> Option<String> {
     let flag = |name: &str, when: &Option<When>, time: Option<DateTime<Utc>>| {
         let text = when.as_ref()?.relative()?.to_owned();
         Some(format!("--{name} {text} is {}", shown(time?)))

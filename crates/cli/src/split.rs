@@ -8,17 +8,14 @@ use crate::console::{Console, Level};
 use crate::counts::counted;
 use crate::exit::{Exit, Failure};
 use crate::input;
-use crate::query::{instants, list, with_filters};
+use crate::query::{list, show_instants, with_filters};
 use crate::service::Service;
 use crate::stdout::print;
 
 pub(crate) async fn run(arguments: SplitArguments, console: &Console) -> Result<Exit, Failure> {
     let queries = queries(&arguments)?;
-    if let Some(instants) = queries
-        .first()
-        .and_then(|query| instants(&arguments.source, query))
-    {
-        console.log(Level::Info, &instants, json!({}));
+    if let Some(query) = queries.first() {
+        show_instants(&arguments.source, query, console);
     }
     let service = Service::open(&arguments.source, console).await?;
     let lists = service.client.split_all(&queries, arguments.into).await?;

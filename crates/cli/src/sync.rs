@@ -22,9 +22,8 @@ use crate::service::Service;
 use crate::signals::StopSignal;
 use crate::stdout::print_json;
 use crate::times::When;
+use crate::walk::BUFFERED_BYTES;
 
-/// What the pages in flight of each of several lists may take.
-const BUFFERED_BYTES: usize = 8 << 20;
 /// How many Actors are asked for at a time.
 const NAMES_AT_A_TIME: usize = 8;
 
@@ -217,7 +216,7 @@ fn check_skipped(summary: &SyncSummary) -> Result<(), Failure> {
         0 => Ok(()),
         skipped => {
             let rows = counted(skipped, "row");
-            let message = format!("{rows} could not be read, and are not in the database");
+            let message = format!("left out of the database: {rows} that could not be read");
             Err(Failure::new(Exit::Failed, message))
         }
     }

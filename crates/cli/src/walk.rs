@@ -4,6 +4,9 @@ use apify_runs::{RunQuery, Runs};
 
 use crate::arguments::WalkArguments;
 
+/// What the pages in flight of each of several lists may take.
+pub(crate) const BUFFERED_BYTES: usize = 8 << 20;
+
 impl WalkArguments {
     /// The query, with the page size of the arguments.
     pub(crate) fn sized(&self, query: RunQuery) -> RunQuery {

@@ -129,6 +129,13 @@ impl Schema {
         names.chain(["raw"]).collect()
     }
 
+    /// `batch_columns` and others, as statements have them.
+    pub(super) fn quoted_columns(&self, others: &[&str]) -> String {
+        let names = self.batch_columns();
+        let quoted = names.iter().chain(others).map(|name| format!("\"{name}\""));
+        quoted.collect::<Vec<_>>().join(", ")
+    }
+
     fn time(&self) -> &'static str {
         match self.dialect {
             Dialect::Sqlite => "text",
@@ -284,17 +291,14 @@ impl Schema {
     /// The statement that stores one row. `values` are those of `batch_columns`, of the list and of
     /// the time, and `source` where they come from.
     pub(super) fn upsert(&self, source: &str) -> String {
-        let mut names = self.batch_columns();
-        names.extend(["list", "synced_at", "deleted_at"]);
-        let quoted: Vec<_> = names.iter().map(|name| format!("\"{name}\"")).collect();
-        let others = quoted.iter().filter(|name| *name != "\"id\"");
+        let names = self.quoted_columns(&["list", "synced_at", "deleted_at"]);
+        let others = names.split(", ").filter(|name| *name != "\"id\"");
         let replace: Vec<_> = others
             .map(|name| format!("{name} = excluded.{name}"))
             .collect();
         format!(
-            "INSERT INTO {} ({}) {source} ON CONFLICT (\"id\") DO UPDATE SET {}",
+            "INSERT INTO {} ({names}) {source} ON CONFLICT (\"id\") DO UPDATE SET {}",
             self.runs(),
-            quoted.join(", "),
             replace.join(", ")
         )
     }

@@ -109,6 +109,7 @@ scenarios! {
     an_error_of_the_walk_leaves_what_came_before();
     a_list_is_synced_once_at_a_time();
     many_lists_are_synced_at_a_time(16);
+    lists_may_have_runs_in_common();
     the_views_tell_unknown_costs();
     runs_that_are_gone_are_marked();
     nothing_is_marked_in_doubt();

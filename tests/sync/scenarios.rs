@@ -288,6 +288,26 @@ pub(crate) async fn many_lists_are_synced_at_a_time(database: &impl TestDatabase
     assert_eq!(database.number(lists_of_runs).await, lists as f64);
 }
 
+/// The first sync of a list meets runs that another list has stored, from its second batch on.
+pub(crate) async fn lists_may_have_runs_in_common(database: &impl TestDatabase) {
+    let mut list = List::new();
+    let emulator = list.start(300).await;
+    let db = database.open().await;
+    let some = RunQuery::actor("a").offset(150);
+    let sync = |query: RunQuery| {
+        let runs = emulator.client().runs(query);
+        SyncJob::new(runs, db.target()).batch_rows(100).run()
+    };
+    assert_eq!(sync(some).await.unwrap().new, 150);
+
+    let summary = sync(RunQuery::actor("b")).await.unwrap();
+    assert_eq!((summary.new, summary.updated), (150, 150));
+    assert_eq!(summary.list_rows, Some(150));
+    assert!(check(&emulator, database).await.is_empty());
+    let of_second = "SELECT count(*) FROM runs WHERE list = (SELECT max(id) FROM sync_state)";
+    assert_eq!(database.number(of_second).await, 300.0);
+}
+
 /// Unknown costs are counted, and are part of no sum.
 pub(crate) async fn the_views_tell_unknown_costs(database: &impl TestDatabase) {
     let row = |id: &str, act: &str, status: &str, start: Option<&str>, cost: Option<f64>| {

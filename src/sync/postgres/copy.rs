@@ -1,7 +1,6 @@
 //! Rows in the binary format of `COPY`.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use chrono::{DateTime, Utc};
 
 use super::super::schema::SqlColumn;
 use crate::run::{Get, RunSummary};
@@ -37,7 +36,10 @@ impl Encoder {
         for column in columns {
             match column.get {
                 Get::Text(get) => self.add_text(get(run)),
-                Get::Time(get) => self.add_integer(get(run).map(server_time)),
+                Get::Time(get) => {
+                    let micros = get(run).map(|time| time.timestamp_micros());
+                    self.add_integer(micros.map(server_time));
+                }
                 Get::Integer(get) => self.add_integer(get(run)),
                 Get::Number(get) => {
                     self.add_integer(get(run).map(|number| number.to_bits().cast_signed()));
@@ -63,7 +65,7 @@ impl Encoder {
     }
 
     /// Any value of eight bytes.
-    fn add_integer(&mut self, value: Option<i64>) {
+    pub(super) fn add_integer(&mut self, value: Option<i64>) {
         match value {
             None => self.buffer.put_i32(NULL),
             Some(value) => {
@@ -89,6 +91,7 @@ impl Encoder {
     }
 }
 
-fn server_time(time: DateTime<Utc>) -> i64 {
-    time.timestamp_micros() - EPOCH_MICROS
+/// A time as the server has it, from one in microseconds after 1970.
+pub(super) fn server_time(unix_micros: i64) -> i64 {
+    unix_micros - EPOCH_MICROS
 }

@@ -40,11 +40,7 @@ impl Session {
             .iter()
             .map(|(name, kind)| format!("\"{name}\" {kind}"));
         let definitions = definitions.collect::<Vec<_>>().join(", ");
-        let names: Vec<_> = columns
-            .iter()
-            .map(|(name, _)| format!("\"{name}\""))
-            .collect();
-        let names = names.join(", ");
+        let names = schema.quoted_columns(&[]);
         client
             .batch_execute(&format!(
                 "CREATE TEMPORARY TABLE {BATCH} ({definitions}) ON COMMIT DELETE ROWS"

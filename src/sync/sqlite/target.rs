@@ -201,9 +201,9 @@ fn commit(
             transaction.prepare(&schema.upsert(&format!("VALUES ({places}, NULL)")))?;
         bind_value(&mut statement, raw + 1, ValueRef::Integer(open.id))?;
         bind_value(&mut statement, raw + 2, ValueRef::Text(&now))?;
-        for (place, run) in batch.runs().iter().enumerate() {
+        for (run, raw_row) in batch.by_id() {
             bind(&mut statement, &columns, run)?;
-            bind_value(&mut statement, raw, text(batch.raw_row(place)))?;
+            bind_value(&mut statement, raw, text(raw_row))?;
             statement.raw_execute()?;
         }
     }

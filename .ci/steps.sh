@@ -61,11 +61,10 @@ java_is_new_enough() {
 
 # Installs what a bare machine with Rust lacks: as root on Debian 12, Ubuntu 24.04 or newer.
 install_missing() {
-    # Node and Python for the clients of others, Java for Spark, PostgreSQL for syncs, and programs
-    # that tests of the command line use.
+    # PostgreSQL for syncs, Python to read exports back, and programs that tests of the command line
+    # use.
     local packages=() program
     has cc || packages+=(gcc libc6-dev)
-    has npm || packages+=(nodejs npm)
     has jq || packages+=(jq)
     has openssl || packages+=(openssl)
     compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || packages+=(postgresql)
@@ -73,11 +72,23 @@ install_missing() {
     for program in faketime fish groff strace zsh; do
         has "$program" || packages+=("$program")
     done
-    java_is_new_enough || packages+=(default-jre-headless)
     python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
-    if [ ${#packages[@]} -gt 0 ]; then
-        echo "installs ${packages[*]}"
-        apt-get update -qq
-        apt-get install -y -qq "${packages[@]}"
-    fi
+    install_packages "${packages[@]}"
+}
+
+# Installs what the long variants need besides: Node for the clients of others and Azure, Java for
+# Spark.
+install_missing_for_long() {
+    local packages=()
+    has npm || packages+=(nodejs npm)
+    java_is_new_enough || packages+=(default-jre-headless)
+    install_packages "${packages[@]}"
+}
+
+# Installs packages of Debian, if any.
+install_packages() {
+    [ $# -gt 0 ] || return 0
+    echo "installs $*"
+    apt-get update -qq
+    apt-get install -y -qq "$@"
 }

@@ -1,10 +1,11 @@
-"""Creates the buckets of the tests in each server that stores.sh has started, once it responds."""
+"""Creates the buckets of the tests in a server that stores.sh has started, once it responds."""
 
 import base64
 import email.utils
 import hashlib
 import hmac
 import os
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -60,11 +61,11 @@ def wait_for(variable):
             time.sleep(0.1)
 
 
-for create, variable in [
-    (create_in_s3, 'AWS_ENDPOINT_URL'),
-    (create_in_gcs, 'GOOGLE_BASE_URL'),
-    (create_in_azure, 'AZURITE_BLOB_STORAGE_URL'),
-]:
-    wait_for(variable)
-    for bucket in BUCKETS:
-        create(bucket)
+create, variable = {
+    's3': (create_in_s3, 'AWS_ENDPOINT_URL'),
+    'gcs': (create_in_gcs, 'GOOGLE_BASE_URL'),
+    'azure': (create_in_azure, 'AZURITE_BLOB_STORAGE_URL'),
+}[sys.argv[1]]
+wait_for(variable)
+for bucket in BUCKETS:
+    create(bucket)

@@ -3,7 +3,8 @@
 # Azurite, and Google Cloud Storage by gcs_server.py. The tests reach them through a proxy of their
 # own, which loses responses.
 #
-# Needs Rust, Node, and Python 3 with venv. Usage: tests/export/stores.sh [TEST]
+# Needs Rust, Python 3 with venv, and Node for Azure. Usage: tests/export/stores.sh [TEST]. The variable
+# STORES names the services to test: "s3 gcs azure" is all of them, and the default.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -12,7 +13,14 @@ fail() {
     exit 1
 }
 
-command -v npm >/dev/null || fail "npm is missing"
+stores=${STORES:-s3 gcs azure}
+for store in $stores; do
+    case $store in
+        s3 | gcs) ;;
+        azure) command -v npm >/dev/null || fail "npm is missing" ;;
+        *) fail "STORES has $store: it must be of s3, gcs and azure" ;;
+    esac
+done
 python3 -c 'import ensurepip, venv' 2>/dev/null ||
     fail "python3 -m venv is missing (python3-venv)"
 target=${CARGO_TARGET_DIR:-target}
@@ -22,7 +30,8 @@ python=$venv/bin/python
 "$python" -m pip --version >/dev/null 2>&1 || python3 -m venv --clear "$venv"
 "$python" -m pip install --quiet --disable-pip-version-check -r tests/export/requirements.txt
 node=$(realpath "$target")/export-node
-if ! cmp -s tests/export/package-lock.json "$node/installed.json"; then
+if [[ $stores == *azure* ]] &&
+    ! cmp -s tests/export/package-lock.json "$node/installed.json"; then
     mkdir -p "$node"
     cp tests/export/package.json tests/export/package-lock.json "$node"
     (cd "$node" && npm ci --silent --no-audit --no-fund --prefer-offline --ignore-scripts)
@@ -78,43 +87,58 @@ settings_azure() {
     export AZURE_STORAGE_ACCOUNT_KEY=a2V5IG9mIHRoZSB0ZXN0
 }
 
-"$venv/bin/moto_server" -H 127.0.0.1 -p "$s3" >>"$log" 2>&1 &
-pids+=($!)
-"$python" tests/export/gcs_server.py "$gcs" bearer-of-the-test >>"$log" 2>&1 &
-pids+=($!)
-AZURITE_ACCOUNTS=accountofthetest:a2V5IG9mIHRoZSB0ZXN0 node \
-    "$node/node_modules/azurite/dist/src/blob/main.js" --blobHost 127.0.0.1 --blobPort "$azure" \
-    --inMemoryPersistence --skipApiVersionCheck --silent >>"$log" 2>&1 &
-pids+=($!)
-(settings_s3 "$s3" && settings_azure "$azure" && settings_gcs "$gcs" &&
-    "$python" tests/export/create_buckets.py) || { cat "$log" >&2; fail "a server does not respond"; }
+server_s3() {
+    exec "$venv/bin/moto_server" -H 127.0.0.1 -p "$s3"
+}
+server_gcs() {
+    exec "$python" tests/export/gcs_server.py "$gcs" bearer-of-the-test
+}
+server_azure() {
+    AZURITE_ACCOUNTS=accountofthetest:a2V5IG9mIHRoZSB0ZXN0 exec node \
+        "$node/node_modules/azurite/dist/src/blob/main.js" --blobHost 127.0.0.1 \
+        --blobPort "$azure" --inMemoryPersistence --skipApiVersionCheck --silent
+}
+for store in $stores; do
+    "server_$store" >>"$log" 2>&1 &
+    pids+=($!)
+    ("settings_$store" "${!store}" && "$python" tests/export/create_buckets.py "$store") ||
+        { cat "$log" >&2; fail "the server of $store does not respond"; }
+done
 
-# test_library PORT_OF_PROXY ARGUMENT…
+# test_library STORE ARGUMENT…
 test_library() {
-    STORE_TEST_PROXY=127.0.0.1:$1 cargo test --locked --test export -- --ignored "${@:2}"
+    local proxy=proxy_$1
+    "settings_$1" "${!proxy}"
+    STORE_TEST_PROXY=127.0.0.1:${!proxy} cargo test --locked --test export -- --ignored "${@:2}"
+}
+
+# The program itself, killed again and again: nothing gets lost on the way to the server here.
+test_program() {
+    "settings_$1" "${!1}"
+    [ "$1" = s3 ] || export CRASH_KILLS=7
+    cargo test --locked --test cli -- --ignored --nocapture in_a_store
+}
+
+# on_each_store TEST ARGUMENT…
+on_each_store() {
+    local store
+    for store in $stores; do
+        ("$1" "$store" "${@:2}")
+    done
 }
 
 if [ $# -gt 0 ]; then
-    (settings_s3 "$proxy_s3" && test_library "$proxy_s3" "$1")
-    (settings_gcs "$proxy_gcs" && test_library "$proxy_gcs" "$1")
-    (settings_azure "$proxy_azure" && test_library "$proxy_azure" "$1")
+    on_each_store test_library "$1"
     exit
 fi
 # They take a minute, in which the others are done: until a server is given up, and hundreds of parts
 # one by one.
-(settings_s3 "$proxy_slow" && test_library "$proxy_slow" waited_for segment) >"$slow_log" 2>&1 &
-slow=$!
-pids+=("$slow")
-others=(stores --skip waited_for --skip segment)
-(settings_s3 "$proxy_s3" && test_library "$proxy_s3" "${others[@]}")
-(settings_gcs "$proxy_gcs" && test_library "$proxy_gcs" "${others[@]}")
-(settings_azure "$proxy_azure" && test_library "$proxy_azure" "${others[@]}")
-
-# The program itself, killed again and again: nothing gets lost on the way to the server here.
-test_program() {
-    cargo test --locked --test cli -- --ignored --nocapture in_a_store
-}
-(settings_s3 "$s3" && test_program)
-(settings_gcs "$gcs" && CRASH_KILLS=7 test_program)
-(settings_azure "$azure" && CRASH_KILLS=7 test_program)
-wait "$slow" || { cat "$slow_log"; exit 1; }
+slow=
+if [[ $stores == *s3* ]]; then
+    proxy_s3=$proxy_slow test_library s3 waited_for segment >"$slow_log" 2>&1 &
+    slow=$!
+    pids+=("$slow")
+fi
+on_each_store test_library stores --skip waited_for --skip segment
+on_each_store test_program
+[ -z "$slow" ] || wait "$slow" || { cat "$slow_log"; exit 1; }

@@ -575,7 +575,7 @@ fn config() -> ProptestConfig {
     };
     let is_chosen = std::env::var_os("PROPTEST_CASES").is_some();
     ProptestConfig {
-        cases: if is_chosen { config.cases } else { 300 },
+        cases: if is_chosen { config.cases } else { 100 },
         ..config
     }
 }

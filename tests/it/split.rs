@@ -830,7 +830,7 @@ fn config() -> ProptestConfig {
         ..ProptestConfig::default()
     };
     ProptestConfig {
-        cases: if is_chosen { config.cases } else { 200 },
+        cases: if is_chosen { config.cases } else { 80 },
         ..config
     }
 }

@@ -528,7 +528,7 @@ fn response() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(ProptestConfig {
         failure_persistence: None,
-        ..ProptestConfig::with_cases(3000)
+        ..ProptestConfig::with_cases(1000)
     })]
 
     #[test]

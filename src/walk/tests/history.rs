@@ -1026,7 +1026,7 @@ fn stories(cases: u32) -> u32 {
 #[test]
 fn whatever_happens_nothing_is_lost_and_nothing_is_repeated() {
     let played = RefCell::new((0, Cases::default()));
-    let mut runner = TestRunner::new(config(stories(4_000)));
+    let mut runner = TestRunner::new(config(stories(1_500)));
     let result = runner.run(&story(), |story| {
         let cases = story.play(Without::Nothing)?;
         let (count, all) = &mut *played.borrow_mut();

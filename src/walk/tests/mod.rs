@@ -563,7 +563,7 @@ fn responses_that_differ_in_their_limit_are_an_end_not_a_loop() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(5000))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     /// Whatever the server says of its total or of its page size, the rows decide.
     #[test]

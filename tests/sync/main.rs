@@ -14,6 +14,5 @@ mod list;
 mod postgres;
 mod proxy;
 mod scenarios;
-mod speed;
 mod sqlite;
 mod target;

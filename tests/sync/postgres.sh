@@ -2,7 +2,8 @@
 # Runs the tests of syncs against a PostgreSQL server of its own, in a temporary folder.
 #
 # Needs Rust, openssl, and PostgreSQL's programs (Debian: postgresql). A server does not run as
-# root: started by root, it runs as the user postgres, or nobody. Usage: tests/sync/postgres.sh [TEST]
+# root: started by root, it runs as the user postgres, or nobody. Usage: tests/sync/postgres.sh [TEST], or
+# tests/sync/postgres.sh speed, which measures: tests/sync/speed.py.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -21,7 +22,7 @@ if [ "$(id -u)" = 0 ]; then
     as=(runuser -u "$user" --)
 fi
 
-cargo test --locked --test sync --test cli --no-run
+[ "${1:-}" = speed ] || cargo test --locked --test sync --test cli --no-run
 
 folder=$(mktemp -d)
 [ ${#as[@]} = 0 ] || chown "$user" "$folder"
@@ -80,8 +81,9 @@ cd - >/dev/null
 
 export SYNC_POSTGRES_PORT=$port SYNC_POSTGRES_ROOT=$folder/root.crt
 export SYNC_POSTGRES_RESTART=$folder/restart
+export SYNC_POSTGRES_ADDRESS="postgres://postgres:secret-of-the-test@127.0.0.1:$port/postgres"
 if [ "${1:-}" = speed ]; then
-    cargo test --locked --release --test sync -- --ignored --nocapture --test-threads 1 speed
+    tests/sync/speed.py
     exit
 fi
 if [ $# -gt 0 ]; then
@@ -90,6 +92,5 @@ else
     cargo test --locked --test sync -- --ignored postgres:: --skip alone
     cargo test --locked --test sync -- --ignored postgres::alone
     # The program itself, killed again and again.
-    export SYNC_POSTGRES_ADDRESS="postgres://postgres:secret-of-the-test@127.0.0.1:$port/postgres"
     cargo test --locked --test cli -- --ignored postgresql
 fi

@@ -49,6 +49,7 @@ pub use run::{Id, RunMeta, RunOrigin, RunStatus, RunSummary};
 pub use runs::Runs;
 pub use setting::InvalidSetting;
 pub use split::Split;
+pub use stream::monitor::{WalkMonitor, WalkStatus};
 pub use stream::pages::RunPages;
 pub use stream::rows::RunStream;
 pub use stream::run_page::{ListPage, RunPage};

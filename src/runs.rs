@@ -8,6 +8,7 @@ use crate::cursor::Cursor;
 use crate::emit::Emit;
 use crate::http::settings::Settings;
 use crate::query::RunSource;
+use crate::stream::monitor::WalkMonitor;
 use crate::stream::options::{Concurrency, WalkOptions};
 use crate::stream::pages::RunPages;
 use crate::stream::rows::RunStream;
@@ -137,6 +138,12 @@ impl Runs {
     /// what was handed out before too. The query's `offset` has been applied and is not again.
     pub fn resume(mut self, cursor: Cursor) -> Self {
         self.options.resume = cursor;
+        self
+    }
+
+    /// Lets a monitor tell what the walk does, while a stream, an export or a sync reads it.
+    pub fn monitor(mut self, monitor: &WalkMonitor) -> Self {
+        self.options.monitor = Some(monitor.clone());
         self
     }
 

@@ -2,6 +2,8 @@
 
 use std::cell::OnceCell;
 
+use chrono::{DateTime, Utc};
+
 use super::{Cursor, CursorUpdate, Retention};
 
 /// A cursor, and the updates of the items that come next.
@@ -42,6 +44,16 @@ impl CursorTracker {
     pub(crate) fn extend(&mut self, updates: Vec<CursorUpdate>) {
         self.finish();
         self.updates = updates;
+    }
+
+    /// The start of the latest run that the walk has come to, also of rows that wait to be handed
+    /// out.
+    pub(crate) fn newest(&self) -> Option<DateTime<Utc>> {
+        let direction = self.retention.direction;
+        let starts = self.updates.iter().filter_map(|update| update.start);
+        starts
+            .chain(self.cursor.watermark())
+            .reduce(|one, other| direction.later(one, other))
     }
 
     /// How many items have been handed out, over all walks that led here.

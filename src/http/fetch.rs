@@ -98,6 +98,11 @@ impl Fetcher {
         }
     }
 
+    /// The pace of the list.
+    pub(crate) fn pacer(&self) -> Arc<Pacer> {
+        Arc::clone(&self.pacer)
+    }
+
     /// How many pages of the list a walk has in flight, whose bodies take `max_bytes` at most.
     pub(crate) fn pages_in_flight(&self, max_bytes: usize) -> PagesInFlight {
         self.pacer.pages_in_flight(max_bytes)

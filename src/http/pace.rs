@@ -81,6 +81,11 @@ impl Pacer {
         pace.paused_until = pace.paused_until.max(Some(until));
     }
 
+    /// Requests a second that are let through at most. `None` if nothing limits them.
+    pub(crate) fn max_rate(&self) -> Option<f64> {
+        Some(self.pace().rate.per_second()).filter(|rate| rate.is_finite())
+    }
+
     /// How many pages a walk of the list keeps in flight, whose bodies take `max_bytes` at most.
     pub(crate) fn pages_in_flight(&self, max_bytes: usize) -> PagesInFlight {
         let pace = self.pace();

@@ -1,6 +1,7 @@
 //! A walk as streams of pages and of rows.
 
 pub(crate) mod batch;
+pub(crate) mod monitor;
 pub(crate) mod options;
 pub(crate) mod pages;
 mod pieces;

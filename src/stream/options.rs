@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
+use super::monitor::WalkMonitor;
 use crate::cursor::Cursor;
 use crate::emit::Emit;
 use crate::error::{Error, Result};
@@ -33,6 +34,7 @@ pub(crate) struct WalkOptions {
     pub(crate) resume: Cursor,
     /// Whether rows come with the text they were received as.
     pub(crate) keeps_raw_rows: bool,
+    pub(crate) monitor: Option<WalkMonitor>,
 }
 
 /// How many pages are in flight, or wait for the consumer.
@@ -73,6 +75,7 @@ impl WalkOptions {
             lookback: DEFAULT_LOOKBACK,
             resume: Cursor::default(),
             keeps_raw_rows: false,
+            monitor: None,
         }
     }
 

@@ -13,6 +13,7 @@ use futures_core::stream::FusedStream;
 use futures_util::stream::empty;
 
 use super::batch::Batch;
+use super::monitor::WalkMonitor;
 use super::options::WalkOptions;
 use super::pieces::{Piece, pieces};
 use super::run_page::RunPage;
@@ -67,6 +68,7 @@ pub struct RunPages {
     pieces: Pin<Box<dyn Stream<Item = Piece> + Send>>,
     tracker: CursorTracker,
     meter: Arc<Meter>,
+    monitor: Option<WalkMonitor>,
     /// Memory for the rows of the next pages.
     pool: Arc<Pool<RunSummary>>,
     /// What the cursor has gone over, if it is kept.
@@ -81,6 +83,7 @@ impl RunPages {
         let meter = Arc::new(Meter::default());
         let retention = options.rules().retention(&options.source.query);
         let pool = Arc::default();
+        let monitor = options.monitor.clone();
         let begun = options.begin(&settings.token);
         // A walk that cannot begin leaves the cursor as it was.
         let cursor = begun.as_ref().unwrap_or(&options.resume).clone();
@@ -94,6 +97,7 @@ impl RunPages {
             )),
             tracker: CursorTracker::new(cursor, retention),
             meter,
+            monitor,
             pool,
             #[cfg(feature = "export")]
             updates: None,
@@ -126,6 +130,10 @@ impl RunPages {
                 continue;
             };
             self.tracker.extend(piece.updates);
+            if let Some(monitor) = &self.monitor {
+                let rows = piece.batch.as_ref().map_or(0, |batch| batch.rows.len());
+                monitor.came(rows, self.tracker.newest());
+            }
             match piece.batch {
                 // Rows that only the cursor has to know of.
                 Ok(batch) if batch.rows.is_empty() => {}

@@ -53,17 +53,24 @@ pub(super) fn pieces(
         let requests = Arc::clone(&meter.requests);
         let fetcher = Fetcher::new(Arc::clone(&settings), options.wire_source(), requests, pool)
             .keep_raw_rows(options.keeps_raw_rows);
+        if let Some(monitor) = &options.monitor {
+            monitor.begin(Arc::clone(&meter), fetcher.pacer());
+        }
         let mut pages = PageReader::new(fetcher, options.concurrency);
         let mut has_read = false;
         loop {
             let request = match walk.next() {
                 Next::Fetch(request) => request,
                 Next::Wait => {
+                    note_pass(&options);
                     sleep(options.follow.unwrap_or_default()).await;
                     walk.begin_pass();
                     continue;
                 }
-                Next::End => return,
+                Next::End => {
+                    note_pass(&options);
+                    return;
+                }
             };
             let (request, page) = pages.page(&walk, request).await;
             let page = match page {
@@ -116,6 +123,13 @@ fn cannot_go_on(token: &Token, request: PageRequest, reason: &WalkError) -> Erro
         // Nothing retries it: it does not come out of a request.
         WalkError::Unstable => error.transient(),
         WalkError::Stalled { .. } | WalkError::Unsorted { .. } => error,
+    }
+}
+
+/// Tells the monitor that the walk is at the end of the list.
+fn note_pass(options: &WalkOptions) {
+    if let Some(monitor) = &options.monitor {
+        monitor.passed();
     }
 }
 

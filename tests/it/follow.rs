@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use apify_runs::emulator::{Emulator, Fault};
-use apify_runs::{Emit, ErrorKind, RetryPolicy, RunQuery, RunStream};
+use apify_runs::{Emit, ErrorKind, RetryPolicy, RunQuery, RunStream, WalkMonitor};
 use futures::{FutureExt, StreamExt};
 use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
@@ -200,4 +200,37 @@ async fn settings_that_make_no_sense_are_refused_before_any_request() {
         assert!(error.to_string().starts_with(expected), "{error}");
     }
     assert!(emulator.requests().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_monitor_sees_each_look_and_goes_on_with_the_next_walk() {
+    let emulator = emulator(20).await;
+    let client = emulator.client_builder().max_requests_per_second(40.0);
+    let client = client.build().unwrap();
+    let monitor = WalkMonitor::default();
+    assert_eq!(monitor.status().last_pass, None);
+    assert_eq!(monitor.status().max_rate, None);
+    let walk = || client.runs("a").follow(INTERVAL).monitor(&monitor);
+    let mut runs = walk().stream();
+    take(&mut runs, INTERVAL * 2 + INTERVAL / 2).await;
+    let first = monitor.status();
+    assert_eq!((first.rows, first.requests, first.passes), (20, 3, 3));
+    assert_eq!(first.newest_start, runs.cursor().watermark());
+    assert_eq!(first.total, Some(20));
+    assert!(first.last_pass.is_some());
+    assert!(
+        first
+            .max_rate
+            .is_some_and(|rate| (30.0..=40.0).contains(&rate))
+    );
+
+    let cursor = runs.cursor().clone();
+    drop(runs);
+    emulator.change(|store| store.start_run("new"));
+    let mut runs = walk().resume(cursor).stream();
+    take(&mut runs, INTERVAL / 2).await;
+    let second = monitor.status();
+    assert_eq!((second.rows, second.requests, second.passes), (21, 4, 4));
+    assert_eq!(second.newest_start, runs.cursor().watermark());
+    assert_ne!(second.newest_start, first.newest_start);
 }

@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -55,6 +56,11 @@ pub(crate) enum Command {
     /// The first start loads the whole list. Each later one adds new runs, and updates those that had
     /// not finished. It can be stopped or killed at any moment: the next start resumes.
     Sync(Box<SyncArguments>),
+    /// Alert when runs fail, from now on: to standard output, a webhook or a command
+    ///
+    /// One alert for each run that ends as --status says. A later start goes on where the last one
+    /// stopped: it misses no alert, and repeats none that was delivered.
+    Watch(Box<WatchArguments>),
     /// Cut a list into parts that workers can export at the same time
     ///
     /// Prints a line of JSON for each part: a window of time with about as many runs as the
@@ -283,6 +289,8 @@ pub(crate) struct ExportArguments {
     pub(crate) rows: RowArguments,
     #[command(flatten)]
     pub(crate) walk: WalkArguments,
+    #[command(flatten)]
+    pub(crate) metrics: MetricsArguments,
 }
 
 #[derive(Debug, Args)]
@@ -333,6 +341,80 @@ pub(crate) struct SyncArguments {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) walk: WalkArguments,
+    #[command(flatten)]
+    pub(crate) metrics: MetricsArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WatchArguments {
+    #[command(flatten)]
+    pub(crate) source: SourceArguments,
+    #[command(flatten)]
+    pub(crate) actors: ActorsArguments,
+    /// How long before the first start a run may have started, and still be watched
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "7d",
+        value_parser = duration,
+        help_heading = "Which runs"
+    )]
+    pub(crate) started_within: Duration,
+    /// Also one alert for each run that is not finished so long after its start
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Which runs")]
+    pub(crate) max_running: Option<Duration>,
+    /// Print alerts as JSON, one a line, instead of text
+    #[arg(long, help_heading = "Alerts")]
+    pub(crate) json: bool,
+    /// POST each alert to this URL, as JSON; set APIFY_RUNS_WEBHOOK instead if it is a secret
+    #[arg(
+        long,
+        value_name = "URL",
+        hide_env_values = true,
+        help_heading = "Alerts"
+    )]
+    pub(crate) webhook: Option<String>,
+    /// POST what Slack's incoming webhooks take
+    #[arg(long, requires = "webhook", help_heading = "Alerts")]
+    pub(crate) slack: bool,
+    /// Run this for each alert, without a shell: 'cmd {id} {status}', with JSON on its input
+    #[arg(long, value_name = "COMMAND", value_hint = ValueHint::CommandString, help_heading = "Alerts")]
+    pub(crate) exec: Option<String>,
+    /// Instead of single alerts, one in so long with their numbers; none if there is nothing
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Alerts")]
+    pub(crate) summary: Option<Duration>,
+    /// Where the watch keeps its place, and alerts that are not delivered yet
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_hint = ValueHint::FilePath,
+        default_value = "apify-runs-watch.json",
+        help_heading = "Watching"
+    )]
+    pub(crate) state: PathBuf,
+    /// End after one look, for cron; 0 if all alerts are delivered, 5 if some wait for the next
+    #[arg(long, help_heading = "Watching")]
+    pub(crate) once: bool,
+    /// How long to wait between two looks
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "30s",
+        value_parser = duration,
+        help_heading = "Watching"
+    )]
+    pub(crate) interval: Duration,
+    /// How late a run may appear in the list and still be found
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "60s",
+        value_parser = duration,
+        help_heading = "Watching"
+    )]
+    pub(crate) lookback: Duration,
+    #[command(flatten)]
+    pub(crate) metrics: MetricsArguments,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -431,6 +513,17 @@ pub(crate) struct WalkArguments {
     pub(crate) concurrency: Option<usize>,
 }
 
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Metrics")]
+pub(crate) struct MetricsArguments {
+    /// Serve metrics for Prometheus here, at /metrics, such as 127.0.0.1:9464
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    pub(crate) metrics: Option<SocketAddr>,
+    /// Let --metrics be an address that other machines reach; anyone there can read them
+    #[arg(long, requires = "metrics")]
+    pub(crate) metrics_public: bool,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum EmitChoice {
     /// Once, as it is when the export comes to it
@@ -466,4 +559,10 @@ fn format(text: &str) -> Result<Format, String> {
 fn positive(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| *number > 0);
     number.ok_or_else(|| "it must be a number from 1 on".into())
+}
+
+/// Reads an address with a port.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "it must be an IP address and a port, such as 127.0.0.1:9464".into())
 }

@@ -6,7 +6,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Arg, ArgAction, ColorChoice, Command, CommandFactory};
 
 use crate::arguments::{Arguments, LogFormat};
-use crate::{exit, token};
+use crate::{exit, token, watch};
 
 /// The command line as it is read.
 pub(crate) fn command() -> Command {
@@ -19,6 +19,9 @@ pub(crate) fn command() -> Command {
         })
         .mut_subcommand("split", |split| instead_of_actor(split, &["actors_file"]))
         .mut_subcommand("sync", |sync| instead_of_actor(sync, &["actors_file"]))
+        .mut_subcommand("watch", |watch| {
+            watch::adapted(instead_of_actor(watch, &["actors_file"]))
+        })
         .mut_subcommand("count", with_one_actor)
         .mut_subcommand("ls", with_one_actor);
     with_token_help(with_environment(command))

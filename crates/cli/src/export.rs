@@ -13,6 +13,7 @@ use crate::exporter::{Exporter, List, can_resume, check_skipped, failure};
 use crate::fields;
 use crate::input;
 use crate::lists::{Lists, Outcome, Show};
+use crate::metrics::Metrics;
 use crate::service::Service;
 use crate::signals::StopSignal;
 
@@ -41,6 +42,7 @@ pub(crate) async fn run(
         format,
         service: Service::open(&arguments.source, console).await?,
         stop: StopSignal::listen(),
+        metrics: Metrics::start(&arguments.metrics, console).await?,
         console,
         arguments: &arguments,
     };

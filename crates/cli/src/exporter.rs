@@ -14,8 +14,9 @@ use crate::counts::counted;
 use crate::destination::{self, is_stdout};
 use crate::exit::{Exit, Failure, is_broken_pipe};
 use crate::input;
+use crate::metrics::Metrics;
 use crate::progress::{Progress, ProgressMeter};
-use crate::query::{self, with_filters};
+use crate::query::{self, list_name, with_filters};
 use crate::resume;
 use crate::service::Service;
 use crate::signals::StopSignal;
@@ -48,6 +49,7 @@ pub(crate) struct Exporter<'a> {
     pub(crate) format: Format,
     pub(crate) service: Service,
     pub(crate) stop: Arc<StopSignal>,
+    pub(crate) metrics: Metrics,
     pub(crate) console: &'a Console,
 }
 
@@ -111,10 +113,13 @@ impl Exporter<'_> {
         let (client, walk) = (&self.service.client, &self.arguments.walk);
         let source = &self.arguments.source;
         let runs = match (&list.split, &list.actor) {
-            (Some(split), _) => client.runs(match walk.page_size {
-                Some(page_size) => split.clone().page_size(page_size),
-                None => split.clone(),
-            }),
+            (Some(split), _) => {
+                let runs = client.runs(match walk.page_size {
+                    Some(page_size) => split.clone().page_size(page_size),
+                    None => split.clone(),
+                });
+                self.metrics.monitored(&list_name(split.query()), runs)
+            }
             (None, actor) => {
                 let query = match actor {
                     Some(actor) => with_filters(RunQuery::actor(actor), source, before)?,
@@ -123,7 +128,9 @@ impl Exporter<'_> {
                 if actor.is_none() {
                     query::show_instants(source, &query, self.console);
                 }
-                client.runs(walk.sized(with_order(query, &self.arguments.rows)))
+                let name = list_name(&query);
+                let query = walk.sized(with_order(query, &self.arguments.rows));
+                self.metrics.monitored(&name, client.runs(query))
             }
         };
         let runs = match list.actor {

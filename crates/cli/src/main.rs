@@ -16,6 +16,7 @@ mod input;
 mod inspect;
 mod lists;
 mod ls;
+mod metrics;
 mod progress;
 mod query;
 mod resume;
@@ -30,6 +31,7 @@ mod sync;
 mod times;
 mod token;
 mod walk;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -86,6 +88,7 @@ async fn run(command: Command, console: &Console) -> Result<Exit, Failure> {
     match command {
         Command::Export(arguments) => export::run(arguments, console).await,
         Command::Sync(arguments) => sync::run(arguments, console).await,
+        Command::Watch(arguments) => watch::run(arguments, console).await,
         Command::Split(arguments) => split::run(arguments, console).await,
         Command::Ls(arguments) => ls::run(arguments, console).await,
         Command::Count(arguments) => inspect::count(arguments, console).await,

@@ -1,7 +1,7 @@
 //! The list that the arguments name.
 
 use apify_runs::export::Checkpoint;
-use apify_runs::{RunQuery, RunStatus};
+use apify_runs::{RunQuery, RunStatus, Scope};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
@@ -9,6 +9,7 @@ use crate::arguments::SourceArguments;
 use crate::console::{Console, Level};
 use crate::exit::Failure;
 use crate::flags;
+use crate::input::with_tilde;
 use crate::times::{When, shown};
 
 /// What the service's times are precise to.
@@ -20,13 +21,26 @@ pub(crate) fn list(
     arguments: &SourceArguments,
     before: Option<&Checkpoint>,
 ) -> Result<RunQuery, Failure> {
-    let query = match (&arguments.actor[..], &arguments.task) {
+    with_filters(whole_list(arguments), arguments, before)
+}
+
+/// The list that the arguments name, without filters.
+pub(crate) fn whole_list(arguments: &SourceArguments) -> RunQuery {
+    match (&arguments.actor[..], &arguments.task) {
         ([actor, ..], _) => RunQuery::actor(actor),
         ([], Some(task)) => RunQuery::task(task),
         ([], None) if arguments.account => RunQuery::account(),
         ([], None) => RunQuery::actor("demo"),
-    };
-    with_filters(query, arguments, before)
+    }
+}
+
+/// What a list is called: one spelling for one list.
+pub(crate) fn list_name(query: &RunQuery) -> String {
+    match &query.scope {
+        Scope::Actor(actor) => format!("actor {}", with_tilde(actor)),
+        Scope::Task(task) => format!("task {}", with_tilde(task)),
+        other => other.to_string(),
+    }
 }
 
 /// The query with the filters of the arguments.

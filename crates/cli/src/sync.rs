@@ -15,8 +15,9 @@ use crate::exit::{Exit, Failure, reason};
 use crate::flags;
 use crate::input;
 use crate::lists::{Lists, Outcome, Show};
+use crate::metrics::Metrics;
 use crate::progress::{Progress, ProgressMeter};
-use crate::query::{list, with_filters};
+use crate::query::{list, list_name, with_filters};
 use crate::resume;
 use crate::service::Service;
 use crate::signals::StopSignal;
@@ -33,6 +34,7 @@ struct Syncer<'a> {
     service: Service,
     database: Database,
     stop: Arc<StopSignal>,
+    metrics: Metrics,
     console: &'a Console,
 }
 
@@ -52,6 +54,7 @@ pub(crate) async fn run(arguments: Box<SyncArguments>, console: &Console) -> Res
         service: Service::open(source, console).await?,
         database: open(&arguments).await?,
         stop: StopSignal::listen(),
+        metrics: Metrics::start(&arguments.metrics, console).await?,
         console,
         arguments: &arguments,
     };
@@ -189,7 +192,8 @@ impl Syncer<'_> {
 
     fn runs(&self, query: &RunQuery) -> Runs {
         let walk = &self.arguments.walk;
-        walk.runs(self.service.client.runs(walk.sized(query.clone())))
+        let runs = walk.runs(self.service.client.runs(walk.sized(query.clone())));
+        self.metrics.monitored(&list_name(query), runs)
     }
 
     fn job(

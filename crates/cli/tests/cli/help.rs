@@ -39,6 +39,7 @@ fn the_help_of_each_command() {
     for command in [
         "export",
         "sync",
+        "watch",
         "split",
         "ls",
         "count",
@@ -55,7 +56,7 @@ fn the_help_of_each_command() {
 
 #[test]
 fn no_line_is_wider_than_its_terminal() {
-    for command in ["export", "sync", "emulate"] {
+    for command in ["export", "sync", "watch", "emulate"] {
         let text = help(&[command, "--help"]);
         for line in text.lines() {
             assert!(line.chars().count() <= 100, "{line}");

@@ -19,6 +19,7 @@ mod inspect;
 mod lists;
 mod ls;
 mod messages;
+mod metrics;
 mod outputs;
 mod pages;
 mod split;
@@ -28,6 +29,7 @@ mod sync;
 mod times;
 mod token;
 mod urls;
+mod watch;
 
 #[cfg(unix)]
 mod pipes;

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use super::checkpoint::Checkpoint;
 use super::checkpoint_file;
+use super::committed_file::CommittedFile;
 use super::durable;
 use super::files::{cannot_read, cannot_write, open_locked, read_if_there};
 use super::part_names::{LOCK, MANIFEST};
 use super::part_store::{Found, PartStore, not_replaced};
-use super::segment::Listing;
+use super::segment::{Listing, PartEntry};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A folder of parts, with nobody else at it.
@@ -41,14 +42,32 @@ impl Directory {
 ///
 /// `ErrorKind::Damaged` also if a segment is missing or damaged.
 pub(super) fn read_manifest(folder: &Path) -> Result<Option<Checkpoint>> {
+    Ok(read_all(folder)?.map(|(manifest, _)| manifest))
+}
+
+/// The parts that the manifest of a folder lists, if there is one.
+///
+/// # Errors
+///
+/// As [`read_manifest`].
+pub(super) fn committed_files(folder: &Path) -> Result<Option<Vec<CommittedFile>>> {
+    let file = |part: &PartEntry| CommittedFile::new(folder.join(&part.name), part.length);
+    let files = |listing: Listing| listing.parts.iter().map(file).collect();
+    Ok(read_all(folder)?.map(|(_, listing)| files(listing)))
+}
+
+/// The manifest of a folder, and all that it lists, if there is one.
+fn read_all(folder: &Path) -> Result<Option<(Checkpoint, Listing)>> {
     let path = folder.join(MANIFEST);
     loop {
         let Some(manifest) = checkpoint_file::read(&path)? else {
             return Ok(None);
         };
         let listing = read_listing(folder, &manifest)?;
-        let Err(error) = listing.complete(|name| folder.join(name).display().to_string()) else {
-            return Ok(Some(manifest));
+        let full_name = |name: &str| folder.join(name).display().to_string();
+        let error = match listing.complete(full_name) {
+            Ok(listing) => return Ok(Some((manifest, listing))),
+            Err(error) => error,
         };
         // An export that starts again may have removed them meanwhile.
         let now = checkpoint_file::read(&path)?;

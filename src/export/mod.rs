@@ -64,6 +64,7 @@ mod checksum;
 mod cloud;
 #[cfg(any(feature = "csv", feature = "parquet"))]
 mod columns;
+mod committed_file;
 mod committer;
 mod compression;
 #[cfg(feature = "csv")]
@@ -105,6 +106,7 @@ mod writer_thread;
 
 pub use builder::Export;
 pub use checkpoint::Checkpoint;
+pub use committed_file::CommittedFile;
 pub use compression::Compression;
 pub use format::Format;
 pub use output::Output;

@@ -11,6 +11,7 @@ use super::address::Address;
 use super::bucket::{self, Bucket};
 use super::checkpoint::Checkpoint;
 use super::checkpoint_file;
+use super::committed_file::CommittedFile;
 use super::directory::{self, Directory};
 use super::file_sink::FileSink;
 use super::part_names::MANIFEST;
@@ -220,6 +221,57 @@ impl Output {
             },
         };
         blocking(move || checkpoint_file::read(&path)).await
+    }
+
+    /// The files that hold the committed rows, in the order of the walk, to be read by other means.
+    /// `None` if there is no checkpoint. Changes nothing, and does not wait for a running export.
+    ///
+    /// ```
+    /// use apify_runs::emulator::Emulator;
+    /// use apify_runs::export::{Export, Output};
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let emulator = Emulator::builder().runs(300).start().await?;
+    /// let folder = tempfile::tempdir()?;
+    /// let runs = emulator.client().runs("janedoe/my-actor");
+    /// Export::new(runs, Output::directory(folder.path())).run().await?;
+    ///
+    /// let files = Output::directory(folder.path()).committed_files().await?.unwrap();
+    /// let mut lines = 0;
+    /// for file in &files {
+    ///     lines += std::fs::read_to_string(&file.path)?.lines().count();
+    /// }
+    /// assert_eq!((files.len(), lines), (1, 300));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`read_checkpoint`](Self::read_checkpoint), and
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) for object storage and for a stream, which
+    /// are no files.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and time enabled.
+    pub async fn committed_files(&self) -> Result<Option<Vec<CommittedFile>>> {
+        match &self.0 {
+            Destination::File { path, .. } => {
+                let checkpoint = self.read_checkpoint().await?;
+                let file = |it: Checkpoint| vec![CommittedFile::new(path.clone(), it.bytes())];
+                Ok(checkpoint.map(file))
+            }
+            Destination::Directory(path) => {
+                let path = path.clone();
+                blocking(move || directory::committed_files(&path)).await
+            }
+            _ => {
+                let expected = "it must be a file or a folder on this machine";
+                Err(Error::config("output", self, expected))
+            }
+        }
     }
 
     /// Whether it is certain that there is no checkpoint. Object storage is not asked.

@@ -6,12 +6,13 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::batch::SyncBatch;
+use super::database_reader::DatabaseReader;
 use super::list::SyncList;
 #[cfg(feature = "postgres")]
 use super::postgres::{PostgresServer, PostgresTarget};
 use super::schema::{DEFAULT_TABLE, Dialect, Schema};
 #[cfg(feature = "sqlite")]
-use super::sqlite::{SqliteFile, SqliteTarget};
+use super::sqlite::{SqliteFile, SqliteReader, SqliteTarget};
 use super::target::{Committed, Reconciled, SyncTarget, TargetResult, Written};
 use crate::actor::Actor;
 use crate::error::{Error, Result};
@@ -42,6 +43,18 @@ pub struct DatabaseBuilder {
     schema: Option<String>,
     table: String,
     password: Option<String>,
+}
+
+/// Where an address leads.
+enum Place {
+    #[cfg(feature = "sqlite")]
+    Sqlite(PathBuf, Schema),
+    #[cfg(feature = "postgres")]
+    Postgres {
+        address: String,
+        password: Option<String>,
+        schema: Schema,
+    },
 }
 
 impl Database {
@@ -157,6 +170,57 @@ impl DatabaseBuilder {
     ///
     /// Outside of a tokio runtime with I/O and time enabled.
     pub async fn open(self) -> Result<Database> {
+        match self.place()? {
+            #[cfg(feature = "sqlite")]
+            Place::Sqlite(path, schema) => {
+                let file = SqliteFile::open(path, schema).await?;
+                Ok(Database(Kind::Sqlite(file)))
+            }
+            #[cfg(feature = "postgres")]
+            Place::Postgres {
+                address,
+                password,
+                schema,
+            } => {
+                let server = PostgresServer::open(&address, password, schema).await?;
+                Ok(Database(Kind::Postgres(server)))
+            }
+        }
+    }
+
+    /// Connects, and looks whether the tables are there. Nothing is made or changed: there is
+    /// nothing that a sync would have to wait for, and a role that may only read is enough.
+    ///
+    /// # Errors
+    ///
+    /// - [`Config`](crate::ErrorKind::Config) if the address, a name or an option cannot be used, or
+    ///   if the table of runs has another name here.
+    /// - [`Output`](crate::ErrorKind::Output) if the database does not exist, or cannot be reached or
+    ///   read.
+    /// - [`Damaged`](crate::ErrorKind::Damaged) if it has no tables of a sync, or those of a newer
+    ///   version.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and time enabled.
+    pub async fn open_read_only(self) -> Result<DatabaseReader> {
+        match self.place()? {
+            #[cfg(feature = "sqlite")]
+            Place::Sqlite(path, schema) => Ok(SqliteReader::open(path, schema).await?.into()),
+            #[cfg(feature = "postgres")]
+            Place::Postgres {
+                address,
+                password,
+                schema,
+            } => {
+                let server = PostgresServer::open_read_only(&address, password, schema).await?;
+                Ok(server.into())
+            }
+        }
+    }
+
+    /// Where the address leads.
+    fn place(self) -> Result<Place> {
         match self.address.split_once(':') {
             #[cfg(feature = "sqlite")]
             Some(("sqlite", path)) => {
@@ -173,17 +237,18 @@ impl DatabaseBuilder {
                     }
                 }
                 let schema = Schema::new(Dialect::Sqlite, None, self.table)?;
-                let file = SqliteFile::open(PathBuf::from(path), schema).await?;
-                Ok(Database(Kind::Sqlite(file)))
+                Ok(Place::Sqlite(PathBuf::from(path), schema))
             }
             #[cfg(feature = "postgres")]
             Some(("postgres" | "postgresql", _)) => {
                 let name = self
                     .schema
                     .unwrap_or_else(|| super::postgres::SCHEMA.into());
-                let schema = Schema::new(Dialect::Postgres, Some(name), self.table)?;
-                let server = PostgresServer::open(&self.address, self.password, schema).await?;
-                Ok(Database(Kind::Postgres(server)))
+                Ok(Place::Postgres {
+                    schema: Schema::new(Dialect::Postgres, Some(name), self.table)?,
+                    address: self.address,
+                    password: self.password,
+                })
             }
             _ => {
                 let mut schemes = Vec::new();

@@ -54,6 +54,8 @@ assert_eq!((summary.new, summary.list_rows), (1, Some(5001)));
 //! Add indexes and other tables and views as you like: no statement of a sync alters or removes
 //! them. A column that a later version of this crate adds is null in the rows that are there.
 //!
+//! [`DatabaseBuilder::open_read_only`] reads these tables, and changes nothing.
+//!
 //! # Guarantees
 //!
 //! **SQLite.** The file is in WAL mode with `synchronous = NORMAL`. A commit survives the end of the
@@ -80,6 +82,8 @@ assert_eq!((summary.new, summary.list_rows), (1, Some(5001)));
 mod batch;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod database;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod database_reader;
 mod job;
 mod list;
 #[cfg(feature = "postgres")]
@@ -93,6 +97,8 @@ mod run;
 mod schema;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod stored;
 mod summary;
 mod target;
 mod writer;
@@ -100,7 +106,11 @@ mod writer;
 pub use batch::SyncBatch;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use database::{Database, DatabaseBuilder, DatabaseTarget};
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use database_reader::DatabaseReader;
 pub use job::SyncJob;
 pub use list::SyncList;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use stored::{DatabaseSnapshot, StoredList, StoredRun, StoredRuns};
 pub use summary::{SyncProgress, SyncSummary};
 pub use target::{Committed, Reconciled, SyncTarget, TargetError, TargetResult, Written};

@@ -73,12 +73,12 @@ pub(crate) trait TestDatabase {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct StoredRun {
     pub(crate) status: Option<String>,
-    started_at: Option<String>,
-    finished_at: Option<String>,
-    usage_total_usd: Option<f64>,
-    origin: Option<String>,
+    pub(crate) started_at: Option<String>,
+    pub(crate) finished_at: Option<String>,
+    pub(crate) usage_total_usd: Option<f64>,
+    pub(crate) origin: Option<String>,
     build_number_int: Option<f64>,
-    act_id: Option<String>,
+    pub(crate) act_id: Option<String>,
     user_agent: Option<String>,
     pub(crate) is_deleted: bool,
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use apify_runs::ErrorKind;
 use apify_runs::emulator::Emulator;
 use apify_runs::sync::{Database, DatabaseBuilder, SyncJob};
+use futures::TryStreamExt;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 use crate::child;
@@ -117,6 +118,7 @@ scenarios! {
     foreign_tables_are_refused();
     other_versions_are_known_by_their_mark();
     odd_rows_are_stored();
+    a_snapshot_is_read_of_one_moment();
     settings_are_checked();
 }
 
@@ -254,6 +256,33 @@ async fn a_role_without_rights_is_told_so() {
     assert!(error.contains("password authentication failed"), "{error}");
     assert!(!error.contains(PASSWORD), "{error}");
     assert!(!format!("{db:?} {db}").contains(PASSWORD), "{db}");
+}
+
+#[tokio::test]
+#[ignore = "needs a server: tests/sync/postgres.sh"]
+async fn a_role_that_may_only_read_is_enough_to_read() {
+    let database = Postgres::new();
+    let role = format!("r{}", database.schema);
+    let create = format!("CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'");
+    let client = database.connect().await;
+    client.batch_execute(&create).await.unwrap();
+    let mut list = List::new();
+    let emulator = list.start(100).await;
+    let db = database.open().await;
+    job(&emulator, db.target()).run().await.unwrap();
+    let of_role = || database.at(address(&role, port(), ""));
+    let error = of_role().open_read_only().await.unwrap_err();
+    assert!(error.to_string().contains("permission denied"), "{error}");
+    assert!(!format!("{error:?}").contains(PASSWORD), "{error:?}");
+    let schema = &database.schema;
+    let grant = format!(
+        "GRANT USAGE ON SCHEMA {schema} TO {role}; GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role}"
+    );
+    client.batch_execute(&grant).await.unwrap();
+    let reader = of_role().open_read_only().await.unwrap();
+    assert!(!format!("{reader:?} {reader}").contains(PASSWORD));
+    let runs = reader.snapshot().await.unwrap().runs;
+    assert_eq!(runs.try_collect::<Vec<_>>().await.unwrap().len(), 100);
 }
 
 #[tokio::test]

@@ -9,6 +9,8 @@ use apify_runs::Actor;
 use apify_runs::emulator::{Emulator, Fault, Store};
 use apify_runs::sync::SyncJob;
 use apify_runs::{Error, ErrorKind, RetryPolicy, RunQuery, RunStatus};
+use chrono::{DateTime, SecondsFormat, Utc};
+use futures::{StreamExt, TryStreamExt};
 use serde_json::json;
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -556,6 +558,82 @@ pub(crate) async fn other_versions_are_known_by_their_mark(database: &impl TestD
     assert_eq!(
         database.try_open().await.unwrap_err().kind(),
         ErrorKind::Damaged
+    );
+}
+
+/// A database is read as it is at one moment, whatever is written meanwhile, and is not changed.
+pub(crate) async fn a_snapshot_is_read_of_one_moment(database: &impl TestDatabase) {
+    const RUNS: usize = 12_000;
+    let read_only = || database.builder().open_read_only();
+    assert!(read_only().await.is_err(), "there is nothing to read");
+    database.query("CREATE TABLE mine (id text)").await;
+    let error = read_only().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Damaged);
+    assert!(error.to_string().contains("no tables of a sync"), "{error}");
+
+    let mut list = List::new();
+    let emulator = list.start(RUNS).await;
+    emulator.change(|store| {
+        list.insert(store, "RUNNING", 0);
+        store.update(0, |run| run["actorTaskId"] = "task".into());
+    });
+    let db = database.open().await;
+    let walk = emulator.client().runs("a");
+    SyncJob::new(walk, db.target()).run().await.unwrap();
+    let mut actor = Actor::new("act1");
+    actor.name = Some("one".into());
+    db.save_actors([actor.clone()]).await.unwrap();
+    let expected = database.runs().await;
+
+    let reader = read_only().await.unwrap();
+    let snapshot = reader.snapshot().await.unwrap();
+    database.query("DELETE FROM runs").await;
+    assert_eq!(snapshot.actors, [actor]);
+    let [list] = &snapshot.lists[..] else {
+        panic!("{:?}", snapshot.lists);
+    };
+    assert_eq!((list.rows, list.skipped), (RUNS as u64 + 1, 0));
+    assert!(list.is_complete() && list.query.contains('a'), "{list:?}");
+    let age = Utc::now() - list.last_sync_at.unwrap();
+    assert!((0..600).contains(&age.num_seconds()), "{age}");
+    let found: Vec<_> = snapshot.runs.try_collect().await.unwrap();
+    assert_eq!(found.len(), expected.len());
+    for run in &found {
+        let stored = &expected[run.id.as_str()];
+        let text = |time: Option<DateTime<Utc>>| {
+            time.map(|it| it.to_rfc3339_opts(SecondsFormat::Millis, true))
+        };
+        assert_eq!(stored.status.as_deref(), Some(run.status.as_str()));
+        assert_eq!(stored.started_at, text(run.started_at));
+        assert_eq!(stored.finished_at, text(run.finished_at));
+        assert_eq!(stored.usage_total_usd, run.usage_total_usd);
+        assert_eq!(
+            stored.origin.as_deref(),
+            run.origin.as_ref().map(|it| it.as_str())
+        );
+        assert_eq!(stored.act_id.as_deref(), run.act_id.as_deref());
+    }
+    let with_task = found
+        .iter()
+        .filter(|run| run.actor_task_id.as_deref() == Some("task"));
+    assert_eq!(with_task.count(), 1);
+
+    // The next one is of a later moment. It may be left unread.
+    let later = reader.snapshot().await.unwrap();
+    assert_eq!(later.runs.count().await, 0);
+    drop(reader.snapshot().await.unwrap());
+
+    let other = database.builder().table("others").open_read_only().await;
+    assert_eq!(setting(other.unwrap_err()), "table");
+    let newer = "UPDATE apify_runs_schema SET version = 2";
+    database.query(newer).await;
+    let error = read_only().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Damaged, "{error}");
+    assert_eq!(
+        database
+            .number("SELECT version FROM apify_runs_schema")
+            .await,
+        2.0
     );
 }
 

@@ -89,6 +89,7 @@ scenarios! {
     foreign_tables_are_refused();
     other_versions_are_known_by_their_mark();
     odd_rows_are_stored();
+    a_snapshot_is_read_of_one_moment();
     settings_are_checked();
 }
 

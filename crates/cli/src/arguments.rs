@@ -12,6 +12,7 @@ use clap_complete::Shell;
 
 use crate::emulate::EmulateArguments;
 use crate::exit;
+use crate::report::ReportArguments;
 use crate::statuses::StatusParser;
 use crate::times::{When, duration, when};
 
@@ -68,6 +69,10 @@ pub(crate) enum Command {
     Split(SplitArguments),
     /// Print the newest runs, in a table
     Ls(LsArguments),
+    /// Sum up runs that are in a database or an export: cost, failures, durations
+    ///
+    /// Prints tables by day and by Actor, or writes one HTML page with charts.
+    Report(ReportArguments),
     /// Print how many runs there are, by one request
     Count(CountArguments),
     /// Read an output again: is it whole?

@@ -62,6 +62,20 @@ pub(crate) fn resolve_checkpoint(path: &Path) -> Result<PathBuf, Failure> {
     Err(Failure::usage(flags::invalid("--checkpoint", "", expected)))
 }
 
+/// The path on this machine that something to be read has: as it was named, or of `file:///path`.
+pub(crate) fn local(source: &str) -> Result<OsString, Failure> {
+    if !is_url(source) {
+        return Ok(source.into());
+    }
+    if is_file_url(source) {
+        return path_of_url("SOURCE", source).map(Into::into);
+    }
+    // It may have a password in it.
+    let expected = "it must be a file or folder on this machine, sqlite:PATH, or postgres://…; copy \
+                    what is in object storage here first";
+    Err(Failure::usage(flags::invalid("SOURCE", "", expected)))
+}
+
 /// Whether a name is a URL. `C:\runs`, `a:b` and `./a://b` are paths.
 fn is_url(name: &str) -> bool {
     name.split_once("://").is_some_and(|(scheme, _)| {

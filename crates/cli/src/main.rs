@@ -19,6 +19,7 @@ mod ls;
 mod metrics;
 mod progress;
 mod query;
+mod report;
 mod resume;
 mod schedule;
 mod service;
@@ -91,6 +92,7 @@ async fn run(command: Command, console: &Console) -> Result<Exit, Failure> {
         Command::Watch(arguments) => watch::run(arguments, console).await,
         Command::Split(arguments) => split::run(arguments, console).await,
         Command::Ls(arguments) => ls::run(arguments, console).await,
+        Command::Report(arguments) => report::run(arguments, console).await,
         Command::Count(arguments) => inspect::count(arguments, console).await,
         Command::Verify(arguments) => inspect::verify(arguments).await,
         Command::Status(arguments) => inspect::status(arguments).await,

@@ -3,6 +3,7 @@
 mod config;
 mod copy;
 mod error;
+mod reader;
 mod server;
 mod session;
 mod setup;

@@ -10,7 +10,7 @@ use super::super::target::TargetResult;
 use super::config::{Address, parse};
 use super::error::target_error;
 use super::session::{Session, connect};
-use super::setup::set_up;
+use super::setup::{check, set_up};
 use crate::actor::Actor;
 use crate::error::Result;
 use crate::run::Id;
@@ -32,6 +32,20 @@ impl PostgresServer {
         let address = parse(address, password)?;
         let mut client = connect(&address).await?;
         set_up(&mut client, &schema).await?;
+        Ok(Self {
+            address: Arc::new(address),
+            schema: Arc::new(schema),
+        })
+    }
+
+    /// Connects, and looks whether the tables are there.
+    pub(in super::super) async fn open_read_only(
+        address: &str,
+        password: Option<String>,
+        schema: Schema,
+    ) -> Result<Self> {
+        let address = parse(address, password)?;
+        check(&connect(&address).await?, &schema).await?;
         Ok(Self {
             address: Arc::new(address),
             schema: Arc::new(schema),

@@ -45,6 +45,17 @@ pub(super) async fn set_up(client: &mut Client, schema: &Schema) -> TargetResult
     transaction.commit().await.map_err(target_error)
 }
 
+/// Looks whether the tables are there. Nothing is written.
+pub(super) async fn check(client: &Client, schema: &Schema) -> TargetResult<()> {
+    let tables = Tables::read(client, schema).await.map_err(target_error)?;
+    if tables.check(schema)?.is_none() {
+        let name = schema.name().unwrap_or_default();
+        let message = format!("schema {name} has no tables of a sync: apify-runs sync makes them");
+        return Err(Error::new(ErrorKind::Damaged, message).into());
+    }
+    Ok(())
+}
+
 /// What is in a schema.
 struct Tables {
     has_schema: bool,

@@ -15,7 +15,7 @@ use super::setup::set_up;
 use crate::error::{Error, ErrorKind};
 
 /// How long SQLite waits for a lock that another program has. A sync then waits longer.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An open database. Clones share its connection: SQLite has one writer at a time anyway.
 #[derive(Clone)]
@@ -64,7 +64,7 @@ impl SqliteFile {
     }
 }
 
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> TargetResult<T> + Send + 'static,
 ) -> TargetResult<T> {
     spawn_blocking(work).await.unwrap_or_else(|error| {

@@ -3,9 +3,11 @@
 mod error;
 mod file;
 mod lock;
+mod reader;
 mod rows;
 mod setup;
 mod target;
 
 pub(super) use file::SqliteFile;
+pub(super) use reader::SqliteReader;
 pub(super) use target::SqliteTarget;

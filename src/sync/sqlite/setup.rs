@@ -48,6 +48,16 @@ pub(super) fn set_up(
     write().map_err(|error| target_error(path, error))
 }
 
+/// The version of the tables, if they are there. Nothing is written.
+pub(super) fn check(
+    connection: &Connection,
+    schema: &Schema,
+    path: &Path,
+) -> TargetResult<Option<i64>> {
+    let tables = Tables::read(connection, schema);
+    tables.map_err(|it| target_error(path, it))?.check(schema)
+}
+
 /// In this mode, a transaction survives the end of the process. When the machine loses power, the
 /// last ones may be lost, each with its cursor: the next sync reads their rows again.
 fn configure(connection: &Connection) -> rusqlite::Result<()> {

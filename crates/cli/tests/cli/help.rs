@@ -41,6 +41,7 @@ fn the_help_of_each_command() {
         "sync",
         "watch",
         "split",
+        "report",
         "ls",
         "count",
         "verify",

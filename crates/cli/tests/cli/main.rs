@@ -22,6 +22,7 @@ mod messages;
 mod metrics;
 mod outputs;
 mod pages;
+mod report;
 mod split;
 mod statuses;
 mod summary;

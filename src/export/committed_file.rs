@@ -1,0 +1,22 @@
+//! A file that holds committed rows.
+
+use std::path::PathBuf;
+
+/// A file on this machine that holds rows of an export: [`Output::committed_files`].
+///
+/// [`Output::committed_files`]: super::Output::committed_files
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CommittedFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// How many of its bytes are committed: all of a part. What is behind them in a file was left
+    /// by an export that was killed, and does not count.
+    pub bytes: u64,
+}
+
+impl CommittedFile {
+    pub(super) fn new(path: PathBuf, bytes: u64) -> Self {
+        Self { path, bytes }
+    }
+}

@@ -1,6 +1,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// The programs in it are compiled in tests/pages, not as doctests.
-#![cfg_attr(not(doctest), doc = include_str!("../README.md"))]
+// The programs in them are compiled in tests/pages, not as doctests.
+#![cfg_attr(not(doctest), doc = include_str!("../docs/library.md"))]
+#![cfg_attr(not(doctest), doc = include_str!("../docs/guarantees.md"))]
 
 #[cfg(feature = "__internals")]
 #[doc(hidden)]

@@ -2,8 +2,8 @@
 # Measures how many runs a second Apify's official clients, a loop written by hand and this
 # crate get from the same emulator, over a loopback socket, at different latencies a request. The
 # emulator sends indented JSON, as the service does, and once compact JSON.
-# Writes results.json and draws latency.svg beside this script, and prints the table for the
-# README. Fails if any client miscounts.
+# Writes results.json and draws latency.svg beside this script, and prints the table for
+# docs/performance.md. Fails if any client miscounts.
 #
 # Each client iterates all runs as its documentation says, and only counts them. It has one
 # core, the emulator another. A walk that is not timed comes first; the median of the others

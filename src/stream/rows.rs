@@ -38,7 +38,7 @@ use crate::run::RunSummary;
 /// therefore overlap: each one has to begin with a run that started before the last run of the
 /// page before. If it does not, the list moved, and the walk asks for the runs that started with
 /// that last run or after it. Runs that it has processed are left out. What is guaranteed, and
-/// what is not: [front page](crate#what-exactly-once-means-here).
+/// what is not: [guarantees](crate#guarantees).
 ///
 /// The walk ends with an error of kind [`Protocol`](crate::ErrorKind::Protocol) in these cases:
 ///

@@ -10,8 +10,8 @@ async fn main() -> apify_runs::Result<()> {
         let actor = actors[item.list];
         match item.event {
             ListEvent::Run(_run) => count += 1,
-            ListEvent::Unreadable(error) => eprintln!("{actor}: left out: {error}"),
-            // This list has ended, the others continue. `error.cursor()` is where to resume it.
+            ListEvent::Unreadable(error) => eprintln!("{actor}: skipped: {error}"),
+            // This list has ended; the others continue. Resume it from `error.cursor()`.
             ListEvent::Failed(error) => failed.push((actor, error)),
             _ => {}
         }

@@ -4,7 +4,7 @@ use apify_runs::{Client, Cursor, Emit, ErrorKind, Result, RunQuery, RunStatus};
 use chrono::{TimeDelta, Utc};
 use futures::StreamExt;
 
-/// As long as any of your runs takes.
+/// At least as long as your longest run takes.
 const LONGEST_RUN: TimeDelta = TimeDelta::days(7);
 
 #[tokio::main]
@@ -25,12 +25,12 @@ async fn watch(client: &Client, tell: impl Fn(&str)) -> Result<()> {
         let mut runs = runs.follow(Duration::from_secs(10)).stream();
         while let Some(run) = runs.next().await {
             match run {
-                // What failed before is old news.
+                // It failed before this program started.
                 Ok(run) if run.finished_at.is_some_and(|end| end < begin) => {}
                 Ok(run) => tell(&format!("run {} ended: {}", run.id, run.status)),
-                Err(error) if error.kind() == ErrorKind::Item => eprintln!("left out: {error}"),
-                // The service is down for longer than all retries, or the list moves too often:
-                // nothing is lost meanwhile.
+                Err(error) if error.kind() == ErrorKind::Item => eprintln!("skipped: {error}"),
+                // All retries failed, or the list changed too often. Nothing is lost: the cursor
+                // stays where it is.
                 Err(error) if error.is_transient() => eprintln!("trying again: {error}"),
                 Err(error) => return Err(error),
             }

@@ -17,7 +17,7 @@ async fn main() -> Result<()> {
 }
 
 async fn costs(client: &Client, days: i64) -> Result<Costs> {
-    // Days begin at midnight UTC; only the last one, today, is not whole.
+    // Days begin at midnight UTC. Only the last one, today, is incomplete.
     let first = Utc::now().date_naive() - TimeDelta::days(days);
     let query = RunQuery::account().started_after(first.and_time(NaiveTime::MIN).and_utc());
     let mut runs = client.runs(query).emit(Emit::Finished).stream();

@@ -4,7 +4,7 @@ use std::{fs, io};
 use apify_runs::{Client, Cursor, Emit, ErrorKind, RunSummary};
 use futures::StreamExt;
 
-/// Where the next start goes on.
+/// The file with the cursor.
 const CURSOR: &str = "runs.cursor";
 
 #[tokio::main]
@@ -25,7 +25,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     .await
 }
 
-/// Hands runs that have finished since the last time to `store`, with where to go on.
+/// Hands runs that have finished since the last time to `store`, with the cursor.
 async fn catch_up(
     client: &Client,
     cursor: Cursor,
@@ -36,12 +36,12 @@ async fn catch_up(
     while let Some(run) = runs.next().await {
         match run {
             Ok(run) => store(Some(run), runs.cursor())?,
-            // One row could not be read. The cursor is behind it: the next one comes.
-            Err(error) if error.kind() == ErrorKind::Item => eprintln!("left out: {error}"),
+            // One row could not be read. The cursor is after it, and the walk continues.
+            Err(error) if error.kind() == ErrorKind::Item => eprintln!("skipped: {error}"),
             Err(error) => return Err(error.into()),
         }
     }
-    // It has also moved over runs that were not handed out.
+    // The cursor has also passed runs that were not handed out.
     store(None, runs.cursor())?;
     Ok(())
 }
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn each_start_goes_on_where_the_one_before_ended() {
+    async fn each_start_resumes_where_the_one_before_ended() {
         let emulator = Emulator::builder().runs(500).start().await.unwrap();
         let (mut ids, mut cursor) = (HashSet::new(), Cursor::default());
         for _ in 0..2 {

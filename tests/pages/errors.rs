@@ -12,7 +12,7 @@ async fn count() -> Result<u64> {
     Client::from_env()?.count("janedoe/my-actor").await
 }
 
-/// What to tell the person who started the program.
+/// Advice for the person who started the program.
 fn advice(error: &Error) -> &'static str {
     match error.kind() {
         ErrorKind::Auth => "check the token",

@@ -2,15 +2,13 @@
 
 use std::fmt;
 
-#[cfg(feature = "sqlite")]
-use std::path::PathBuf;
-
 use super::batch::SyncBatch;
 use super::database_reader::DatabaseReader;
 use super::list::SyncList;
+use super::place::Place;
 #[cfg(feature = "postgres")]
 use super::postgres::{PostgresServer, PostgresTarget};
-use super::schema::{DEFAULT_TABLE, Dialect, Schema};
+use super::schema::DEFAULT_TABLE;
 #[cfg(feature = "sqlite")]
 use super::sqlite::{SqliteFile, SqliteReader, SqliteTarget};
 use super::target::{Committed, Reconciled, SyncTarget, TargetResult, Written};
@@ -43,18 +41,6 @@ pub struct DatabaseBuilder {
     schema: Option<String>,
     table: String,
     password: Option<String>,
-}
-
-/// Where an address leads.
-enum Place {
-    #[cfg(feature = "sqlite")]
-    Sqlite(PathBuf, Schema),
-    #[cfg(feature = "postgres")]
-    Postgres {
-        address: String,
-        password: Option<String>,
-        schema: Schema,
-    },
 }
 
 impl Database {
@@ -219,50 +205,8 @@ impl DatabaseBuilder {
         }
     }
 
-    /// Where the address leads.
     fn place(self) -> Result<Place> {
-        match self.address.split_once(':') {
-            #[cfg(feature = "sqlite")]
-            Some(("sqlite", path)) => {
-                let path = path.strip_prefix("//").unwrap_or(path);
-                if path.is_empty() || path == ":memory:" {
-                    let expected = "it must be sqlite: and the path of a file";
-                    return Err(Error::config("database", &self.address, expected));
-                }
-                let others = [("schema", &self.schema), ("password", &self.password)];
-                for (name, value) in others {
-                    if value.is_some() {
-                        let expected = "a database of SQLite has none";
-                        return Err(Error::config(name, "(not shown)", expected));
-                    }
-                }
-                let schema = Schema::new(Dialect::Sqlite, None, self.table)?;
-                Ok(Place::Sqlite(PathBuf::from(path), schema))
-            }
-            #[cfg(feature = "postgres")]
-            Some(("postgres" | "postgresql", _)) => {
-                let name = self
-                    .schema
-                    .unwrap_or_else(|| super::postgres::SCHEMA.into());
-                Ok(Place::Postgres {
-                    schema: Schema::new(Dialect::Postgres, Some(name), self.table)?,
-                    address: self.address,
-                    password: self.password,
-                })
-            }
-            _ => {
-                let mut schemes = Vec::new();
-                if cfg!(feature = "sqlite") {
-                    schemes.push("sqlite:PATH");
-                }
-                if cfg!(feature = "postgres") {
-                    schemes.push("postgres://USER@HOST/DATABASE");
-                }
-                let expected = format!("it must be {}", schemes.join(" or "));
-                // It may have a password in it.
-                Err(Error::config("database", "(not shown)", &expected))
-            }
-        }
+        Place::new(self.address, self.schema, self.table, self.password)
     }
 }
 

@@ -86,6 +86,8 @@ mod database;
 mod database_reader;
 mod job;
 mod list;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod place;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod reader;

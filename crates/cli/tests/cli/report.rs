@@ -231,12 +231,21 @@ fn of_several_rows_of_a_run_the_last_one_counts() {
         later,
     ];
     let (_folder, path) = file_of("runs.jsonl", &rows);
-    let totals = &object(&[&path])["totals"];
+    let report_ = object(&[&path]);
+    let totals = &report_["totals"];
     assert_eq!(
         (&totals["runs"], &totals["unfinished"], &totals["failures"]),
         (&2.into(), &1.into(), &1.into())
     );
     assert_eq!(totals["median_seconds"], 5.0);
+
+    // Also if they are in several files.
+    let folder = tempfile::tempdir().unwrap();
+    for (name, row) in ["1.jsonl", "2.jsonl", "3.jsonl"].iter().zip(&rows) {
+        std::fs::write(folder.path().join(name), format!("{row}\n")).unwrap();
+    }
+    let of_folder = object(&[folder.path().to_str().unwrap()]);
+    assert_eq!(&of_folder["totals"], totals);
 }
 
 #[test]

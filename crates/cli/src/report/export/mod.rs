@@ -4,11 +4,13 @@ mod count;
 mod csv;
 mod find;
 mod jsonl;
+mod latest;
 mod parquet;
 mod part;
 
 use std::path::Path;
 
+use self::latest::Latest;
 use self::part::Found;
 use super::coverage::Coverage;
 use super::row::ReportRow;
@@ -25,11 +27,19 @@ pub(crate) async fn read(
         ..Coverage::default()
     };
     let mut found = Found::default();
-    for part in find::parts(path, &mut coverage).await? {
+    let parts = find::parts(path, &mut coverage).await?;
+    // Two outputs may have runs in common.
+    let is_once = matches!(&parts[..], [part] if part.is_once());
+    let mut latest = Latest::default();
+    for part in parts {
         let before = found.rows;
-        part.read(&mut found, &mut each)?;
+        part.read(&mut found, &mut |row| match is_once {
+            true => each(row),
+            false => latest.add(row),
+        })?;
         part.note(found.rows - before, &mut coverage)?;
     }
+    latest.into_rows().for_each(each);
     found.fields.check(path)?;
     coverage.missing_fields = found.fields.missing();
     let unreadable = found.unreadable + found.without_id;

@@ -1,12 +1,11 @@
 //! The files of one output.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use apify_runs::Emit;
 use apify_runs::export::{Checkpoint, Compression, Format};
-use apify_runs::{Emit, Id};
 
 use super::count::Count;
 use super::{csv, jsonl, parquet};
@@ -36,32 +35,13 @@ pub(super) struct Found {
 }
 
 impl Part {
-    pub(super) fn read(
-        &self,
-        found: &mut Found,
-        each: &mut impl FnMut(ReportRow),
-    ) -> Result<(), Failure> {
-        let is_once = self
-            .checkpoint
-            .as_ref()
-            .is_some_and(|checkpoint| checkpoint.emit() == Emit::Snapshot);
-        if is_once {
-            return self.read_rows(found, each);
-        }
-        let mut rows: Vec<ReportRow> = Vec::new();
-        let mut places: HashMap<Id, usize> = HashMap::new();
-        self.read_rows(found, &mut |row| match places.get(&row.id) {
-            Some(place) => rows[*place] = row,
-            None => {
-                places.insert(row.id.clone(), rows.len());
-                rows.push(row);
-            }
-        })?;
-        rows.into_iter().for_each(each);
-        Ok(())
+    /// Whether each run has one row.
+    pub(super) fn is_once(&self) -> bool {
+        let checkpoint = self.checkpoint.as_ref();
+        checkpoint.is_some_and(|checkpoint| checkpoint.emit() == Emit::Snapshot)
     }
 
-    fn read_rows(
+    pub(super) fn read(
         &self,
         found: &mut Found,
         each: &mut impl FnMut(ReportRow),

@@ -231,6 +231,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_connection_sees_one_moment_and_cannot_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("runs.db");
+        let writer = Connection::open(&path).unwrap();
+        let set_up = "PRAGMA journal_mode = WAL; CREATE TABLE t (a); INSERT INTO t VALUES (1)";
+        writer.execute_batch(set_up).unwrap();
+        let reader = begin(&path).unwrap();
+        assert_eq!(writer.execute("DELETE FROM t", []).unwrap(), 1);
+        let count = |connection: &Connection| -> i64 {
+            let select = "SELECT count(*) FROM t";
+            connection.query_row(select, [], |row| row.get(0)).unwrap()
+        };
+        assert_eq!((count(&reader), count(&writer)), (1, 0));
+        reader.execute("DELETE FROM t", []).unwrap_err();
+    }
+
+    #[test]
     fn a_path_is_escaped() {
         assert_eq!(escaped(Path::new("/a b/c?%.db")), "/a%20b/c%3F%25.db");
     }

@@ -1,4 +1,4 @@
-//! What a walk does, for those who do not read it.
+//! The status of a walk, for observers that do not read it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,10 +7,10 @@ use chrono::{DateTime, Utc};
 use super::stats::Meter;
 use crate::http::pace::Pacer;
 
-/// A view of a walk that somebody else reads, such as an export: [`Runs::monitor`].
+/// Observes a walk that is read elsewhere, such as in an export: [`Runs::monitor`].
 ///
-/// All clones are of the same walk. Should several walks have it, one after the other, what is
-/// counted goes on from one to the next.
+/// All clones observe the same walk. If several walks use it, one after the other, the counts
+/// continue from one to the next.
 ///
 /// [`Runs::monitor`]: crate::Runs::monitor
 ///
@@ -33,7 +33,7 @@ use crate::http::pace::Pacer;
 #[derive(Clone, Default)]
 pub struct WalkMonitor(Arc<Mutex<Observed>>);
 
-/// What a walk does: [`WalkMonitor::status`].
+/// The status of a walk: [`WalkMonitor::status`].
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 #[non_exhaustive]
 pub struct WalkStatus {
@@ -43,32 +43,32 @@ pub struct WalkStatus {
     pub requests: u64,
     /// Requests sent again after one failed.
     pub retries: u64,
-    /// How often the walk has come to the end of the list. One that follows the list comes there
-    /// with each look.
+    /// How often the walk has reached the end of the list. A walk that follows the list reaches it
+    /// in each pass.
     pub passes: u64,
-    /// When the walk was at the end of the list last, by this machine's clock.
+    /// When the walk last reached the end of the list, by this machine's clock.
     pub last_pass: Option<DateTime<Utc>>,
-    /// The start of the latest run that the walk has come to (the earliest, if it is descending).
+    /// The start of the latest run that the walk has read (the earliest, if it is descending).
     pub newest_start: Option<DateTime<Utc>>,
     /// Runs that are to be read again: see [`Cursor::unfinished`](crate::Cursor::unfinished).
     pub unfinished: u64,
     /// How many rows the list has: see [`WalkStats::total`](crate::WalkStats::total).
     pub total: Option<u64>,
-    /// How many requests a second are sent for the list at most, as it is now. All walks of the list
-    /// by this client share it. `None` before the walk has begun, and where nothing limits it.
+    /// The current limit of requests a second for the list. All walks of the list by this client
+    /// share it. `None` before the walk has begun, and if there is no limit.
     pub max_rate: Option<f64>,
 }
 
 #[derive(Default)]
 struct Observed {
-    /// Of earlier walks and of this one: what it counts itself.
+    /// Totals of earlier walks, and what the monitor counts of this one.
     status: WalkStatus,
-    /// What the walk counts, and the pace of its list.
+    /// The counters of this walk, and the pace of its list.
     walk: Option<(Arc<Meter>, Arc<Pacer>)>,
 }
 
 impl WalkMonitor {
-    /// What the walk does now.
+    /// The current status of the walk.
     pub fn status(&self) -> WalkStatus {
         self.lock().status()
     }
@@ -84,14 +84,14 @@ impl WalkMonitor {
         observed.walk = Some((meter, pacer));
     }
 
-    /// The walk has handed out rows, and has come to a run that started then.
+    /// The walk has handed out rows, up to a run that started then.
     pub(crate) fn came(&self, rows: usize, newest_start: Option<DateTime<Utc>>) {
         let status = &mut self.lock().status;
         status.rows += rows as u64;
         status.newest_start = newest_start;
     }
 
-    /// The walk is at the end of the list.
+    /// The walk has reached the end of the list.
     pub(crate) fn passed(&self) {
         let status = &mut self.lock().status;
         status.passes += 1;

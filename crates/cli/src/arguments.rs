@@ -59,8 +59,8 @@ pub(crate) enum Command {
     Sync(Box<SyncArguments>),
     /// Alert when runs fail, from now on: to standard output, a webhook or a command
     ///
-    /// One alert for each run that ends as --status says. A later start goes on where the last one
-    /// stopped: it misses no alert, and repeats none that was delivered.
+    /// One alert for each run that ends with one of --status. A later start resumes where the last one
+    /// stopped and misses no alert. An alert may be sent twice after a kill or a lost response.
     Watch(Box<WatchArguments>),
     /// Cut a list into parts that workers can export at the same time
     ///
@@ -356,7 +356,7 @@ pub(crate) struct WatchArguments {
     pub(crate) source: SourceArguments,
     #[command(flatten)]
     pub(crate) actors: ActorsArguments,
-    /// How long before the first start a run may have started, and still be watched
+    /// Watch runs that started up to this time before the first start
     #[arg(
         long,
         value_name = "TIME",
@@ -365,13 +365,13 @@ pub(crate) struct WatchArguments {
         help_heading = "Which runs"
     )]
     pub(crate) started_within: Duration,
-    /// Also one alert for each run that is not finished so long after its start
+    /// Also alert once for each run that has not finished this long after its start
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Which runs")]
     pub(crate) max_running: Option<Duration>,
     /// Print alerts as JSON, one a line, instead of text
     #[arg(long, help_heading = "Alerts")]
     pub(crate) json: bool,
-    /// POST each alert to this URL, as JSON; set APIFY_RUNS_WEBHOOK instead if it is a secret
+    /// POST each alert to this URL as JSON; set APIFY_RUNS_WEBHOOK instead to keep it secret
     #[arg(
         long,
         value_name = "URL",
@@ -379,16 +379,16 @@ pub(crate) struct WatchArguments {
         help_heading = "Alerts"
     )]
     pub(crate) webhook: Option<String>,
-    /// POST what Slack's incoming webhooks take
+    /// POST in the format of Slack's incoming webhooks
     #[arg(long, requires = "webhook", help_heading = "Alerts")]
     pub(crate) slack: bool,
-    /// Run this for each alert, without a shell: 'cmd {id} {status}', with JSON on its input
+    /// Run this command for each alert, without a shell, with JSON on its input: 'cmd {id} {status}'
     #[arg(long, value_name = "COMMAND", value_hint = ValueHint::CommandString, help_heading = "Alerts")]
     pub(crate) exec: Option<String>,
-    /// Instead of single alerts, one in so long with their numbers; none if there is nothing
+    /// Send one summary in each such period instead of single alerts; none without alerts
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Alerts")]
     pub(crate) summary: Option<Duration>,
-    /// Where the watch keeps its place, and alerts that are not delivered yet
+    /// The file for the position in each list, and for alerts that are not delivered yet
     #[arg(
         long,
         value_name = "FILE",
@@ -397,10 +397,10 @@ pub(crate) struct WatchArguments {
         help_heading = "Watching"
     )]
     pub(crate) state: PathBuf,
-    /// End after one look, for cron; 0 if all alerts are delivered, 5 if some wait for the next
+    /// Read each list once, for cron; exit with 0 if all alerts are delivered, with 5 if some are kept
     #[arg(long, help_heading = "Watching")]
     pub(crate) once: bool,
-    /// How long to wait between two looks
+    /// How long to wait between two passes over a list
     #[arg(
         long,
         value_name = "TIME",
@@ -524,7 +524,7 @@ pub(crate) struct MetricsArguments {
     /// Serve metrics for Prometheus here, at /metrics, such as 127.0.0.1:9464
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     pub(crate) metrics: Option<SocketAddr>,
-    /// Let --metrics be an address that other machines reach; anyone there can read them
+    /// Allow --metrics an address that other machines reach; anyone there can read the metrics
     #[arg(long, requires = "metrics")]
     pub(crate) metrics_public: bool,
 }

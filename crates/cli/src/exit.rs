@@ -37,11 +37,12 @@ Exit codes:
   2    wrong usage
   3    the checkpoint is one of another export
   4    no token, or one that is not accepted
-  5    not complete: no response after all retries, the list moved too often, or
-       a killed export left something to commit; the same command resumes
-  6    the output is damaged, or another export or verify uses it
+  5    not complete: no response after all retries, the list moved too often, a
+       killed export left something to commit, or watch could not deliver all
+       alerts; the same command resumes
+  6    the output or the --state of watch is damaged, or another process uses it
   7    some of several lists failed: the table says which, and why
-  130  interrupted (SIGINT), after a commit; 143 by SIGTERM";
+  130  interrupted (SIGINT), with all progress stored; 143 by SIGTERM";
 
 impl Exit {
     fn code(self) -> u8 {

@@ -1,4 +1,4 @@
-//! What the program does, as metrics of Prometheus: `--metrics`.
+//! Metrics of the program for Prometheus: `--metrics`.
 
 mod server;
 mod text;
@@ -14,7 +14,7 @@ use crate::console::{Console, Level};
 use crate::exit::Failure;
 use crate::flags;
 
-/// What is counted, for all lists and sinks.
+/// The metrics of all lists and sinks.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Metrics(Arc<Mutex<Counts>>);
 
@@ -24,7 +24,7 @@ struct Counts {
     sinks: BTreeMap<&'static str, AlertCounts>,
 }
 
-/// What has become of the alerts of one sink.
+/// The numbers of alerts of one sink.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct AlertCounts {
     pub(crate) delivered: u64,
@@ -35,7 +35,7 @@ pub(crate) struct AlertCounts {
 }
 
 impl Metrics {
-    /// Serves metrics if the arguments say so. They are counted in any case.
+    /// Serves metrics if `--metrics` is given. They are counted in any case.
     pub(crate) async fn start(
         arguments: &MetricsArguments,
         console: &Console,
@@ -56,13 +56,13 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// Lets the walk of a list be seen in the metrics.
+    /// Adds the walk of a list to the metrics.
     pub(crate) fn monitored(&self, list: &str, runs: Runs) -> Runs {
         let mut counts = self.lock();
         runs.monitor(counts.lists.entry(list.to_owned()).or_default())
     }
 
-    /// Counts what becomes of the alerts of a sink.
+    /// Changes the numbers of alerts of a sink.
     pub(crate) fn count_alerts(&self, sink: &'static str, count: impl FnOnce(&mut AlertCounts)) {
         count(self.lock().sinks.entry(sink).or_default());
     }

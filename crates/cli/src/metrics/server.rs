@@ -1,4 +1,4 @@
-//! Metrics by HTTP.
+//! Serves metrics by HTTP.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ use crate::exit::{Exit, Failure};
 
 /// How long a connection may last.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// How long to wait after a connection could not be accepted.
+/// The pause after a connection could not be accepted.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves metrics in the background, and returns where.
@@ -50,7 +50,7 @@ async fn serve(stream: TcpStream, metrics: Metrics) {
     let connection = http1::Builder::new()
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service_fn(respond));
-    // Whoever asks may go away.
+    // The client may close the connection early.
     let _ = timeout(TIMEOUT, connection).await;
 }
 

@@ -17,14 +17,14 @@ use super::{AlertCounts, Metrics};
 
 pub(super) use prometheus_text::CONTENT_TYPE;
 
-/// A metric: its name without what is the same for all, its help, and its value if it has one.
+/// A metric: its name without the common prefix, its help, and its value if it is known.
 struct Metric<S, V> {
     name: &'static str,
     help: &'static str,
     value: fn(&S) -> Option<V>,
 }
 
-/// `_total` comes to the names of counters by itself.
+/// The encoder adds `_total` to the names of counters.
 const LIST_COUNTERS: [Metric<WalkStatus, u64>; 4] = [
     Metric {
         name: "rows",
@@ -56,7 +56,7 @@ const LIST_GAUGES: [Metric<WalkStatus, f64>; 5] = [
     },
     Metric {
         name: "newest_start_timestamp_seconds",
-        help: "When the newest run that was read has started.",
+        help: "When the newest run that was read started.",
         value: |list| list.newest_start.map(seconds),
     },
     Metric {
@@ -66,12 +66,12 @@ const LIST_GAUGES: [Metric<WalkStatus, f64>; 5] = [
     },
     Metric {
         name: "list_rows",
-        help: "How many runs the list has, as the service says.",
+        help: "How many runs the list has, according to the service.",
         value: |list| list.total.map(|total| total as f64),
     },
     Metric {
         name: "max_requests_per_second",
-        help: "How many requests a second are sent for the list at most, as it is now.",
+        help: "The current limit of requests a second for the list.",
         value: |list| list.max_rate,
     },
 ];

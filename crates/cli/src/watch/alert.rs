@@ -1,4 +1,4 @@
-//! What is told about a run, or about several.
+//! An alert about a run, or about several.
 
 use apify_runs::RunSummary;
 use chrono::{DateTime, Utc};
@@ -12,7 +12,7 @@ use crate::times::shown;
 /// An alert.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Alert {
-    /// The same whenever this alert is sent again, and of no other one.
+    /// Unique to this alert, and the same whenever it is sent again.
     pub(crate) id: String,
     #[serde(flatten)]
     pub(crate) content: Content,
@@ -23,14 +23,14 @@ pub(crate) struct Alert {
 pub(crate) enum Content {
     /// A run has ended.
     Ended(RunFacts),
-    /// A run has not finished for long.
+    /// A run has not finished within `--max-running`.
     Running(RunFacts),
-    /// What there was in a span of time.
+    /// The alerts in a span of time.
     Summary(Digest),
 }
 
 impl Alert {
-    /// For a run that has ended. One that is resurrected and ends again is another alert.
+    /// For a run that has ended. If it is resurrected and ends again, that is another alert.
     pub(crate) fn ended(run: &RunSummary) -> Self {
         let facts = RunFacts::new(run, run.duration().map(|took| took.as_secs_f64()));
         let id = match &facts.finished_at {
@@ -43,11 +43,11 @@ impl Alert {
         }
     }
 
-    /// For a run that has not finished by now.
+    /// For a run that has not finished yet.
     pub(crate) fn running(run: &RunSummary, now: DateTime<Utc>) -> Self {
         let so_far = run.started_at.and_then(|start| (now - start).to_std().ok());
         let mut facts = RunFacts::new(run, so_far.map(|so_far| so_far.as_secs_f64()));
-        // It is not what the run will cost.
+        // It is not the final cost.
         facts.cost_usd = None;
         Self {
             id: format!("{}:running", facts.run),
@@ -57,12 +57,13 @@ impl Alert {
 
     pub(crate) fn summary(digest: Digest) -> Self {
         Self {
-            id: format!("summary:{}", shown(digest.from)),
+            // With its end: after a kill, the next summary begins at the same time and has more runs.
+            id: format!("summary:{}:{}", shown(digest.from), shown(digest.to)),
             content: Content::Summary(digest),
         }
     }
 
-    /// For a person: one line, or a few for a summary.
+    /// Text for a person: one line, or several for a summary.
     pub(crate) fn text(&self) -> String {
         match &self.content {
             Content::Ended(facts) | Content::Running(facts) => facts.line(),
@@ -70,7 +71,7 @@ impl Alert {
         }
     }
 
-    /// The fields as they are in JSON.
+    /// The alert as JSON.
     pub(crate) fn fields(&self) -> Value {
         serde_json::to_value(self).unwrap_or_default()
     }

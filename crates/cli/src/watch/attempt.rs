@@ -1,18 +1,18 @@
-//! How an attempt to deliver an alert ends, if it is not delivered.
+//! Why an attempt to deliver an alert has failed.
 
 use std::time::Duration;
 
 use crate::exit::{Exit, Failure};
 
-/// Why an alert has not been delivered.
+/// Why an attempt to deliver an alert has failed.
 pub(crate) enum Undelivered {
-    /// The receiver cannot take any alert now: not before this time has passed, if it says so.
+    /// The receiver accepts no alert now, and perhaps says how long to wait.
     Unavailable {
         reason: String,
         retry_after: Option<Duration>,
     },
-    /// The receiver does not take this alert.
+    /// The receiver does not accept this alert.
     Refused { reason: String },
-    /// Nothing can be delivered any more, and the watch ends.
+    /// Nothing can be delivered any more: the watch ends.
     Over(Result<Exit, Failure>),
 }

@@ -1,4 +1,4 @@
-//! The command line of `apify-runs watch`, where shared flags mean something else.
+//! The command line of `apify-runs watch`, whose shared flags have another meaning.
 
 use clap::Command;
 
@@ -12,7 +12,7 @@ Examples:
   apify-runs watch janedoe/shop --exec 'notify-send {status} {url}' --max-running 2h
   */5 * * * *  apify-runs watch --account --once --state /data/watch.json --quiet";
 
-/// What `-h` leaves out, so that it is one screen.
+/// Flags that `-h` leaves out to fit on one screen.
 const LONG_HELP_ONLY: [&str; 8] = [
     "demo",
     "other_status",
@@ -24,7 +24,7 @@ const LONG_HELP_ONLY: [&str; 8] = [
     "timeout",
 ];
 
-/// The command, with what its shared flags mean here.
+/// The command, with the help of shared flags adapted.
 pub(crate) fn adapted(command: Command) -> Command {
     let command = LONG_HELP_ONLY.into_iter().fold(command, |command, name| {
         command.mut_arg(name, |argument| argument.hide_short_help(true))
@@ -32,12 +32,12 @@ pub(crate) fn adapted(command: Command) -> Command {
     command
         .mut_arg("since", |since| {
             since
-                .help("At the first start: alert for runs that ended then or later; else now")
+                .help("At the first start, alert for runs that ended at this time or later [default: now]")
                 .long_help(None)
         })
         .mut_arg("status", |status| {
             status
-                .help("How a run has to end for an alert")
+                .help("Alert for runs that end with one of these statuses")
                 .default_value("FAILED,TIMED-OUT,ABORTED")
                 .hide_possible_values(true)
         })

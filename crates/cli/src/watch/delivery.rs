@@ -1,4 +1,4 @@
-//! From the outbox to a sink, one alert after the other.
+//! Delivers the alerts in the outbox to a sink, one after the other.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -18,11 +18,11 @@ use crate::console::{Console, Level};
 use crate::exit::{Exit, Failure};
 use crate::signals::StopSignal;
 
-/// How often an alert is tried that the receiver refuses, before those behind it come first.
+/// How often a refused alert is tried before the ones after it.
 const ATTEMPTS: u32 = 5;
-/// After what time alerts that were refused are tried again.
+/// The time after which refused alerts are tried again.
 const REFUSED_INTERVAL: Duration = Duration::from_secs(3600);
-/// How long the last attempt may take when the program is told to stop.
+/// How long the last attempt may take after the program is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
 const MIN_DELAY: Duration = Duration::from_millis(500);
 const MAX_DELAY: Duration = Duration::from_secs(60);
@@ -44,7 +44,7 @@ impl Sink {
         }
     }
 
-    /// What messages call it.
+    /// Its name in messages.
     fn description(&self) -> String {
         match self {
             Self::Printer(_) => "standard output".into(),
@@ -68,9 +68,9 @@ pub(crate) struct Delivery<'a> {
     pub(crate) outbox: &'a Outbox,
     pub(crate) stop: &'a StopSignal,
     pub(crate) console: &'a Console,
-    /// Whether there is only one look.
+    /// Whether the lists are read only once.
     pub(crate) once: bool,
-    /// Whether no alerts will come any more.
+    /// Whether no more alerts will be added.
     pub(crate) is_closed: watch::Sender<bool>,
 }
 
@@ -78,16 +78,16 @@ pub(crate) struct Delivery<'a> {
 enum Ended {
     Delivered,
     Refused,
-    /// It stays in front, and this sink gets nothing any more.
+    /// It stays in front, and nothing more is delivered to this sink.
     Kept,
 }
 
 impl Delivery<'_> {
-    /// Delivers alerts until it is told to stop, or until none is left and none will come.
+    /// Delivers alerts until the program is to stop, or until none is left and none will be added.
     ///
     /// # Errors
     ///
-    /// How the program ends, if it cannot go on.
+    /// How the program ends, if it cannot continue.
     pub(crate) async fn run(&self) -> Result<(), Result<Exit, Failure>> {
         let name = self.sink.name();
         let (mut changes, mut closed) = (self.outbox.changes(), self.is_closed.subscribe());
@@ -142,7 +142,7 @@ impl Delivery<'_> {
                 Ok(()) => {
                     if std::mem::take(is_down) {
                         let sink = self.sink.description();
-                        let text = format!("{sink} takes alerts again");
+                        let text = format!("{sink} accepts alerts again");
                         self.console.log(Level::Info, &text, json!({}));
                     }
                     return Ok(Ended::Delivered);
@@ -159,7 +159,7 @@ impl Delivery<'_> {
                     reason,
                     retry_after,
                 }) => {
-                    // Most of what fails once succeeds then.
+                    // Most failures are over at the second attempt.
                     if attempts > 1 && !std::mem::replace(is_down, true) {
                         self.say_down(&reason);
                     }
@@ -177,7 +177,7 @@ impl Delivery<'_> {
         }
     }
 
-    /// One attempt. `None` if it does not end soon after the program was told to stop.
+    /// One attempt. `None` if the program is to stop and the attempt does not end soon.
     async fn attempt(&self, alert: &Alert) -> Option<Result<(), Undelivered>> {
         let mut attempt = pin!(self.sink.deliver(alert));
         tokio::select! {
@@ -190,17 +190,17 @@ impl Delivery<'_> {
     fn say_refused(&self, alert: &Alert, reason: &str) {
         let (sink, id) = (self.sink.description(), &alert.id);
         let text = format!(
-            "{sink} has refused alert {id}: {reason}; it is kept, and tried again in an hour and \
-             at the next start"
+            "{sink} has refused alert {id}: {reason}; it is kept, and tried again in an hour or at \
+             the next start"
         );
         let fields = json!({"alert": id, "error": reason});
         self.console.log(Level::Warning, &text, fields);
     }
 
-    /// Says it once, not at each attempt.
+    /// Reported once, not at each attempt.
     fn say_down(&self, reason: &str) {
         let sink = self.sink.description();
-        let text = format!("{sink} takes no alerts: {reason}; they wait, and are tried again");
+        let text = format!("{sink} accepts no alerts: {reason}; they are kept and tried again");
         let fields = json!({"error": reason});
         self.console.log(Level::Warning, &text, fields);
     }

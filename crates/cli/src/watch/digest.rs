@@ -1,4 +1,4 @@
-//! Alerts added up over a span of time.
+//! The summary of the alerts in a span of time.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,10 @@ use crate::times::shown;
 const RUNS: usize = 10;
 /// How many Actors a text has a line for.
 const ACTORS: usize = 20;
-/// Where runs are counted that do not say which Actor they are of.
+/// The Actor of runs that do not name theirs.
 const UNKNOWN: &str = "unknown";
 
-/// How many alerts there were from a time on.
+/// The number of alerts in a span of time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Digest {
     pub(crate) from: DateTime<Utc>,

@@ -1,4 +1,4 @@
-//! Alerts to a command.
+//! Alerts as input of a command.
 
 use std::io;
 use std::process::{ExitStatus, Stdio};
@@ -52,8 +52,11 @@ impl Exec {
         let program = words.next().filter(|program| !program.is_empty());
         let program =
             program.ok_or_else(|| wrong("it must be a command, such as 'notify {id}'"))?;
-        if !is_there(&program) {
-            return Err(wrong(&format!("there is no program {program}")));
+        if !exists(&program) {
+            // It may be `TOKEN=… program`, as for a shell.
+            let expected = "its first word is no program that can be found; it is run without a \
+                            shell";
+            return Err(wrong(expected));
         }
         let arguments: Vec<String> = words.collect();
         for argument in &arguments {
@@ -84,7 +87,7 @@ impl Exec {
             Ok(Ok(status)) => Err(failed(status.to_string())),
             Ok(Err(error)) => Err(failed(error.to_string())),
             Err(_) => Err(failed(format!(
-                "it has not ended in {} s",
+                "it did not end within {} s",
                 TIMEOUT.as_secs()
             ))),
         }
@@ -104,7 +107,7 @@ impl Exec {
             // Standard output has the alerts.
             .stdout(io::stderr())
             .kill_on_drop(true);
-        // An interrupt of this program lets it come to its end.
+        // An interrupt of this program does not end the command.
         #[cfg(unix)]
         command.process_group(0);
         let mut process = command.spawn()?;
@@ -152,7 +155,7 @@ fn replaced(text: &str, mut value: impl FnMut(&str) -> String) -> String {
 
 /// Whether a program can be found.
 #[cfg(unix)]
-fn is_there(program: &str) -> bool {
+fn exists(program: &str) -> bool {
     if program.contains('/') {
         return std::path::Path::new(program).is_file();
     }
@@ -161,7 +164,7 @@ fn is_there(program: &str) -> bool {
 }
 
 #[cfg(not(unix))]
-fn is_there(_: &str) -> bool {
+fn exists(_: &str) -> bool {
     true
 }
 
@@ -188,6 +191,10 @@ mod tests {
         assert!(message("sh 'a").contains("quote"));
         assert!(message("sh {idd}").contains("{idd} is none of id, "));
         #[cfg(unix)]
-        assert!(message("no-such-program").contains("no program no-such-program"));
+        for command in ["no-such-program", "TOKEN=secret sh"] {
+            let message = message(command);
+            assert!(message.contains("no program"), "{message}");
+            assert!(!message.contains("secret"), "{message}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! What is known of a run.
+//! The facts about a run in an alert.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::counts::lasted;
 use crate::times::shown;
 
-/// What is known of a run. What is not known is `null`.
+/// The facts about a run. What is not known is `null`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RunFacts {
     pub(crate) run: String,
@@ -16,7 +16,7 @@ pub(crate) struct RunFacts {
     pub(crate) status: String,
     pub(crate) started_at: Option<String>,
     pub(crate) finished_at: Option<String>,
-    /// Of a run that has not finished: until it was seen.
+    /// For an unfinished run, until it was seen.
     pub(crate) duration_seconds: Option<f64>,
     pub(crate) cost_usd: Option<f64>,
     /// The run in Apify Console.

@@ -39,7 +39,7 @@ use saver::save_changes;
 use setup::{begin, check_times, lists, sinks, statuses};
 use state::StateFile;
 
-/// How the lists were read: how many rows could not be, for each that could.
+/// The result of each list: how many of its rows could not be read, or why the list failed.
 type Results = Vec<Result<u64, Failure>>;
 
 pub(crate) async fn run(
@@ -58,7 +58,7 @@ pub(crate) async fn run(
     let names = sinks.iter().map(Sink::name).collect();
     let is_summary = arguments.summary.is_some();
     let outbox = Outbox::new(state, names, is_summary, metrics.clone());
-    // Where the watch begins is known from now on.
+    // Later starts begin at the same time, even if this one fails now.
     file.replace(&outbox.stored()?)?;
     say_left_over(&outbox, console);
     let reader = Reader {
@@ -93,8 +93,7 @@ pub(crate) async fn run(
 fn say_left_over(outbox: &Outbox, console: &Console) {
     for (sink, alerts) in outbox.left_over() {
         let alerts = counted(alerts as u64, "alert");
-        let text =
-            format!("{alerts} of an earlier start wait for --{sink}, which is not given now");
+        let text = format!("{alerts} of an earlier start wait for --{sink}, which is not given");
         console.log(Level::Warning, &text, json!({}));
     }
 }
@@ -107,12 +106,12 @@ struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    /// Reads and delivers until it is told to stop, or until all lists have ended and all alerts are
-    /// delivered or given up.
+    /// Reads and delivers until the program is to stop, or until all lists have ended and each alert
+    /// is delivered or given up.
     ///
     /// # Errors
     ///
-    /// How the program ends, if it cannot go on.
+    /// How the program ends, if it cannot continue.
     async fn run(&self) -> Result<Results, Result<Exit, Failure>> {
         let Reader {
             arguments,
@@ -153,13 +152,13 @@ impl Watch<'_> {
         }
     }
 
-    /// Reads one list. That one of several fails does not end the others.
+    /// Reads one list. A list that fails does not end the others.
     async fn read(&self, list: &List) -> Result<u64, Failure> {
         let reader = &self.reader;
         let both = async {
-            let (unreadable, ()) =
-                futures_util::try_join!(reader.read(list), reader.look_for_running(list))?;
-            Ok(unreadable)
+            let (unreadable, of_running) =
+                futures_util::try_join!(reader.read(list), reader.check_running(list))?;
+            Ok(unreadable + of_running)
         };
         let result = both.await;
         if let Err(failure) = &result
@@ -173,7 +172,7 @@ impl Watch<'_> {
         result
     }
 
-    /// Sends each summary when it is due, unless there is only one look.
+    /// Sends each summary when it is due, except with `--once`.
     async fn summarize(&self) {
         let arguments = self.reader.arguments;
         let every = arguments.summary.filter(|_| !arguments.once);
@@ -187,7 +186,7 @@ impl Watch<'_> {
         }
     }
 
-    /// After the only look.
+    /// Sends the summary if it is due, at the end of `--once`.
     fn summarize_if_due(&self) {
         let every = self.reader.arguments.summary;
         if let Some(every) = every.and_then(|every| TimeDelta::from_std(every).ok()) {
@@ -195,7 +194,7 @@ impl Watch<'_> {
         }
     }
 
-    /// Says how it has ended.
+    /// Reports how the watch has ended.
     fn end(&self, results: Results) -> Result<Exit, Failure> {
         let Reader {
             arguments,
@@ -208,22 +207,28 @@ impl Watch<'_> {
         let kept: u64 = self.sinks.iter().map(kept).sum();
         let state = arguments.state.display();
         let kept_text = format!("{} not delivered, kept in {state}", counted(kept, "alert"));
+        let lists = results.len();
+        let unreadable: u64 = results.iter().flatten().sum();
+        let failures: Vec<_> = results.into_iter().filter_map(Result::err).collect();
+        let failed = failures.len();
         if stop.signal() != 0 {
-            let text = match kept {
-                0 => "all alerts are delivered",
-                _ => &kept_text,
+            let summed = outbox.summed();
+            let mut text = match kept {
+                0 if summed == 0 => "all alerts are delivered".into(),
+                0 => format!("{} kept for the next summary", counted(summed, "alert")),
+                _ => kept_text,
             };
-            let fields = json!({"kept_alerts": kept});
+            if failed > 0 {
+                text += &format!("; {failed} of {} failed", counted(lists as u64, "list"));
+            }
+            let fields = json!({
+                "kept_alerts": kept,
+                "alerts_of_next_summary": summed,
+                "failed_lists": failed,
+            });
             console.result(&format!("interrupted: {text}"), fields);
             return Ok(Exit::Interrupted(stop.signal()));
         }
-        let lists = results.len();
-        let unreadable: u64 = results
-            .iter()
-            .filter_map(|result| result.as_ref().ok())
-            .sum();
-        let failures: Vec<_> = results.into_iter().filter_map(Result::err).collect();
-        let failed = failures.len();
         if let Some(failure) = failures.into_iter().next() {
             let is_one = lists == 1 || failure.exit == Exit::Auth;
             let message = format!("{failed} of {} failed", counted(lists as u64, "list"));
@@ -232,17 +237,18 @@ impl Watch<'_> {
                 false => Failure::new(Exit::SomeFailed, message),
             });
         }
-        if kept > 0 {
-            let message = format!("{kept_text}: the next start delivers them");
-            return Err(Failure::new(Exit::Incomplete, message));
-        }
-        match unreadable {
-            0 => Ok(Exit::Complete),
-            rows => {
-                let rows = counted(rows, "row");
-                let message = format!("no alert for {rows} that could not be read");
-                Err(Failure::new(Exit::Failed, message))
-            }
+        let kept_text = format!("{kept_text}: the next start delivers them");
+        let rows = counted(unreadable, "row");
+        let unread_text = format!("no alert for {rows} that could not be read");
+        match (unreadable, kept) {
+            (0, 0) => Ok(Exit::Complete),
+            (0, _) => Err(Failure::new(Exit::Incomplete, kept_text)),
+            (_, 0) => Err(Failure::new(Exit::Failed, unread_text)),
+            // The next start does not meet these rows again.
+            _ => Err(Failure::new(
+                Exit::Failed,
+                format!("{unread_text}; {kept_text}"),
+            )),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The alerts between the lists and the sinks, and what is stored of them.
+//! The alerts that wait for the sinks, and the state they are stored with.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -12,20 +12,20 @@ use super::state::{ListState, Queue, State};
 use crate::exit::{Exit, Failure};
 use crate::metrics::Metrics;
 
-/// How many alerts may wait for a sink before no list is read further.
+/// How many alerts may wait for a sink before reading pauses.
 const CAPACITY: usize = 10_000;
-/// How long a run is remembered that has an alert because it has not finished, after it was seen.
+/// How long a run with an alert of `--max-running` is remembered after it was last seen.
 const RUNNING_MEMORY: TimeDelta = TimeDelta::hours(1);
 
 /// The state of a watch, in memory.
 ///
-/// An alert and the cursor behind its row come into it together, and leave it for the file
-/// together. So the file has each alert before that cursor, or the alert has been delivered.
+/// An alert and the cursor after its row are added together, and are stored together. So each alert
+/// before a stored cursor is stored too, or has been delivered.
 pub(crate) struct Outbox {
     state: Mutex<State>,
-    /// The sinks that there are now.
+    /// The sinks of this start.
     sinks: Vec<&'static str>,
-    /// Whether alerts are added up.
+    /// Whether alerts are counted for a summary.
     is_summary: bool,
     metrics: Metrics,
     /// Counts the changes.
@@ -48,7 +48,7 @@ impl Outbox {
                 state.digest.get_or_insert_with(|| Digest::new(Utc::now()));
                 None
             }
-            // An earlier start has added up what is now told at once.
+            // An earlier start counted these alerts for a summary, which is sent now.
             false => state.digest.take().filter(|digest| digest.total > 0),
         };
         let outbox = Self {
@@ -59,7 +59,8 @@ impl Outbox {
             revision: watch::Sender::new(0),
         };
         outbox.change(|state, sinks| {
-            if let Some(digest) = pending {
+            if let Some(mut digest) = pending {
+                digest.to = Utc::now();
                 send(state, sinks, Alert::summary(digest));
             }
         });
@@ -84,17 +85,17 @@ impl Outbox {
         result
     }
 
-    /// Tells of changes from now on.
+    /// Notifies of changes from now on.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.revision.subscribe()
     }
 
-    /// Reads what is known of a list, which is there.
+    /// Reads the state of a list. `None` if the list is not in the state.
     pub(crate) fn list<T>(&self, name: &str, read: impl FnOnce(&ListState) -> T) -> Option<T> {
         self.state().lists.get(name).map(read)
     }
 
-    /// A list has been read up to this cursor, and these are the alerts of its rows.
+    /// Adds the alerts of rows of a list, and the cursor after these rows.
     pub(crate) fn advance(&self, name: &str, alerts: Vec<Alert>, cursor: &Cursor) {
         let is_known = self.list(name, |list| list.cursor == *cursor);
         if alerts.is_empty() && is_known == Some(true) {
@@ -110,7 +111,7 @@ impl Outbox {
         });
     }
 
-    /// These runs of a list have not finished for long. Those that are new are told.
+    /// Adds alerts for unfinished runs of a list, unless a run has one already.
     pub(crate) fn running(&self, name: &str, alerts: Vec<(String, Alert)>, now: DateTime<Utc>) {
         if alerts.is_empty() && self.list(name, |list| list.running.is_empty()) == Some(true) {
             return;
@@ -182,7 +183,7 @@ impl Outbox {
         });
     }
 
-    /// The alert in front is refused: those behind it come first.
+    /// The alert in front is refused: those after it are delivered first.
     pub(crate) fn refused(&self, sink: &str) {
         self.change(|state, _| {
             if let Some(queue) = state.queues.get_mut(sink) {
@@ -200,9 +201,15 @@ impl Outbox {
         });
     }
 
-    /// How many alerts a sink has to deliver.
+    /// How many alerts are not delivered to a sink.
     pub(crate) fn len(&self, sink: &str) -> usize {
         self.state().queues.get(sink).map_or(0, |queue| queue.len())
+    }
+
+    /// How many alerts are kept for the next summary.
+    pub(crate) fn summed(&self) -> u64 {
+        let state = self.state();
+        state.digest.as_ref().map_or(0, |digest| digest.total)
     }
 
     /// The sinks of earlier starts that alerts wait for, and how many.
@@ -220,7 +227,7 @@ impl Outbox {
         self.sinks.iter().any(|sink| self.len(sink) >= CAPACITY)
     }
 
-    /// Waits until no sink has too much to deliver. `wait` is called if there is one.
+    /// Waits until no sink has too many alerts to deliver. `wait` is called if one has.
     pub(crate) async fn room(&self, wait: impl FnOnce()) {
         let mut changes = self.changes();
         if self.is_full() {
@@ -230,7 +237,7 @@ impl Outbox {
         let _ = changes.wait_for(|_| !self.is_full()).await;
     }
 
-    /// What is to be stored.
+    /// The state as it is stored.
     pub(crate) fn stored(&self) -> Result<Vec<u8>, Failure> {
         serde_json::to_vec(&*self.state())
             .map_err(|error| Failure::new(Exit::Failed, error.to_string()))
@@ -275,15 +282,33 @@ mod tests {
     }
 
     #[test]
-    fn what_was_refused_comes_first_when_it_is_tried_again() {
+    fn refused_alerts_do_not_delay_alerts_that_were_not_tried() {
         let outbox = Outbox::new(State::default(), vec!["exec"], false, Metrics::default());
         let alerts = (0..3).map(alert).collect();
         outbox.advance("account", alerts, &Cursor::default());
         outbox.refused("exec");
         outbox.delivered("exec");
-        assert_eq!(outbox.front("exec"), Some(alert(2)));
         outbox.try_refused_again("exec");
+        assert_eq!(outbox.front("exec"), Some(alert(2)));
+        outbox.delivered("exec");
         assert_eq!(outbox.front("exec"), Some(alert(0)));
-        assert_eq!(outbox.len("exec"), 2);
+        assert_eq!(outbox.len("exec"), 1);
+    }
+
+    #[test]
+    fn a_summary_with_more_runs_is_another_alert() {
+        let begun = Utc::now();
+        let id = |count: usize, now: DateTime<Utc>| {
+            let mut state = State::default();
+            state.digest = Some(Digest::new(begun));
+            let outbox = Outbox::new(state, vec!["exec"], true, Metrics::default());
+            let alerts = (0..count).map(alert).collect();
+            outbox.advance("account", alerts, &Cursor::default());
+            outbox.summarize(TimeDelta::hours(1), now);
+            outbox.front("exec").unwrap().id
+        };
+        // The program was killed after it sent the first one, before it stored that.
+        let (now, later) = (begun + TimeDelta::hours(1), begun + TimeDelta::hours(2));
+        assert_ne!(id(1, now), id(2, later));
     }
 }

@@ -14,7 +14,7 @@ pub(crate) struct Printer {
 }
 
 impl Printer {
-    /// Prints an alert. Whoever reads it may be slow: the other sinks do not wait for that.
+    /// Prints an alert. The other sinks do not wait for a slow reader.
     pub(crate) async fn deliver(&self, alert: &Alert) -> Result<(), Undelivered> {
         let text = match self.json {
             true => alert.fields().to_string(),

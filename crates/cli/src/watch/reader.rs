@@ -1,4 +1,4 @@
-//! From a list into the outbox.
+//! Reads lists, and adds alerts to the outbox.
 
 use std::sync::Once;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use apify_runs::{
     Client, Emit, Error, ErrorKind, RunPage, RunPages, RunQuery, RunStatus, RunSummary,
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::StreamExt;
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 
@@ -19,7 +19,7 @@ use crate::exit::Failure;
 use crate::metrics::Metrics;
 use crate::signals::StopSignal;
 
-/// How often the place in a list is stored while nothing comes from it.
+/// How often the cursor of a list is stored while no page arrives.
 const PLACE_INTERVAL: Duration = Duration::from_secs(10);
 const UNFINISHED: [RunStatus; 4] = [
     RunStatus::Ready,
@@ -31,14 +31,14 @@ const UNFINISHED: [RunStatus; 4] = [
 /// What the lists of one watch have in common.
 pub(crate) struct Reader<'a> {
     pub(crate) arguments: &'a WatchArguments,
-    /// How a run ends that raises an alert.
+    /// The final statuses that raise an alert.
     pub(crate) statuses: &'a [RunStatus],
     pub(crate) client: &'a Client,
     pub(crate) outbox: &'a Outbox,
     pub(crate) metrics: &'a Metrics,
     pub(crate) stop: &'a StopSignal,
     pub(crate) console: &'a Console,
-    /// Whether it was said that nothing is read because too much is to be delivered.
+    /// Whether it was reported that reading pauses.
     pub(crate) is_full: Once,
 }
 
@@ -51,18 +51,15 @@ pub(crate) struct List {
 }
 
 impl Reader<'_> {
-    /// Reads a list to its end, or on and on until the program is told to stop. Returns how many rows
-    /// could not be read.
+    /// Reads a list to its end with `--once`, or else until the program is to stop. Returns how many
+    /// rows could not be read.
     pub(crate) async fn read(&self, list: &List) -> Result<u64, Failure> {
         let mut unreadable = 0;
         loop {
             let result = self.walk(list, &mut unreadable).await;
             match result {
                 Err(error) if error.is_transient() && !self.arguments.once => {
-                    let failure = Failure::from(error);
-                    let text = format!("{}: {}; trying again", list.name, failure.message);
-                    let fields = json!({"list": list.name});
-                    self.console.log(Level::Warning, &text, fields);
+                    self.say_trying_again(list, &list.name, error);
                     self.pause(self.arguments.interval).await;
                 }
                 Err(error) => return Err(error.into()),
@@ -74,7 +71,7 @@ impl Reader<'_> {
         }
     }
 
-    /// One walk from where the last one was. Its end is the end of the list, or the request to stop.
+    /// One walk from the stored cursor to the end of the list, or until the program is to stop.
     async fn walk(&self, list: &List, unreadable: &mut u64) -> Result<(), Error> {
         let arguments = self.arguments;
         let Some((started_after, ended_after, cursor)) = self.outbox.list(&list.name, |list| {
@@ -98,7 +95,7 @@ impl Reader<'_> {
                 }
             }
             let Some(page) = self.next(&mut pages).await else {
-                // Nothing has come, but perhaps over runs that are not finished.
+                // No page, but the walk may have passed runs that are not finished.
                 self.outbox.advance(&list.name, Vec::new(), pages.cursor());
                 continue;
             };
@@ -123,7 +120,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// What comes next, if something comes soon and the program is not told to stop.
+    /// The next item. `None` if there is none soon, or if the program is to stop.
     async fn next(&self, pages: &mut RunPages) -> Option<Option<Result<RunPage, Error>>> {
         tokio::select! {
             page = timeout(PLACE_INTERVAL, pages.next()) => page.ok(),
@@ -139,45 +136,61 @@ impl Reader<'_> {
         wanted.map(Alert::ended).collect()
     }
 
-    /// Looks for runs that have not finished for long: once, or again and again.
-    pub(crate) async fn look_for_running(&self, list: &List) -> Result<(), Failure> {
+    /// Alerts for runs that have not finished within `--max-running`: once, or at each interval.
+    /// Returns how many rows could not be read in the last pass.
+    pub(crate) async fn check_running(&self, list: &List) -> Result<u64, Failure> {
+        let mut unreadable = 0;
         let Some(max) = self.arguments.max_running else {
-            return Ok(());
+            return Ok(unreadable);
         };
         while self.stop.signal() == 0 {
-            let look = self.look(list, max);
-            let looked = tokio::select! {
-                looked = look => looked,
+            let checked = tokio::select! {
+                checked = self.add_running(list, max) => checked,
                 () = self.stop.requested() => break,
             };
-            match looked {
-                // The walk of the list says it, too.
-                Err(error) if error.is_transient() && !self.arguments.once => {}
+            match checked {
+                Err(error) if error.is_transient() && !self.arguments.once => {
+                    let name = format!("{}, unfinished runs", list.name);
+                    self.say_trying_again(list, &name, error);
+                }
                 Err(error) => return Err(error.into()),
-                Ok(()) if self.arguments.once => break,
-                Ok(()) => {}
+                Ok(errors) => {
+                    let count = errors.len() as u64;
+                    // The same rows are met in each pass.
+                    if count > unreadable {
+                        errors
+                            .iter()
+                            .for_each(|error| self.say_unreadable(list, error));
+                    }
+                    unreadable = count;
+                    if self.arguments.once {
+                        break;
+                    }
+                }
             }
             self.pause(self.arguments.interval).await;
         }
-        Ok(())
+        Ok(unreadable)
     }
 
-    async fn look(&self, list: &List, max: Duration) -> Result<(), Error> {
+    /// One pass over the unfinished runs. Returns the errors of rows that cannot be read.
+    async fn add_running(&self, list: &List, max: Duration) -> Result<Vec<Error>, Error> {
         let now = Utc::now();
-        // Checked to be short when the watch begins.
+        // `check_times` has limited it.
         let latest = now - TimeDelta::from_std(max).unwrap_or_default();
         let query = list.query.clone().statuses(UNFINISHED);
-        let runs = self.client.runs(query.started_before(latest)).stream();
-        // The walk of the list tells of rows that cannot be read.
-        let runs = runs.filter(|run| {
-            let is_row = !matches!(run, Err(error) if error.kind() == ErrorKind::Item);
-            std::future::ready(is_row)
-        });
-        let runs: Vec<RunSummary> = runs.try_collect().await?;
-        let unfinished = runs.iter().filter(|run| !run.is_finished());
-        let alerts = unfinished.map(|run| (run.id.to_string(), Alert::running(run, now)));
-        self.outbox.running(&list.name, alerts.collect(), now);
-        Ok(())
+        let mut runs = self.client.runs(query.started_before(latest)).stream();
+        let (mut alerts, mut unreadable) = (Vec::new(), Vec::new());
+        while let Some(run) = runs.next().await {
+            match run {
+                Ok(run) if run.is_finished() => {}
+                Ok(run) => alerts.push((run.id.to_string(), Alert::running(&run, now))),
+                Err(error) if error.kind() == ErrorKind::Item => unreadable.push(error),
+                Err(error) => return Err(error),
+            }
+        }
+        self.outbox.running(&list.name, alerts, now);
+        Ok(unreadable)
     }
 
     async fn pause(&self, time: Duration) {
@@ -189,9 +202,15 @@ impl Reader<'_> {
 
     fn say_full(&self) {
         self.is_full.call_once(|| {
-            let text = "too many alerts are not delivered: no more runs are read until they are";
+            let text = "too many alerts wait for delivery: reading of runs pauses until some are delivered";
             self.console.log(Level::Warning, text, json!({}));
         });
+    }
+
+    fn say_trying_again(&self, list: &List, what: &str, error: Error) {
+        let text = format!("{what}: {}; trying again", Failure::from(error).message);
+        let fields = json!({"list": list.name});
+        self.console.log(Level::Warning, &text, fields);
     }
 
     fn say_unreadable(&self, list: &List, error: &Error) {

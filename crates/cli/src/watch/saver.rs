@@ -1,4 +1,4 @@
-//! From the outbox into the file.
+//! Stores the outbox in the state file.
 
 use std::time::{Duration, Instant};
 
@@ -10,15 +10,15 @@ use super::outbox::Outbox;
 use super::state::StateFile;
 use crate::exit::{Exit, Failure};
 
-/// For how many times as long as it takes to store the state, it is then not stored.
+/// The pause after a write, as a multiple of the time that the write took.
 const REST: u32 = 4;
 const MAX_REST: Duration = Duration::from_secs(5);
 
-/// Stores each change, and what there is when it is done.
+/// Stores each change, and the last state when the watch is done.
 ///
 /// # Errors
 ///
-/// If that fails, it does so at once.
+/// It returns at once if the file cannot be written.
 pub(crate) async fn save_changes(
     outbox: &Outbox,
     file: &StateFile,

@@ -1,4 +1,4 @@
-//! What the arguments of a watch say.
+//! The settings of a watch, from its arguments.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,31 +19,52 @@ use crate::{flags, input};
 
 /// The shortest time between two summaries.
 const MIN_SUMMARY: Duration = Duration::from_secs(1);
-/// The longest of all times.
+/// The longest of all other times.
 const MAX_TIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// The shortest interval that the library accepts.
+const MIN_INTERVAL: Duration = Duration::from_millis(100);
+/// The longest interval and lookback that the library accepts.
+const MAX_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Refuses times that are too short or too long.
+/// Refuses times that are too short or too long, before anything is stored.
 pub(super) fn check_times(arguments: &WatchArguments) -> Result<(), Failure> {
-    let check = |flag: &str, time: Option<Duration>, min: Duration| match time {
-        Some(time) if !(min..=MAX_TIME).contains(&time) => {
-            let min = humantime::format_duration(min);
-            let expected = format!("it must be from {min} to 365d");
-            let time = humantime::format_duration(time).to_string();
-            Err(Failure::usage(flags::invalid(flag, &time, &expected)))
-        }
-        _ => Ok(()),
-    };
-    let started_within = Some(arguments.started_within);
-    check("--summary", arguments.summary, MIN_SUMMARY)?;
-    check("--max-running", arguments.max_running, Duration::ZERO)?;
-    check("--started-within", started_within, Duration::ZERO)
+    let WatchArguments {
+        summary,
+        max_running,
+        started_within,
+        interval,
+        lookback,
+        ..
+    } = arguments;
+    let times = [
+        ("--summary", *summary, MIN_SUMMARY..=MAX_TIME),
+        ("--max-running", *max_running, Duration::ZERO..=MAX_TIME),
+        (
+            "--started-within",
+            Some(*started_within),
+            Duration::ZERO..=MAX_TIME,
+        ),
+        ("--interval", Some(*interval), MIN_INTERVAL..=MAX_INTERVAL),
+        ("--lookback", Some(*lookback), Duration::ZERO..=MAX_INTERVAL),
+    ];
+    for (flag, time, range) in times {
+        let Some(time) = time.filter(|time| !range.contains(time)) else {
+            continue;
+        };
+        let days = range.end().as_secs() / (24 * 60 * 60);
+        let min = humantime::format_duration(*range.start());
+        let expected = format!("it must be from {min} to {days}d");
+        let time = humantime::format_duration(time).to_string();
+        return Err(Failure::usage(flags::invalid(flag, &time, &expected)));
+    }
+    Ok(())
 }
 
-/// How a run has to end.
+/// The final statuses that raise an alert.
 pub(super) fn statuses(arguments: &WatchArguments) -> Result<Vec<RunStatus>, Failure> {
     let source = &arguments.source;
     if let Some(status) = source.status.iter().find(|status| !status.is_finished()) {
-        let expected = "no run ends so; --max-running tells of runs that do not end";
+        let expected = "no run ends with it; --max-running alerts for runs that do not finish";
         let message = flags::invalid("--status", status.as_str(), expected);
         return Err(Failure::usage(message));
     }
@@ -81,7 +102,7 @@ pub(super) fn lists(arguments: &WatchArguments) -> Result<Vec<List>, Failure> {
     queries.into_iter().map(list).collect()
 }
 
-/// Lets lists that are not in the state begin now, or as the arguments say.
+/// Adds lists that are not in the state. They begin now, or at `--since`.
 pub(super) fn begin(
     state: &mut State,
     lists: &[List],

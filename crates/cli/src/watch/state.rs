@@ -1,4 +1,4 @@
-//! The file in which a watch keeps its place.
+//! The file that stores the state of a watch.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsString;
@@ -19,7 +19,7 @@ use crate::exit::{Exit, Failure};
 /// The version of the file that is read and written.
 const VERSION: u64 = 1;
 
-/// What is kept from one start to the next.
+/// What is stored between two starts.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct State {
     version: u64,
@@ -27,7 +27,7 @@ pub(crate) struct State {
     pub(crate) lists: BTreeMap<String, ListState>,
     /// By the names of their sinks.
     pub(crate) queues: BTreeMap<String, Queue>,
-    /// What the next summary will have.
+    /// The alerts since the last summary.
     pub(crate) digest: Option<Digest>,
 }
 
@@ -47,7 +47,7 @@ pub(crate) struct ListState {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Queue {
     pub(crate) waiting: VecDeque<Alert>,
-    /// Those that the receiver has refused. They are tried again later.
+    /// Alerts that the receiver has refused. They are tried again later.
     pub(crate) refused: VecDeque<Alert>,
 }
 
@@ -56,10 +56,9 @@ impl Queue {
         self.waiting.len() + self.refused.len()
     }
 
-    /// Puts what was refused in front of what waits.
+    /// Moves refused alerts to the end of the queue, where they delay none that was not tried.
     pub(crate) fn try_refused_again(&mut self) {
-        self.refused.append(&mut self.waiting);
-        std::mem::swap(&mut self.waiting, &mut self.refused);
+        self.waiting.append(&mut self.refused);
     }
 }
 
@@ -74,7 +73,7 @@ impl Default for State {
     }
 }
 
-/// The file, which no other watch can use meanwhile.
+/// The file, locked against other watches.
 #[derive(Clone)]
 pub(crate) struct StateFile {
     path: PathBuf,
@@ -82,7 +81,7 @@ pub(crate) struct StateFile {
 }
 
 impl StateFile {
-    /// Opens the file. It need not be there yet.
+    /// Opens and locks the file. It need not exist yet.
     pub(crate) fn open(path: &Path) -> Result<(Self, State), Failure> {
         let lock = lock(path)?;
         let state = match fs::read(path) {
@@ -115,7 +114,7 @@ impl StateFile {
 fn lock(path: &Path) -> Result<File, Failure> {
     let mut options = OpenOptions::new();
     let options = options.read(true).write(true).create(true).truncate(false);
-    // The file itself is replaced.
+    // The file itself is replaced at each write, so another one is locked.
     let file = options.open(hidden(path, ".lock")).map_err(|error| {
         let message = format!("{} cannot be written: {error}", path.display());
         Failure::new(Exit::Failed, message)
@@ -124,7 +123,7 @@ fn lock(path: &Path) -> Result<File, Failure> {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(failure(
             path,
-            "is the state of another watch that runs now: name another one with --state",
+            "is in use by another watch: name another file with --state",
         )),
         Err(TryLockError::Error(error)) => {
             Err(failure(path, &format!("cannot be locked: {error}")))
@@ -137,7 +136,7 @@ fn read(path: &Path, bytes: &[u8]) -> Result<State, Failure> {
     struct Head {
         version: u64,
     }
-    let remedy = "name another file with --state, or remove it to begin now";
+    let remedy = "name another file with --state, or remove it to start from now";
     let unreadable = |error: serde_json::Error| {
         let message = format!("is not the state of a watch ({error}): {remedy}");
         failure(path, &message)

@@ -16,10 +16,10 @@ use crate::flags;
 
 /// How long the receiver may take to respond.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// The longest time that a receiver can ask to wait.
+/// The longest wait that is accepted from a receiver.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(600);
 
-/// A URL that alerts are sent to. Its path and query are a secret.
+/// A URL that alerts are sent to. All of it but the host is a secret.
 pub(crate) struct Webhook {
     url: Url,
     /// The host, and a port that is not the usual one, for messages.
@@ -44,7 +44,7 @@ impl Webhook {
         };
         let http = Client::builder()
             .timeout(TIMEOUT)
-            // Behind one, a POST may become a GET, which delivers nothing.
+            // After a redirect, a POST may become a GET, which delivers nothing.
             .redirect(redirect::Policy::none())
             .user_agent(concat!("apify-runs/", env!("CARGO_PKG_VERSION")))
             .build()
@@ -80,7 +80,7 @@ impl Webhook {
     }
 }
 
-/// What a response means.
+/// The result of a response.
 fn judge(status: StatusCode, headers: &HeaderMap) -> Result<(), Undelivered> {
     let reason = format!("HTTP status {status}");
     let may_pass = status.is_server_error()
@@ -95,7 +95,7 @@ fn judge(status: StatusCode, headers: &HeaderMap) -> Result<(), Undelivered> {
     }
 }
 
-/// What a receiver asks to wait: seconds, or a date.
+/// How long the receiver wants the next request to wait: seconds, or a date.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match text.parse() {
@@ -123,7 +123,7 @@ fn reason(error: &reqwest::Error) -> String {
     }
 }
 
-/// Text in which Slack sees no markup.
+/// The text with the characters of Slack's markup escaped.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")

@@ -351,11 +351,11 @@ fn a_webhook_that_is_down_is_told_once_and_gets_all_later() {
     let said = watch.err();
     let host = url.split('/').nth(2).unwrap();
     let down = format!(
-        "warning: the webhook at {host} takes no alerts: HTTP status 502 Bad Gateway; they wait, \
-         and are tried again\n"
+        "warning: the webhook at {host} accepts no alerts: HTTP status 502 Bad Gateway; they \
+         are kept and tried again\n"
     );
     assert!(said.contains(&down), "{said}");
-    assert_eq!(said.matches("takes no alerts").count(), 1, "{said}");
+    assert_eq!(said.matches("accepts no alerts").count(), 1, "{said}");
     assert!(
         said.contains("interrupted: 3 alerts not delivered, kept in "),
         "{said}"
@@ -580,6 +580,75 @@ fn a_run_that_does_not_end_is_told_once() {
 }
 
 #[test]
+fn an_unfinished_run_that_cannot_be_read_is_no_success() {
+    let old = |id: u32, actor: Value| {
+        let mut row = run(id, "RUNNING");
+        row["startedAt"] = time(Utc::now() - TimeDelta::days(30)).into();
+        row["actId"] = actor;
+        row
+    };
+    let service = service([old(1, 5.into()), old(2, "actor1".into())]);
+    let (_folder, state) = place("watch.json");
+    let arguments = ["--json", "--max-running", "2h"];
+    let failed = once(&service, &state, &arguments).code(1);
+    assert_eq!(runs(&stdout(&failed)), names([2]));
+    let message = stderr(&failed);
+    assert!(
+        message.contains("account: no alert for a row: "),
+        "{message}"
+    );
+    assert!(
+        message.contains("no alert for 1 row that could not be read"),
+        "{message}"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn unfinished_runs_that_cannot_be_listed_are_reported() {
+    let builder = Emulator::builder().rows([run(1, "RUNNING")]);
+    let service = Service::start(builder.fault(1..=4, Fault::status(503)));
+    let (_folder, state) = place("watch.json");
+    let mut watch = Watch::start(&service, &state, &["--max-running=15m"]);
+    wait_until("it is told", || watch.out().lines().count() == 1);
+    assert_eq!(watch.end("INT"), Some(130));
+    let said = watch.err();
+    assert!(said.contains("account, unfinished runs: "), "{said}");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_watch_reports_lists_that_failed_and_alerts_of_the_next_summary() {
+    let builder = Emulator::builder().rows(failed(1..=2));
+    let service = Service::start(builder.actor("me/a"));
+    let (_folder, state) = place("watch.json");
+    let more = ["--summary=1h", "me/a", "me/gone"];
+    let mut arguments = watch(&state, &more);
+    arguments.remove(1);
+    let err = state.with_extension("err");
+    let mut command = service.process(&arguments);
+    command.stdout(Stdio::null());
+    command.stderr(fs::File::create(&err).unwrap());
+    let process = command.spawn().unwrap();
+    let mut watch = Watch {
+        process,
+        out: state.with_extension("out"),
+    };
+    wait_until("one list has failed", || watch.err().contains("gone"));
+    let is_counted = || {
+        let stored = fs::read_to_string(&state).unwrap_or_default();
+        serde_json::from_str::<Value>(&stored).is_ok_and(|state| state["digest"]["total"] == 2)
+    };
+    wait_until("the alerts are counted", is_counted);
+    assert_eq!(watch.end("TERM"), Some(143));
+    let said = watch.err();
+    assert!(
+        said.ends_with("interrupted: 2 alerts kept for the next summary; 1 of 2 lists failed\n"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_summary_has_the_numbers_and_comes_when_it_is_due() {
     let mut rows = failed(1..=12);
     rows.push(run(13, "ABORTED"));
@@ -612,6 +681,9 @@ fn a_summary_has_the_numbers_and_comes_when_it_is_due() {
     insert(&service, failed([21]));
     let text = stdout(&once(&service, &state, &[]).success());
     assert!(text.starts_with("1 alert, "), "{text}");
+    let span = text.lines().next().unwrap().strip_prefix("1 alert, ");
+    let (from, to) = span.unwrap().split_once(" to ").unwrap();
+    assert!(from < to, "{text}");
     assert!(
         text.contains("\n  Actor actor1: 1 FAILED\n  FAILED: run run00020 "),
         "{text}"
@@ -679,10 +751,15 @@ fn a_service_that_is_down_for_a_while_ends_no_watch() {
 fn wrong_input_is_refused() {
     let (_folder, state) = place("watch.json");
     let wrong = |arguments: &[&str], expected: &str| {
+        let flag = |argument: &&str| argument.split('=').next().map(String::from);
+        let mut all = watch(&state, &[]);
+        all.retain(|given| {
+            !arguments
+                .iter()
+                .any(|argument| flag(argument) == flag(given))
+        });
         let mut command = program();
-        command
-            .args(watch(&state, arguments))
-            .env("APIFY_TOKEN", "t");
+        command.args(all).args(arguments).env("APIFY_TOKEN", "t");
         let refused = command.assert().code(2);
         let message = stderr(&refused);
         assert!(message.contains(expected), "{arguments:?}: {message}");
@@ -712,6 +789,9 @@ fn wrong_input_is_refused() {
         &["--started-within", "2y"],
         "--started-within 2years: it must be from 0s to 365d",
     );
+    let interval = "--interval 1ms: it must be from 100ms to 1d";
+    wrong(&["--interval=1ms"], interval);
+    wrong(&["--lookback=25h"], "it must be from 0s to 1d");
     wrong(&["me/a"], "--account");
 }
 

@@ -19,6 +19,7 @@ mod ls;
 mod metrics;
 mod progress;
 mod query;
+mod replace;
 mod report;
 mod resume;
 mod schedule;

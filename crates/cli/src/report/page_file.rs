@@ -1,19 +1,20 @@
 //! The file that a page goes to.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
 
 use super::page::BEGINNING;
 use crate::exit::{Exit, Failure};
 use crate::flags;
+use crate::replace::{hidden, replace_file};
 
 /// Whether the page goes to standard output.
 pub(crate) fn is_stdout(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-/// Refuses to replace what is no page.
+/// Refuses to replace a file that is not a page.
 pub(crate) fn check(path: &Path) -> Result<(), Failure> {
     if is_stdout(path) || !path.exists() {
         return Ok(());
@@ -29,27 +30,17 @@ pub(crate) fn check(path: &Path) -> Result<(), Failure> {
     if is_page {
         return Ok(());
     }
-    let expected = "it is there, and is no HTML page: name another file";
+    let expected = "the file exists, and is no HTML page: name another file";
     let shown = path.display().to_string();
     Err(Failure::usage(flags::invalid("--out", &shown, expected)))
 }
 
-/// Writes the page to a file beside it, and then puts that in its place: whoever opens it finds a
-/// whole page.
+/// Replaces the page, as a whole or not at all.
 pub(crate) fn replace(path: &Path, page: &str) -> Result<(), Failure> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.unfinished", std::process::id()));
-    let beside: PathBuf = path.with_file_name(name);
-    let write = || {
-        let mut file = File::create(&beside)?;
-        file.write_all(page.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&beside, path)
-    };
-    write().map_err(|error| {
-        let _ = fs::remove_file(&beside);
-        cannot_write(path, error)
-    })
+    // Two reports may be written at once.
+    let new = hidden(path, &format!(".{}.unfinished", std::process::id()));
+    let replaced = replace_file(path, &new, page.as_bytes());
+    replaced.map_err(|error| cannot_write(path, error))
 }
 
 fn cannot_write(path: &Path, error: io::Error) -> Failure {

@@ -1,9 +1,8 @@
 //! The file that stores the state of a watch.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::alert::Alert;
 use super::digest::Digest;
 use crate::exit::{Exit, Failure};
+use crate::replace::{hidden, replace_file};
 
 /// The version of the file that is read and written.
 const VERSION: u64 = 1;
@@ -97,17 +97,7 @@ impl StateFile {
     /// Replaces the file, as a whole or not at all.
     pub(crate) fn replace(&self, state: &[u8]) -> Result<(), Failure> {
         let new = hidden(&self.path, ".unfinished");
-        let write = || -> io::Result<()> {
-            let mut file = File::create(&new)?;
-            file.write_all(state)?;
-            file.sync_all()?;
-            fs::rename(&new, &self.path)?;
-            sync_folder(&self.path)
-        };
-        write().map_err(|error| {
-            let message = format!("{} cannot be written: {error}", self.path.display());
-            Failure::new(Exit::Failed, message)
-        })
+        replace_file(&self.path, &new, state).map_err(|error| cannot_write(&self.path, &error))
     }
 }
 
@@ -115,10 +105,8 @@ fn lock(path: &Path) -> Result<File, Failure> {
     let mut options = OpenOptions::new();
     let options = options.read(true).write(true).create(true).truncate(false);
     // The file itself is replaced at each write, so another one is locked.
-    let file = options.open(hidden(path, ".lock")).map_err(|error| {
-        let message = format!("{} cannot be written: {error}", path.display());
-        Failure::new(Exit::Failed, message)
-    })?;
+    let file = options.open(hidden(path, ".lock"));
+    let file = file.map_err(|error| cannot_write(path, &error))?;
     match FileExt::try_lock(&file) {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(failure(
@@ -150,28 +138,13 @@ fn read(path: &Path, bytes: &[u8]) -> Result<State, Failure> {
     serde_json::from_slice(bytes).map_err(unreadable)
 }
 
+fn cannot_write(path: &Path, error: &io::Error) -> Failure {
+    let message = format!("{} cannot be written: {error}", path.display());
+    Failure::new(Exit::Failed, message)
+}
+
 fn failure(path: &Path, what: &str) -> Failure {
     Failure::new(Exit::Output, format!("{} {what}", path.display()))
-}
-
-/// A hidden name for what belongs to a file, in the same folder.
-fn hidden(path: &Path, ending: &str) -> PathBuf {
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(ending);
-    path.with_file_name(name)
-}
-
-/// Makes the new name permanent, where that is a step of its own.
-fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    if cfg!(unix) {
-        File::open(folder)?.sync_all()?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

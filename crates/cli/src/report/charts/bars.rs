@@ -5,8 +5,9 @@ use std::fmt::Write;
 use askama::Template;
 
 use super::axis::{Axis, Unit};
+use super::frame::Frame;
 use super::timeline::{Scale, Timeline};
-use super::{BOTTOM, FULL_WIDTH, HEIGHT, Hover, LEFT, MARGIN, px, y};
+use super::{BOTTOM, FULL_WIDTH, HEIGHT, LEFT, MARGIN, px, y};
 
 /// Columns that are wider than this have a gap between their bars.
 const MIN_WIDTH_WITH_GAP: f64 = 4.0;
@@ -27,14 +28,12 @@ pub(crate) struct Bars {
     id: &'static str,
     title: String,
     description: String,
-    y_ticks: Vec<(String, String)>,
-    x_ticks: Vec<(String, String)>,
+    frame: Frame,
     parts: Vec<(String, String)>,
-    hovers: Vec<Hover>,
 }
 
 impl Bars {
-    /// `hover` says what stands at a column.
+    /// `hover` returns the text of a column.
     pub(crate) fn new<'a>(
         (id, title, description): (&'static str, String, String),
         unit: Unit,
@@ -52,35 +51,20 @@ impl Bars {
         let scale = timeline.scale(FULL_WIDTH);
         let mut begins = vec![0.0; timeline.columns()];
         let part = |stack: &Stack| (stack.class.clone(), path(stack, &mut begins, &axis, scale));
-        let width = px(scale.column);
-        let hovers = (0..timeline.columns()).map(|column| Hover {
-            x: px(scale.x(column as f64)),
-            width: width.clone(),
-            text: hover(column),
-        });
         Self {
             id,
             title,
             description,
-            y_ticks: axis
-                .ticks()
-                .map(|(share, label)| (px(y(share)), label.into()))
-                .collect(),
-            x_ticks: timeline
-                .ticks()
-                .into_iter()
-                .map(|(column, label)| (px(scale.x(column)), label))
-                .collect(),
+            frame: Frame::new(&axis, timeline, scale, hover),
             parts: stacks
                 .map(part)
                 .filter(|(_, path)| !path.is_empty())
                 .collect(),
-            hovers: hovers.collect(),
         }
     }
 }
 
-/// The outline of one part of all bars, which stands on what is below it.
+/// The outline of one part of all bars, on top of the parts below it.
 fn path(stack: &Stack, begins: &mut [f64], axis: &Axis, scale: Scale) -> String {
     let width = scale.column;
     // Bars without a gap overlap a bit, or the background would shine through.

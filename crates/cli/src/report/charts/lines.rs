@@ -5,8 +5,9 @@ use std::fmt::Write;
 use askama::Template;
 
 use super::axis::{Axis, Unit};
+use super::frame::Frame;
 use super::timeline::Timeline;
-use super::{BOTTOM, HEIGHT, Hover, LEFT, MARGIN, WIDTH, px, y};
+use super::{BOTTOM, HEIGHT, LEFT, MARGIN, WIDTH, px, y};
 
 /// A line: a value for each column, or none.
 pub(crate) struct Line {
@@ -22,16 +23,14 @@ pub(crate) struct Lines {
     id: &'static str,
     title: String,
     description: String,
-    y_ticks: Vec<(String, String)>,
-    x_ticks: Vec<(String, String)>,
+    frame: Frame,
     lines: Vec<(&'static str, String)>,
     /// Values that have none beside them.
     dots: Vec<(&'static str, String, String)>,
-    hovers: Vec<Hover>,
 }
 
 impl Lines {
-    /// `hover` says what stands at a column.
+    /// `hover` returns the text of a column.
     pub(crate) fn new(
         (id, title, description): (&'static str, String, String),
         unit: Unit,
@@ -64,28 +63,13 @@ impl Lines {
             }
             paths.push((line.class, path));
         }
-        let width = px(scale.column);
-        let hovers = (0..timeline.columns()).map(|column| Hover {
-            x: px(scale.x(column as f64)),
-            width: width.clone(),
-            text: hover(column),
-        });
         Self {
             id,
             title,
             description,
-            y_ticks: axis
-                .ticks()
-                .map(|(share, label)| (px(y(share)), label.into()))
-                .collect(),
-            x_ticks: timeline
-                .ticks()
-                .into_iter()
-                .map(|(column, label)| (px(scale.x(column)), label))
-                .collect(),
+            frame: Frame::new(&axis, timeline, scale, hover),
             lines: paths,
             dots,
-            hovers: hovers.collect(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod axis;
 mod bars;
+mod frame;
 mod intervals;
 mod lines;
 mod timeline;
@@ -27,7 +28,7 @@ fn y(share: f64) -> f64 {
     BOTTOM - share * (BOTTOM - TOP)
 }
 
-/// A length with one digit behind the dot, and none if that is 0.
+/// A length with one decimal, or none if that is 0.
 fn px(length: f64) -> String {
     let text = format!("{length:.1}");
     match text.strip_suffix(".0") {
@@ -35,11 +36,4 @@ fn px(length: f64) -> String {
         Some(whole) => whole.into(),
         None => text,
     }
-}
-
-/// What is shown when the pointer is over a place of a chart.
-pub(crate) struct Hover {
-    x: String,
-    width: String,
-    text: String,
 }

@@ -141,7 +141,7 @@ impl Runs {
         self
     }
 
-    /// Lets a monitor tell what the walk does, while a stream, an export or a sync reads it.
+    /// Lets a monitor observe the walk while a stream, an export or a sync reads it.
     pub fn monitor(mut self, monitor: &WalkMonitor) -> Self {
         self.options.monitor = Some(monitor.clone());
         self

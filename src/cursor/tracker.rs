@@ -46,8 +46,8 @@ impl CursorTracker {
         self.updates = updates;
     }
 
-    /// The start of the latest run that the walk has come to, also of rows that wait to be handed
-    /// out.
+    /// The start of the latest run that the walk has reached, including rows that are not handed
+    /// out yet.
     pub(crate) fn newest(&self) -> Option<DateTime<Utc>> {
         let direction = self.retention.direction;
         let starts = self.updates.iter().filter_map(|update| update.start);

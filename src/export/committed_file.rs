@@ -10,8 +10,8 @@ use std::path::PathBuf;
 pub struct CommittedFile {
     /// Where it is.
     pub path: PathBuf,
-    /// How many of its bytes are committed: all of a part. What is behind them in a file was left
-    /// by an export that was killed, and does not count.
+    /// The number of committed bytes: all of a part. Any bytes after them were left by an export
+    /// that was killed, and do not count.
     pub bytes: u64,
 }
 

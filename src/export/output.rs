@@ -223,8 +223,8 @@ impl Output {
         blocking(move || checkpoint_file::read(&path)).await
     }
 
-    /// The files that hold the committed rows, in the order of the walk, to be read by other means.
-    /// `None` if there is no checkpoint. Changes nothing, and does not wait for a running export.
+    /// Returns the files that hold the committed rows, in the order of the walk. `None` if there is
+    /// no checkpoint. Changes nothing, and does not wait for a running export.
     ///
     /// ```
     /// use apify_runs::emulator::Emulator;
@@ -250,8 +250,7 @@ impl Output {
     /// # Errors
     ///
     /// As [`read_checkpoint`](Self::read_checkpoint), and
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) for object storage and for a stream, which
-    /// are no files.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) for object storage and for a stream.
     ///
     /// # Panics
     ///

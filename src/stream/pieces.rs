@@ -126,7 +126,7 @@ fn cannot_go_on(token: &Token, request: PageRequest, reason: &WalkError) -> Erro
     }
 }
 
-/// Tells the monitor that the walk is at the end of the list.
+/// Reports to the monitor that the walk has reached the end of the list.
 fn note_pass(options: &WalkOptions) {
     if let Some(monitor) = &options.monitor {
         monitor.passed();

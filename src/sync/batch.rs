@@ -42,8 +42,8 @@ impl SyncBatch {
         self.0.raw_rows.as_ref()?.get(place).map(String::as_str)
     }
 
-    /// Each row with its [`raw_row`](Self::raw_row), in the order of their IDs. An index on them is
-    /// written faster so.
+    /// Each row with its [`raw_row`](Self::raw_row), sorted by ID: an index on IDs is faster to
+    /// write in this order.
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(super) fn by_id(&self) -> impl Iterator<Item = (&RunSummary, Option<&str>)> {
         let runs = self.runs();

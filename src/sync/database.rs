@@ -174,8 +174,8 @@ impl DatabaseBuilder {
         }
     }
 
-    /// Connects, and looks whether the tables are there. Nothing is made or changed: there is
-    /// nothing that a sync would have to wait for, and a role that may only read is enough.
+    /// Connects, and checks that the tables exist. Nothing is created or changed: no sync has to
+    /// wait, and a role that may only read is sufficient.
     ///
     /// # Errors
     ///

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 
 /// A database of syncs that is only read: [`DatabaseBuilder::open_read_only`].
 ///
-/// No table or view is made or altered, and no row is written. Syncs may write meanwhile.
+/// It creates and alters no table or view, and writes no row. Syncs may write at the same time.
 ///
 /// [`DatabaseBuilder::open_read_only`]: super::DatabaseBuilder::open_read_only
 #[cfg_attr(
@@ -76,15 +76,15 @@ impl From<PostgresServer> for DatabaseReader {
 }
 
 impl DatabaseReader {
-    /// Begins to read: lists and Actors are read at once, and runs as they are asked for.
+    /// Reads lists and Actors, and returns them with a stream that reads the runs.
     ///
-    /// All of it comes from one transaction, so that it is what the database holds at one moment.
-    /// The transaction ends with the stream of runs.
+    /// All are read in one transaction: they are what the database holds at one moment. The
+    /// transaction ends with the stream of runs.
     ///
     /// # Errors
     ///
     /// [`Output`](crate::ErrorKind::Output) if the database cannot be reached or read, and
-    /// [`Damaged`](crate::ErrorKind::Damaged) if there is a value that no sync has written.
+    /// [`Damaged`](crate::ErrorKind::Damaged) if a value was not written by a sync.
     ///
     /// # Panics
     ///

@@ -14,9 +14,9 @@ use crate::actor::Actor;
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::{Id, RunOrigin, RunStatus};
 
-/// How many rows come together.
+/// The maximum number of rows in a chunk.
 pub(super) const CHUNK_ROWS: usize = 1000;
-/// How many chunks wait to be handed out.
+/// How many chunks are read ahead.
 const WAITING_CHUNKS: usize = 4;
 
 /// What a database holds at one moment: [`DatabaseReader::snapshot`](super::DatabaseReader::snapshot).
@@ -35,20 +35,20 @@ pub struct DatabaseSnapshot {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoredList {
-    /// Its query in words.
+    /// A description of its query.
     pub query: String,
     /// How many runs it has added.
     pub rows: u64,
     /// How many rows could not be read, and are not in the database.
     pub skipped: u64,
-    /// When a sync of it has committed last.
+    /// When a sync of it last committed.
     pub last_sync_at: Option<DateTime<Utc>>,
-    /// When a sync of it has reached the end of the list last. `None` if none has.
+    /// When a sync of it last reached the end of the list. `None` if none has.
     pub last_success_at: Option<DateTime<Utc>>,
 }
 
 impl StoredList {
-    /// Whether the last sync that has committed has reached the end of the list.
+    /// Whether the last sync reached the end of the list.
     pub fn is_complete(&self) -> bool {
         self.last_success_at.is_some() && self.last_success_at >= self.last_sync_at
     }
@@ -64,7 +64,7 @@ pub struct StoredRun {
     pub act_id: Option<Id>,
     /// The task the run was started from, if it was.
     pub actor_task_id: Option<Id>,
-    /// The status that was listed last. An empty [`RunStatus::Other`] if the row has none.
+    /// The last listed status. An empty [`RunStatus::Other`] if the row has none.
     pub status: RunStatus,
     /// When the run started.
     pub started_at: Option<DateTime<Utc>>,
@@ -78,7 +78,7 @@ pub struct StoredRun {
 
 /// The runs in a database, as a stream, in no particular order.
 ///
-/// An `Err` ends it. Dropping it ends the transaction in which it reads.
+/// It ends after an error. Dropping it ends the transaction in which it reads.
 #[must_use = "streams do nothing unless polled"]
 pub struct StoredRuns {
     chunks: mpsc::Receiver<Message>,
@@ -89,17 +89,17 @@ pub struct StoredRuns {
 /// What the reading side sends.
 enum Message {
     Chunk(Vec<StoredRun>),
-    /// Nothing else comes. Without it, the reading side has broken off.
+    /// The last message. Without it, the reading side has failed.
     End(TargetResult<()>),
 }
 
-/// The end of [`StoredRuns`] that rows are put into.
+/// The sending side of [`StoredRuns`].
 pub(super) struct StoredRunsSender {
     chunks: mpsc::Sender<Message>,
     chunk: Vec<StoredRun>,
 }
 
-/// A stream, and the end that rows are put into.
+/// A stream, and its sending side.
 pub(super) fn channel() -> (StoredRunsSender, StoredRuns) {
     let (sender, receiver) = mpsc::channel(WAITING_CHUNKS);
     let sender = StoredRunsSender {
@@ -129,23 +129,23 @@ impl StoredRunsSender {
         ))
     }
 
-    /// Sends a row from a thread that may block. `false` if nobody reads any more.
+    /// Sends a row from a thread that may block. Returns false if the stream was dropped.
     #[cfg(feature = "sqlite")]
     pub(super) fn blocking_send(&mut self, run: StoredRun) -> bool {
         self.add(run)
             .is_none_or(|chunk| self.chunks.blocking_send(chunk).is_ok())
     }
 
-    /// Sends what is left, and how the reading has ended.
+    /// Sends the remaining rows, and the result of reading.
     #[cfg(feature = "sqlite")]
     pub(super) fn blocking_end(mut self, result: TargetResult<()>) {
         for message in [self.take(), Message::End(result)] {
-            // Perhaps nobody reads any more.
+            // The stream may have been dropped.
             let _ = self.chunks.blocking_send(message);
         }
     }
 
-    /// Sends a row. `false` if nobody reads any more.
+    /// Sends a row. Returns false if the stream was dropped.
     #[cfg(feature = "postgres")]
     pub(super) async fn send(&mut self, run: StoredRun) -> bool {
         match self.add(run) {
@@ -154,11 +154,11 @@ impl StoredRunsSender {
         }
     }
 
-    /// Sends what is left, and how the reading has ended.
+    /// Sends the remaining rows, and the result of reading.
     #[cfg(feature = "postgres")]
     pub(super) async fn end(mut self, result: TargetResult<()>) {
         for message in [self.take(), Message::End(result)] {
-            // Perhaps nobody reads any more.
+            // The stream may have been dropped.
             let _ = self.chunks.send(message).await;
         }
     }

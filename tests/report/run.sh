@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes a page of generated runs, and checks it in Chromium: what it shows and asks for, sorting and
-# searching, both colour schemes, narrow windows and paper. Screenshots are in target/report.
+# Writes a report of generated runs, and checks it in Chromium: content, requests, sorting and searching,
+# both colour schemes, narrow windows and paper. Screenshots are in target/report.
 # Needs Node, and Chromium, which it installs as root on Debian.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

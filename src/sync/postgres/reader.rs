@@ -16,7 +16,7 @@ use crate::actor::Actor;
 use crate::run::{Id, RunOrigin, RunStatus};
 
 impl PostgresServer {
-    /// Begins a transaction, and reads what is small. The runs come from a task of their own.
+    /// Begins a transaction, and reads lists and Actors. A task reads the runs.
     pub(in super::super) async fn snapshot(&self) -> TargetResult<DatabaseSnapshot> {
         let client = connect(&self.address).await?;
         let small = read_small(&client, &self.schema).await;

@@ -38,7 +38,7 @@ impl PostgresServer {
         })
     }
 
-    /// Connects, and looks whether the tables are there.
+    /// Connects, and checks that the tables exist.
     pub(in super::super) async fn open_read_only(
         address: &str,
         password: Option<String>,

@@ -45,7 +45,7 @@ pub(super) async fn set_up(client: &mut Client, schema: &Schema) -> TargetResult
     transaction.commit().await.map_err(target_error)
 }
 
-/// Looks whether the tables are there. Nothing is written.
+/// Checks that the tables exist. Nothing is written.
 pub(super) async fn check(client: &Client, schema: &Schema) -> TargetResult<()> {
     let tables = Tables::read(client, schema).await.map_err(target_error)?;
     if tables.check(schema)?.is_none() {

@@ -34,7 +34,7 @@ struct OpenList {
     session: Session,
     /// Its number in the schema.
     id: i64,
-    /// Whether none of its runs is known to be in the table.
+    /// Whether the table is expected to have none of its runs.
     is_new: bool,
     /// When the walk has begun whose runs are collected, in seconds after 1970.
     listing: Option<f64>,
@@ -298,8 +298,8 @@ async fn find_and_lock(
     Ok((id, is_locked))
 }
 
-/// Copies the rows of a batch into the table of runs. If one of them is there already, copies none,
-/// and returns false. That takes half the time of an upsert.
+/// Copies the rows of a batch into the table of runs, which takes half the time of an upsert. If
+/// the table already has one of the runs, copies none and returns false.
 async fn insert(
     transaction: &mut Transaction<'_>,
     schema: &Schema,
@@ -331,10 +331,9 @@ async fn insert(
     }
 }
 
-/// Sends the rows of a batch in the order of their IDs, each with some more integers: with the list
-/// and the time for the table of runs.
+/// Sends the rows of a batch, each followed by the integers in `more`.
 ///
-/// Two sessions that store the same runs lock them in the same order.
+/// They are sorted by ID: two sessions that store the same runs lock them in the same order.
 async fn send(
     sink: CopyInSink<bytes::Bytes>,
     columns: &[SqlColumn],

@@ -27,7 +27,7 @@ pub(in super::super) struct SqliteReader {
 }
 
 impl SqliteReader {
-    /// Looks whether a file is there, and has the tables of a sync.
+    /// Checks that the file exists and has the tables of a sync.
     pub(in super::super) async fn open(path: PathBuf, schema: Schema) -> TargetResult<Self> {
         let reader = Self {
             path: path.into(),
@@ -42,7 +42,7 @@ impl SqliteReader {
         &self.path
     }
 
-    /// Begins a transaction, and reads what is small. The runs come from a thread of its own.
+    /// Begins a transaction, and reads lists and Actors. A thread reads the runs.
     pub(in super::super) async fn snapshot(&self) -> TargetResult<DatabaseSnapshot> {
         let reader = self.clone();
         let (connection, lists, actors) = blocking(move || {

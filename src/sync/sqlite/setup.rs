@@ -48,7 +48,7 @@ pub(super) fn set_up(
     write().map_err(|error| target_error(path, error))
 }
 
-/// The version of the tables, if they are there. Nothing is written.
+/// The version of the tables, if they exist. Nothing is written.
 pub(super) fn check(
     connection: &Connection,
     schema: &Schema,

@@ -19,7 +19,7 @@ pub(crate) enum By {
     Week,
 }
 
-/// What tells one group from the others. Days sort by time, and what is unknown comes last.
+/// The key of a group. Days sort by time, and unknown keys sort last.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Key {
     Day(NaiveDate),
@@ -50,7 +50,7 @@ impl By {
         }
     }
 
-    /// Whether groups come in the order of time, and not by what they cost.
+    /// Whether groups are sorted by time, and not by cost.
     pub(crate) fn is_time(self) -> bool {
         matches!(self, Self::Day | Self::Week)
     }

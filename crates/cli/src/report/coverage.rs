@@ -23,7 +23,7 @@ pub(crate) struct Coverage {
 pub(crate) struct CoveredList {
     /// Its query in words.
     pub(crate) query: String,
-    /// How many runs of it are there.
+    /// The number of its runs.
     pub(crate) rows: u64,
     /// When it was read to its end last.
     pub(crate) synced_at: Option<DateTime<Utc>>,

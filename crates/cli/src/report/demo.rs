@@ -38,7 +38,7 @@ const ACTORS: [DemoActor; 16] = [
     DemoActor("data-cleaner", 12, 45.0, 0.22, 3),
 ];
 
-/// Generates so many runs.
+/// Generates runs.
 pub(crate) fn read(runs: u64, mut each: impl FnMut(ReportRow)) -> Coverage {
     let mut random = Rng::with_seed(SEED);
     let mut actors: Vec<(Id, &DemoActor)> = Vec::new();
@@ -150,7 +150,7 @@ fn start(random: &mut Rng, number: u64, runs: u64) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(BEGIN * 1000 + millis).unwrap_or_default()
 }
 
-/// Some Actors come later in the year, and one goes.
+/// Some Actors start later in the year, and one stops.
 fn share(DemoActor(name, share, ..): &DemoActor, day: u32) -> u32 {
     match (*name, day) {
         ("website-to-markdown", ..100) | ("flight-search", ..180) | ("legacy-importer", 150..) => 0,

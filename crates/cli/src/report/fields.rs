@@ -8,7 +8,7 @@ use crate::exit::{Exit, Failure};
 /// A field, and whether a run has it.
 type Field = (&'static str, fn(&ReportRow) -> bool);
 
-/// Without these, there is nothing to report.
+/// The fields that every report needs.
 const NEEDED: [Field; 3] = [
     ("id", |row| !row.id.is_empty()),
     ("startedAt", |row| row.started_at.is_some()),

@@ -37,7 +37,7 @@ use coverage::Coverage;
 use totals::Totals;
 use window::Window;
 
-/// Sums up runs that are there already.
+/// Sums up runs of a database or an export.
 pub(crate) async fn run(arguments: ReportArguments, console: &Console) -> Result<Exit, Failure> {
     let window = Window::new(arguments.since.as_ref(), arguments.until.as_ref())?;
     if let Some(path) = &arguments.out {
@@ -68,7 +68,7 @@ pub(crate) async fn run(arguments: ReportArguments, console: &Console) -> Result
     print(terminal::page(&totals, &coverage, arguments.by.is_some()).as_bytes())
 }
 
-/// What is to be summed up by. The page has charts by day and by Actor in any case.
+/// The groupings to compute. The page always has charts by day and by Actor.
 fn groupings(arguments: &ReportArguments) -> Vec<By> {
     let mut groupings = match arguments.by {
         Some(by) => vec![by],

@@ -7,7 +7,7 @@ use indicatif::HumanCount;
 use super::tally::Rate;
 use crate::counts::lasted;
 
-/// What stands where something is not known.
+/// The text for an unknown value.
 pub(crate) const UNKNOWN: &str = "unknown";
 
 /// A number of things.
@@ -15,7 +15,7 @@ pub(crate) fn count(number: u64) -> String {
     HumanCount(number).to_string()
 }
 
-/// An amount in US dollars, to the cent. What is less is not shown as nothing.
+/// An amount in US dollars, to the cent. A smaller amount is not shown as zero.
 pub(crate) fn usd(amount: f64) -> String {
     if amount > 0.0 && amount < 0.005 {
         return "<$0.01".into();
@@ -40,7 +40,7 @@ pub(crate) fn percent(share: f64) -> String {
     }
 }
 
-/// A rate that there may be none of.
+/// A rate, or a dash if there is none.
 pub(crate) fn rate(rate: Option<Rate>) -> String {
     rate.map_or_else(|| "–".into(), |rate| percent(rate.rate))
 }
@@ -50,7 +50,7 @@ pub(crate) fn interval(rate: Rate) -> String {
     format!("{} to {}", percent(rate.low), percent(rate.high))
 }
 
-/// A duration that there may be none of.
+/// A duration, or a dash if there is none.
 pub(crate) fn duration(millis: Option<u32>) -> String {
     millis.map_or_else(
         || "–".into(),

@@ -1,4 +1,4 @@
-//! A run, as far as a report needs it.
+//! The fields of a run that a report uses.
 
 use apify_runs::sync::StoredRun;
 use apify_runs::{Id, RunOrigin, RunStatus};

@@ -1,4 +1,4 @@
-//! All figures of a report, from the runs as they come.
+//! All figures of a report, computed run by run.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -77,7 +77,7 @@ impl Totals {
         self.details.add(row);
     }
 
-    /// The runs summed up by this, if that was asked for.
+    /// The grouping by this key, if it was requested.
     pub(crate) fn by(&self, by: By) -> Option<&Grouping> {
         self.groupings.iter().find(|grouping| grouping.by == by)
     }

@@ -1,4 +1,4 @@
-//! The time that a report is about.
+//! The period of a report.
 
 use chrono::{DateTime, Utc};
 
@@ -10,7 +10,7 @@ use crate::times::{When, shown};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Window {
     pub(crate) since: Option<DateTime<Utc>>,
-    /// The first instant behind it.
+    /// The first instant after it.
     pub(crate) until: Option<DateTime<Utc>>,
 }
 
@@ -35,7 +35,7 @@ impl Window {
         self.since.is_some() || self.until.is_some()
     }
 
-    /// Whether a run that started then is in it. Without bounds, every run is.
+    /// Whether it contains a run with this start. Without bounds, it contains every run.
     pub(crate) fn contains(&self, started_at: Option<DateTime<Utc>>) -> bool {
         let Some(time) = started_at else {
             return !self.has_bounds();

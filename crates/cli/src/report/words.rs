@@ -1,4 +1,4 @@
-//! What a report says of itself, in sentences.
+//! The sentences that describe a report.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -17,7 +17,7 @@ pub(crate) fn period(totals: &Totals) -> String {
             let is_window_end = totals.window.until.is_some();
             format!("{} to {} (UTC)", begin(first), end(last, is_window_end))
         }
-        _ => "no time: there is no run with a start".into(),
+        _ => "no period: no run has a start".into(),
     }
 }
 
@@ -55,7 +55,7 @@ pub(crate) fn lists(coverage: &Coverage) -> String {
     }
 }
 
-/// What has to be known to read the figures: why runs or figures are missing.
+/// Notes that explain why runs or figures are missing.
 pub(crate) fn notes(totals: &Totals, coverage: &Coverage) -> Vec<String> {
     let mut notes = Vec::new();
     let all = &totals.all.figures();
@@ -78,13 +78,13 @@ pub(crate) fn notes(totals: &Totals, coverage: &Coverage) -> Vec<String> {
     }
     if all.unknown_cost_runs > 0 && !coverage.missing_fields.contains(&"usageTotalUsd") {
         notes.push(format!(
-            "the cost of {} is unknown, and in no sum",
+            "the cost of {} is unknown, and not included in sums",
             counted(all.unknown_cost_runs, "run")
         ));
     }
     if all.unfinished > 0 {
         notes.push(format!(
-            "{} had not finished: they have no duration, and are no failures",
+            "{} had not finished: they have no duration, and do not count as failures",
             counted(all.unfinished, "run")
         ));
     }

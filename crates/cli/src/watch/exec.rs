@@ -16,7 +16,7 @@ use crate::flags;
 
 /// How long the command may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// What may stand in braces: the fields of an alert, and its text.
+/// The names allowed in braces: the fields of an alert, and its text.
 const PLACEHOLDERS: [&str; 15] = [
     "id",
     "kind",
@@ -128,7 +128,7 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// The text, with a value in the place of each `{name}`.
+/// The text with each `{name}` replaced by its value.
 fn replaced(text: &str, mut value: impl FnMut(&str) -> String) -> String {
     let is_name = |name: &&str| {
         !name.is_empty()
@@ -137,16 +137,16 @@ fn replaced(text: &str, mut value: impl FnMut(&str) -> String) -> String {
                 .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
     };
     let (mut replaced, mut rest) = (String::new(), text);
-    while let Some((before, behind)) = rest.split_once('{') {
+    while let Some((before, after)) = rest.split_once('{') {
         replaced.push_str(before);
-        match behind.split_once('}').filter(|(name, _)| is_name(name)) {
-            Some((name, behind)) => {
+        match after.split_once('}').filter(|(name, _)| is_name(name)) {
+            Some((name, after)) => {
                 replaced.push_str(&value(name));
-                rest = behind;
+                rest = after;
             }
             None => {
                 replaced.push('{');
-                rest = behind;
+                rest = after;
             }
         }
     }

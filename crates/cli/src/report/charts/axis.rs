@@ -19,7 +19,7 @@ pub(crate) struct Axis {
     ticks: Vec<(f64, String)>,
 }
 
-/// At most so many ticks above 0.
+/// The maximum number of ticks above 0.
 const MAX_TICKS: f64 = 5.0;
 /// Round durations, in seconds.
 const DURATIONS: [f64; 20] = [
@@ -55,7 +55,7 @@ impl Axis {
     }
 }
 
-/// The least round step that is no less than this one.
+/// The smallest round step that is at least this one.
 fn step(unit: Unit, least: f64) -> f64 {
     let smallest = match unit {
         Unit::Usd => 0.01,

@@ -8,10 +8,10 @@ use crate::report::tally::Rate;
 
 /// Where the plot ends, with room for half a label.
 const RIGHT: f64 = WIDTH - 18.0;
-/// Names stand left of here.
+/// Names are drawn to the left of this.
 const LEFT: f64 = 190.0;
 const ROW_HEIGHT: f64 = 22.0;
-/// The most letters of a name that fit.
+/// The maximum length of a name, in characters.
 const MAX_NAME: usize = 27;
 
 /// A rate, and what it is of.

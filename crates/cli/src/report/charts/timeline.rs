@@ -1,4 +1,4 @@
-//! Days, and what stands for several of them.
+//! The columns of a chart: days, or weeks if there are many.
 
 use chrono::{Datelike, Days, NaiveDate};
 
@@ -32,7 +32,7 @@ const MAX_MONTHS: i64 = 40;
 pub(crate) struct Timeline {
     first: NaiveDate,
     last: NaiveDate,
-    /// How many days a column stands for.
+    /// The number of days in a column.
     step: i64,
 }
 

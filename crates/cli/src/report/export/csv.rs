@@ -30,7 +30,7 @@ pub(super) fn read(
     let columns = Columns::new(&headers);
     let mut record = csv::StringRecord::new();
     while records.read_record(&mut record)? {
-        // Into a pipe, each start writes the header anew.
+        // In a pipe, each start writes the header again.
         if record == headers {
             continue;
         }

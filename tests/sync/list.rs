@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use apify_runs::emulator::{Emulator, EmulatorBuilder, Store};
 use apify_runs::sync::{SyncJob, SyncTarget};
 use apify_runs::{RunQuery, Runs};
-use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use crate::database::{StoredRun, TestDatabase};
@@ -19,7 +19,7 @@ pub(crate) struct List {
 impl List {
     pub(crate) fn new() -> Self {
         Self {
-            begin: Utc::now().trunc_subsecs(3) - TimeDelta::hours(6),
+            begin: Utc::now() - TimeDelta::hours(6),
             next: 0,
         }
     }
@@ -41,14 +41,14 @@ impl List {
         let start = self.begin + TimeDelta::seconds(number - earlier);
         let mut row = json!({
             "id": format!("run{number:014}"), "actId": format!("act{}", number % 3),
-            "status": status, "startedAt": start, "buildNumberInt": number,
+            "status": status, "startedAt": text(start), "buildNumberInt": number,
             "meta": {"origin": "API", "userAgent": format!("agent \"{number}\"\n\\\t")},
         });
         if number % 4 != 0 {
             row["usageTotalUsd"] = (0.25 * (number % 8) as f64).into();
         }
         if status != "RUNNING" {
-            row["finishedAt"] = json!(start + TimeDelta::seconds(1));
+            row["finishedAt"] = text(start + TimeDelta::seconds(1)).into();
         }
         row
     }
@@ -58,11 +58,16 @@ impl List {
     }
 }
 
+/// A time as the service writes it: with milliseconds, even if they are zero.
+pub(crate) fn text(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
 /// Finishes a run long enough ago that it can no longer change.
 pub(crate) fn finish(store: &mut Store, place: u64, status: &str) {
     store.update(place, |run| {
         run["status"] = status.into();
-        run["finishedAt"] = json!(Utc::now().trunc_subsecs(3) - TimeDelta::minutes(30));
+        run["finishedAt"] = text(Utc::now() - TimeDelta::minutes(30)).into();
         run["usageTotalUsd"] = 7.5.into();
     });
 }

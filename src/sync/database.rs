@@ -44,6 +44,12 @@ pub struct DatabaseBuilder {
 }
 
 impl Database {
+    /// The version of SQLite that is built in, such as `3.51.1`.
+    #[cfg(feature = "sqlite")]
+    pub fn sqlite_version() -> &'static str {
+        rusqlite::version()
+    }
+
     /// Opens the database at an address with default settings.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use apify_runs::RunStatus;
 use apify_runs::export::Format;
+use apify_runs::sync::Database;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
@@ -17,13 +18,16 @@ use crate::statuses::StatusParser;
 use crate::times::{When, duration, when};
 
 /// What `--version` prints.
-const VERSION: &str = concat!(
-    env!("CARGO_PKG_VERSION"),
-    "\ncommit:  ",
-    env!("APIFY_RUNS_COMMIT"),
-    "\nformats: jsonl, csv (each also .gz and .zst), parquet",
-    "\nstores:  files, folders, s3, gs, az",
-);
+fn version() -> String {
+    format!(
+        "{}\ncommit:    {}\nformats:   jsonl, csv (each also .gz and .zst), parquet\n\
+         stores:    files, folders, s3, gs, az\n\
+         databases: SQLite {}, PostgreSQL 13 or newer",
+        env!("CARGO_PKG_VERSION"),
+        env!("APIFY_RUNS_COMMIT"),
+        Database::sqlite_version(),
+    )
+}
 
 /// Every run of an Apify Actor in a file, without gaps.
 ///
@@ -34,7 +38,7 @@ const VERSION: &str = concat!(
 #[command(
     name = "apify-runs",
     version,
-    long_version = VERSION,
+    long_version = version(),
     max_term_width = 100,
     after_long_help = exit::HELP
 )]
@@ -62,7 +66,7 @@ pub(crate) enum Command {
     /// One alert for each run that ends with one of --status. A later start resumes where the last one
     /// stopped and misses no alert. An alert may be sent twice after a kill or a lost response.
     Watch(Box<WatchArguments>),
-    /// Cut a list into parts that workers can export at the same time
+    /// Cut a list into parts that workers can export in parallel
     ///
     /// Prints a line of JSON for each part: a window of time with about as many runs as the
     /// others, without the token. `export --split` takes them, on this machine or others.
@@ -75,9 +79,9 @@ pub(crate) enum Command {
     Report(ReportArguments),
     /// Print how many runs there are, by one request
     Count(CountArguments),
-    /// Read an output again: is it whole?
+    /// Check that an output is whole, by reading it again
     Verify(InspectArguments),
-    /// Say in words what a checkpoint holds
+    /// Describe what a checkpoint holds
     Status(InspectArguments),
     /// Serve generated runs on a loopback port, as the service would
     ///
@@ -99,10 +103,22 @@ pub(crate) struct MessageArguments {
     /// What to show while it works
     ///
     /// `auto` is a bar on a terminal and `plain` elsewhere: a line every 10 seconds.
-    #[arg(long, global = true, value_name = "HOW", default_value = "auto")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "HOW",
+        default_value = "auto",
+        hide_short_help = true
+    )]
     pub(crate) progress: ProgressChoice,
     /// Whether messages are coloured; NO_COLOR turns `auto` off
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_short_help = true
+    )]
     pub(crate) color: ColorMode,
     /// Only errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
@@ -111,7 +127,13 @@ pub(crate) struct MessageArguments {
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
     /// How messages are written: as text, or as one JSON object a line
-    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORMAT",
+        default_value = "text",
+        hide_short_help = true
+    )]
     pub(crate) log_format: LogFormat,
 }
 
@@ -179,7 +201,8 @@ pub(crate) struct SourceArguments {
         long,
         value_name = "NAME",
         value_delimiter = ',',
-        help_heading = "Which runs"
+        help_heading = "Which runs",
+        hide_short_help = true
     )]
     pub(crate) other_status: Vec<String>,
     #[command(flatten)]
@@ -193,26 +216,26 @@ pub(crate) struct ServiceArguments {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) token_file: Option<PathBuf>,
     /// Where the API is; APIFY_API_BASE_URL if it is not given, or else https://api.apify.com
-    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url, hide_short_help = true)]
     pub(crate) base_url: Option<String>,
-    /// Requests a second for one list at most; 60 if it is not given, and no limit for generated runs
-    #[arg(long, value_name = "N")]
+    /// The most requests a second for one list; 60 if it is not given, and no limit for generated runs
+    #[arg(long, value_name = "N", hide_short_help = true)]
     pub(crate) rate: Option<f64>,
-    /// Requests a second for all lists together; 4000 if it is not given
-    #[arg(long, value_name = "N")]
+    /// The most requests a second for all lists together; 4000 if it is not given
+    #[arg(long, value_name = "N", hide_short_help = true)]
     pub(crate) total_rate: Option<f64>,
-    /// How often a page is asked for again before it is given up
-    #[arg(long, value_name = "N", default_value = "8")]
+    /// How many times a request is retried before the program gives up
+    #[arg(long, value_name = "N", default_value = "8", hide_short_help = true)]
     pub(crate) max_retries: u32,
     /// How long one request may take
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration, hide_short_help = true)]
     pub(crate) timeout: Duration,
 }
 
 /// Many Actors.
 #[derive(Debug, Args)]
 pub(crate) struct ActorsArguments {
-    /// A file with an Actor on each line, or - for standard input: the lists of all of them
+    /// The lists of all Actors in this file, one a line; - is standard input
     #[arg(
         long,
         value_name = "FILE",
@@ -257,7 +280,7 @@ pub(crate) struct SplitArguments {
     pub(crate) source: SourceArguments,
     #[command(flatten)]
     pub(crate) actors: ActorsArguments,
-    /// Into how many parts, of all lists together
+    /// The number of parts, of all lists together
     ///
     /// The longest lists are cut into the most parts, and each Actor is at least one.
     #[arg(long, value_name = "N", help_heading = "Output")]
@@ -268,10 +291,10 @@ pub(crate) struct SplitArguments {
 pub(crate) struct ExportArguments {
     #[command(flatten)]
     pub(crate) source: SourceArguments,
-    /// A file with what `split` has printed, or - for standard input: only these parts
+    /// Only the parts in this file, the output of `split`; - is standard input
     ///
-    /// One part goes into any output, and on with the next start as any export does. Several,
-    /// one after the other, go into standard output, as JSON lines.
+    /// One part can be written to any output, and the next start resumes it as it does any export.
+    /// Several parts are written to standard output, one after the other, as JSON lines.
     #[arg(
         long,
         value_name = "FILE",
@@ -287,7 +310,7 @@ pub(crate) struct ExportArguments {
     pub(crate) actors: ActorsArguments,
     #[command(flatten)]
     pub(crate) destination: DestinationArguments,
-    /// Print the summary as a JSON object to standard output, too
+    /// Also print the summary as a JSON object to standard output
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -306,8 +329,8 @@ pub(crate) struct SyncArguments {
     pub(crate) actors: ActorsArguments,
     /// The database: sqlite:FILE, or postgres://USER@HOST/DATABASE
     ///
-    /// The password of PostgreSQL comes from PGPASSWORD. TLS is as ?sslmode= in the address says:
-    /// disable, prefer, require or verify-full.
+    /// The password of PostgreSQL is read from PGPASSWORD. ?sslmode= in the address sets TLS: disable,
+    /// prefer, require or verify-full.
     #[arg(long, value_name = "DATABASE", help_heading = "Database")]
     pub(crate) to: String,
     /// The schema of the tables in PostgreSQL; apify if it is not given
@@ -324,7 +347,7 @@ pub(crate) struct SyncArguments {
     /// Also store each row as it was received, as JSON in the column raw
     #[arg(long, help_heading = "Database")]
     pub(crate) raw: bool,
-    /// Also store what Actors are called, in the table actors
+    /// Also store the names of Actors, in the table actors
     ///
     /// One request for each Actor that has no name there yet.
     #[arg(long, help_heading = "Database")]
@@ -341,7 +364,7 @@ pub(crate) struct SyncArguments {
     /// Read the list from its beginning again; rows are replaced, and none is removed
     #[arg(long, help_heading = "Database")]
     pub(crate) restart: bool,
-    /// Print the summary as a JSON object to standard output, too
+    /// Also print the summary as a JSON object to standard output
     #[arg(long, help_heading = "Database")]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -435,36 +458,41 @@ pub(crate) struct DestinationArguments {
     /// s3://bucket/prefix, gs://bucket/prefix for Google Cloud Storage, az://container/prefix or
     /// abfss://container@account.dfs.core.windows.net/prefix for Azure, or file:///path.
     ///
-    /// Credentials come from the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION
+    /// Credentials are read from the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION
     /// and AWS_ENDPOINT_URL; GOOGLE_APPLICATION_CREDENTIALS; AZURE_STORAGE_ACCOUNT_NAME and
     /// AZURE_STORAGE_ACCOUNT_KEY; and the like) or from the machine's role.
     #[arg(long, short, value_name = "OUT", value_hint = ValueHint::AnyPath)]
     pub(crate) out: OsString,
-    /// jsonl or csv, with .gz or .zst behind it if it is to be compressed, or parquet
+    /// jsonl, jsonl.gz, jsonl.zst, csv, csv.gz, csv.zst or parquet
     ///
-    /// If it is not given, the end of OUT tells. Parquet is written as a folder of parts.
+    /// If it is not given, the ending of OUT decides. Parquet is written as a folder of parts.
     #[arg(long, value_parser = format)]
     pub(crate) format: Option<Format>,
     /// Only these fields, in this order, such as id,status,meta.origin
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) fields: Vec<String>,
-    /// Take fields that the API reference does not list, too; only jsonl has them
-    #[arg(long, requires = "fields")]
+    /// Also allow fields that the API reference does not list; only jsonl has them
+    #[arg(long, requires = "fields", hide_short_help = true)]
     pub(crate) any_field: bool,
     /// Where the checkpoint of a file or of standard output is; OUT.checkpoint for a file
     ///
     /// Folders and object storage have theirs in the manifest. Without one, an export into
     /// standard output cannot resume where it stopped.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub(crate) checkpoint: Option<PathBuf>,
-    /// Forget what is in the output, and start again
+    /// Discard what is in the output, and start again
     #[arg(long)]
     pub(crate) restart: bool,
     /// After how many rows a part ends, in a folder or in object storage
-    #[arg(long, value_name = "N", default_value = "250000")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "250000",
+        hide_short_help = true
+    )]
     pub(crate) part_rows: u64,
     /// How long a row may wait for its part to end
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration, hide_short_help = true)]
     pub(crate) part_interval: Duration,
 }
 
@@ -477,7 +505,7 @@ pub(crate) struct RowArguments {
     /// Newest first
     #[arg(long, conflicts_with = "follow")]
     pub(crate) desc: bool,
-    /// So many at most, over all starts
+    /// At most N runs, over all starts
     #[arg(long, value_name = "N")]
     pub(crate) max_items: Option<u64>,
 }
@@ -486,10 +514,10 @@ pub(crate) struct RowArguments {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Which runs")]
 pub(crate) struct WalkArguments {
-    /// Do not end, but look for new runs again and again
+    /// Keep running, and read new runs after each --interval
     #[arg(long)]
     pub(crate) follow: bool,
-    /// How long to wait between two looks
+    /// How long to wait between two passes over the list
     #[arg(
         long,
         value_name = "TIME",
@@ -499,22 +527,33 @@ pub(crate) struct WalkArguments {
     )]
     pub(crate) interval: Duration,
     /// How late a run may appear in the list and still be found
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration, hide_short_help = true)]
     pub(crate) lookback: Duration,
-    /// With several Actors, how many lists are read at a time
+    /// With several Actors, how many lists are read at once
     #[arg(
         long,
         value_name = "N",
         default_value = "64",
         value_parser = positive,
-        help_heading = "Requests"
+        help_heading = "Requests",
+        hide_short_help = true
     )]
     pub(crate) parallel: usize,
-    /// How many runs to ask for at a time; 1000 if it is not given
-    #[arg(long, value_name = "N", help_heading = "Requests")]
+    /// How many runs to request per page; 1000 if it is not given
+    #[arg(
+        long,
+        value_name = "N",
+        help_heading = "Requests",
+        hide_short_help = true
+    )]
     pub(crate) page_size: Option<u32>,
-    /// How many pages are in flight; as many as the rate needs if it is not given
-    #[arg(long, value_name = "N", help_heading = "Requests")]
+    /// How many pages are requested at once; as many as the rate needs if it is not given
+    #[arg(
+        long,
+        value_name = "N",
+        help_heading = "Requests",
+        hide_short_help = true
+    )]
     pub(crate) concurrency: Option<usize>,
 }
 
@@ -522,20 +561,20 @@ pub(crate) struct WalkArguments {
 #[command(next_help_heading = "Metrics")]
 pub(crate) struct MetricsArguments {
     /// Serve metrics for Prometheus here, at /metrics, such as 127.0.0.1:9464
-    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    #[arg(long, value_name = "ADDRESS", value_parser = address, hide_short_help = true)]
     pub(crate) metrics: Option<SocketAddr>,
     /// Allow --metrics an address that other machines reach; anyone there can read the metrics
-    #[arg(long, requires = "metrics")]
+    #[arg(long, requires = "metrics", hide_short_help = true)]
     pub(crate) metrics_public: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum EmitChoice {
-    /// Once, as it is when the export comes to it
+    /// Once, as it is when the export reaches it
     Snapshot,
     /// Once, when it has finished
     Finished,
-    /// When the export comes to it, and once more when it has finished
+    /// When the export reaches it, and again when it has finished
     Changes,
 }
 
@@ -555,8 +594,7 @@ pub(crate) struct InspectArguments {
 /// Reads a format.
 fn format(text: &str) -> Result<Format, String> {
     text.parse().map_err(|_| {
-        "it must be jsonl or csv, with .gz or .zst behind it if it is to be compressed, or parquet"
-            .into()
+        "it must be jsonl, jsonl.gz, jsonl.zst, csv, csv.gz, csv.zst or parquet".into()
     })
 }
 

@@ -6,6 +6,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Arg, ArgAction, ColorChoice, Command, CommandFactory};
 
 use crate::arguments::{Arguments, LogFormat};
+use crate::examples::EXAMPLES;
 use crate::{exit, token, watch};
 
 /// The command line as it is read.
@@ -24,7 +25,7 @@ pub(crate) fn command() -> Command {
         })
         .mut_subcommand("count", with_one_actor)
         .mut_subcommand("ls", with_one_actor);
-    with_token_help(with_environment(command))
+    with_ends_of_help(with_environment(command))
 }
 
 fn with_one_actor(command: Command) -> Command {
@@ -56,14 +57,24 @@ fn variable(flag: &str) -> String {
     format!("APIFY_RUNS_{}", flag.to_uppercase().replace('-', "_"))
 }
 
-/// Lets `--help` of the commands that need a token tell which one would be used.
-fn with_token_help(command: Command) -> Command {
-    let help = format!("{}\n\n{}", token::help(), exit::HELP);
-    let command = command.mut_subcommand("export", |export| export.after_long_help(help));
-    ["count", "ls", "split", "sync"]
+/// Ends the help of each command with examples, and `--help` of the commands that need a token with
+/// the one that would be used.
+fn with_ends_of_help(command: Command) -> Command {
+    EXAMPLES
         .into_iter()
-        .fold(command, |command, name| {
-            command.mut_subcommand(name, |command| command.after_long_help(token::help()))
+        .fold(command, |command, (name, examples)| {
+            let mut end = vec![examples.to_owned()];
+            if ["export", "sync", "split", "ls", "count"].contains(&name) {
+                end.push(token::help());
+            }
+            if name == "export" {
+                end.push(exit::HELP.into());
+            }
+            command.mut_subcommand(name, |command| {
+                command
+                    .after_help(examples)
+                    .after_long_help(end.join("\n\n"))
+            })
         })
 }
 

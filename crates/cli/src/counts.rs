@@ -20,13 +20,14 @@ pub(crate) fn retries(number: u64) -> String {
     }
 }
 
-/// How long something took: `0.25 s`, `1m05s`, `2h03m`.
+/// How long something took: `0.25 s`, `1m05s`, `2h03m`, and from 100 hours on `4d04h`.
 pub(crate) fn lasted(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         (0, 0, 0..10) => format!("{:.2} s", duration.as_secs_f64()),
         (0, 0, _) => format!("{:.1} s", duration.as_secs_f64()),
         (0, minutes, seconds) => format!("{minutes}m{seconds:02}s"),
+        (hours @ 100.., _, _) => format!("{}d{:02}h", hours / 24, hours % 24),
         (hours, minutes, _) => format!("{hours}h{minutes:02}m"),
     }
 }
@@ -51,6 +52,9 @@ mod tests {
             (65.9, "1m05s"),
             (2.0 * 3600.0 + 185.0, "2h03m"),
             (50.0 * 3600.0, "50h00m"),
+            (99.0 * 3600.0 + 3599.0, "99h59m"),
+            (100.0 * 3600.0, "4d04h"),
+            (16_560.0 * 3600.0 + 3180.0, "690d00h"),
         ] {
             assert_eq!(lasted(Duration::from_secs_f64(seconds)), expected);
         }

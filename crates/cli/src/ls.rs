@@ -4,13 +4,14 @@ use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use apify_runs::{RunStatus, RunSummary};
+use apify_runs::{ErrorKind, RunStatus, RunSummary};
 use chrono::{DateTime, Utc};
-use futures_util::TryStreamExt;
+use futures_util::{Stream, StreamExt};
+use serde_json::json;
 
 use crate::arguments::LsArguments;
-use crate::console::Console;
-use crate::counts::lasted;
+use crate::console::{Console, Level};
+use crate::counts::{counted, lasted};
 use crate::exit::{Exit, Failure};
 use crate::query::{list, show_instants};
 use crate::service::Service;
@@ -31,17 +32,44 @@ pub(crate) async fn run(arguments: LsArguments, console: &Console) -> Result<Exi
         .limit(arguments.limit)
         .page_size(page_size);
     let service = Service::open(source, console).await?;
-    let runs: Vec<RunSummary> = service.client.runs(query).stream().try_collect().await?;
+    let (runs, unreadable) = read(service.client.runs(query).stream(), console).await?;
     if arguments.json {
         for run in &runs {
             print_json(run)?;
         }
-        return Ok(Exit::Complete);
+    } else {
+        // An Actor's own list needs no column for it.
+        let shows_actor = source.actor.is_empty();
+        let is_colored = console.colors_output(io::stdout().is_terminal());
+        print(table(&runs, shows_actor, is_colored, Utc::now()).as_bytes())?;
     }
-    // An Actor's own list needs no column for it.
-    let shows_actor = source.actor.is_empty();
-    let is_colored = console.colors_output(io::stdout().is_terminal());
-    print(table(&runs, shows_actor, is_colored, Utc::now()).as_bytes())
+    if unreadable > 0 {
+        let message = format!(
+            "left out: {} that could not be read",
+            counted(unreadable, "row")
+        );
+        return Err(Failure::new(Exit::Failed, message));
+    }
+    Ok(Exit::Complete)
+}
+
+/// The runs of a list, and the number of rows that could not be read, each with a warning.
+async fn read(
+    mut stream: impl Stream<Item = apify_runs::Result<RunSummary>> + Unpin,
+    console: &Console,
+) -> Result<(Vec<RunSummary>, u64), Failure> {
+    let (mut runs, mut unreadable) = (Vec::new(), 0);
+    while let Some(run) = stream.next().await {
+        match run {
+            Ok(run) => runs.push(run),
+            Err(error) if error.kind() == ErrorKind::Item => {
+                unreadable += 1;
+                console.log(Level::Warning, &error.to_string(), json!({}));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok((runs, unreadable))
 }
 
 /// A line for each run. Runs come newest first.

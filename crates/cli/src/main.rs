@@ -6,6 +6,7 @@ mod console;
 mod counts;
 mod destination;
 mod emulate;
+mod examples;
 mod exit;
 mod export;
 mod exporter;

@@ -83,17 +83,11 @@ fn news(summary: &Summary, all: bool) -> impl Iterator<Item = String> {
             stats.late > 0,
             format!("{} appeared late", counted(stats.late, "run")),
         ),
-        (
-            stats.unfinished > 0,
-            format!(
-                "{} will be read again until it has finished",
-                counted(stats.unfinished, "run")
-            ),
-        ),
+        (stats.unfinished > 0, read_again(stats.unfinished)),
         (
             stats.vanished > 0,
             format!(
-                "{} went from the list before it finished",
+                "{} left the list before finishing",
                 counted(stats.vanished, "run")
             ),
         ),
@@ -104,6 +98,18 @@ fn news(summary: &Summary, all: bool) -> impl Iterator<Item = String> {
     lines
         .filter(move |(is_unusual, _)| all || *is_unusual)
         .map(|(_, line)| line)
+}
+
+/// How many runs the next start reads again.
+fn read_again(runs: u64) -> String {
+    match runs {
+        0 => "no run will be read again".into(),
+        1 => "1 run will be read again until it has finished".into(),
+        runs => format!(
+            "{} runs will be read again until they have finished",
+            HumanCount(runs)
+        ),
+    }
 }
 
 /// What becomes of runs that had not finished, and which flag changes that.
@@ -140,4 +146,23 @@ pub(crate) fn fields(summary: &Summary, name: &str) -> Value {
         "bytes_written": summary.bytes,
         "seconds": summary.elapsed.as_secs_f64(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_that_are_read_again_are_counted_in_a_whole_sentence() {
+        for (runs, expected) in [
+            (0, "no run will be read again"),
+            (1, "1 run will be read again until it has finished"),
+            (
+                2000,
+                "2,000 runs will be read again until they have finished",
+            ),
+        ] {
+            assert_eq!(read_again(runs), expected);
+        }
+    }
 }

@@ -42,7 +42,7 @@ pub(crate) struct ReportArguments {
     /// Only runs that started before this time, or up to the end of this day
     #[arg(long, value_name = "TIME", value_parser = when, help_heading = "Which runs")]
     pub(crate) until: Option<When>,
-    /// What to sum up by, instead of by day and by Actor
+    /// What to group runs by, instead of by day and by Actor
     #[arg(long, value_name = "WHAT", help_heading = "Output")]
     pub(crate) by: Option<By>,
     /// Print a JSON object
@@ -51,8 +51,7 @@ pub(crate) struct ReportArguments {
     /// Print CSV
     #[arg(long, conflicts_with = "json", help_heading = "Output")]
     pub(crate) csv: bool,
-    /// Write one HTML page to this file, or to standard output if it is -; a page that is there is
-    /// replaced
+    /// Write one HTML page to this file, replacing an existing page; - is standard output
     #[arg(
         long,
         short,

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::by::{By, Key};
 use super::coverage::Coverage;
-use super::numbers::{UNKNOWN, cost, count, duration, interval, rate, usd};
+use super::numbers::{UNKNOWN, cost, count, duration, interval, rate};
 use super::tally::Figures;
 use super::totals::{Grouping, Totals};
 use super::words::{lists, notes, period};
@@ -125,6 +125,8 @@ fn sparklines(days: &Grouping) -> String {
         .iter()
         .map(|(cost, runs, _)| cost.or((*runs == 0).then_some(0.0)))
         .collect();
+    let known = columns.iter().filter_map(|(cost, ..)| *cost);
+    let most_cost = known.reduce(f64::max);
     let runs: Vec<_> = columns
         .iter()
         .map(|(_, runs, _)| Some(*runs as f64))
@@ -138,11 +140,15 @@ fn sparklines(days: &Grouping) -> String {
         step => format!("in {step} days"),
     };
     let line = |name, values: &[Option<f64>], most: String| {
-        format!("  {name:9} {}  up to {most} {unit}\n", sparkline(values))
+        let most = match most.as_str() {
+            UNKNOWN => most,
+            most => format!("up to {most} {unit}"),
+        };
+        format!("  {name:9} {}  {most}\n", sparkline(values))
     };
     [
         "\n".into(),
-        line("cost", &costs, usd(most(&costs))),
+        line("cost", &costs, cost(most_cost)),
         line("runs", &runs, count(most(&runs) as u64)),
         line("failures", &failures, count(most(&failures) as u64)),
         "\n".into(),
@@ -233,7 +239,8 @@ fn row(key: &Key, figures: &Figures, coverage: &Coverage) -> [String; 9] {
         key => key.text().map_or_else(|| UNKNOWN.into(), Into::into),
     };
     [
-        name,
+        // A name is one line.
+        name.replace('\n', "\u{fffd}"),
         count(figures.runs),
         count(figures.failures),
         rate(figures.failure_rate),

@@ -119,10 +119,10 @@ fn the_version_names_the_commit_and_what_is_built_in() {
     );
     let long = program().arg("--version").assert().success();
     let text = stdout(&long);
-    assert!(
-        text.contains("commit: ") && text.contains("parquet"),
-        "{text}"
-    );
+    let sqlite = format!("databases: SQLite {}, PostgreSQL", rusqlite::version());
+    for words in ["commit: ", "parquet", &*sqlite] {
+        assert!(text.contains(words), "{words}\n{text}");
+    }
 }
 
 #[test]

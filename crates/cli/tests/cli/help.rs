@@ -64,3 +64,19 @@ fn no_line_is_wider_than_its_terminal() {
         }
     }
 }
+
+#[test]
+fn the_short_help_is_one_screen_and_ends_with_examples() {
+    for command in [
+        "export", "sync", "watch", "split", "report", "ls", "count", "verify", "status", "emulate",
+    ] {
+        let help = help(&[command, "-h"]);
+        let lines = help.lines().count();
+        assert!(lines <= 60, "{command}: {lines} lines");
+        let (_, examples) = help.split_once("\nExamples:\n").expect(command);
+        assert!(
+            examples.contains(&format!("apify-runs {command}")),
+            "{help}"
+        );
+    }
+}

@@ -65,3 +65,22 @@ fn it_fails_as_the_others_do() {
     let mut ls = service.program(&["ls", ACTOR]);
     ls.env("APIFY_TOKEN", "wrong").assert().code(4);
 }
+
+#[test]
+fn a_row_that_cannot_be_read_is_a_warning_and_the_others_are_shown() {
+    let row = |id: Value, minute: u32| {
+        let started_at = format!("2025-03-01T00:0{minute}:00.000Z");
+        serde_json::json!({"id": id, "status": "READY", "startedAt": started_at})
+    };
+    let rows = [row("old".into(), 1), row(7.into(), 2), row("new".into(), 3)];
+    let service = Service::start(Emulator::builder().rows(rows));
+    for flags in [&[][..], &["--json"]] {
+        let mut ls = service.program(&["ls", ACTOR]);
+        let ls = ls.args(flags).assert().code(1);
+        let (shown, message) = (stdout(&ls), stderr(&ls));
+        assert!(shown.contains("old") && shown.contains("new"), "{shown}");
+        assert!(message.starts_with("warning: run "), "{message}");
+        let expected = "error: left out: 1 row that could not be read";
+        assert!(message.contains(expected), "{message}");
+    }
+}

@@ -82,7 +82,10 @@ fn a_format_that_is_none_is_refused_with_those_that_are() {
         let message = stderr(&wrong);
         let expected = format!("invalid value '{format}' for '--format <FORMAT>'");
         assert!(message.contains(&expected), "{message}");
-        assert!(message.contains(": it must be jsonl or csv"), "{message}");
+        assert!(
+            message.contains(": it must be jsonl, jsonl.gz, jsonl.zst, csv,"),
+            "{message}"
+        );
     }
 }
 

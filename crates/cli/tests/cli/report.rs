@@ -605,6 +605,62 @@ fn the_exports_of_several_actors_are_one_report() {
 }
 
 #[test]
+fn files_in_a_folder_count_as_their_checkpoints_say() {
+    let service = Service::with_runs(30);
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("{actor}.jsonl");
+    let export = ["export", "one", "two", "--out", out.to_str().unwrap()];
+    service.program(&export).assert().success();
+    let path = folder.path().to_str().unwrap();
+    let whole = object(&[path]);
+    assert_eq!(whole["complete"], true, "{whole}");
+    let runs = &whole["totals"]["runs"];
+    // What a killed export has left behind the rows that count.
+    let one = folder.path().join("one.jsonl");
+    let mut file = std::fs::OpenOptions::new().append(true).open(one).unwrap();
+    writeln!(file, "{}", run("extra", "FAILED", "2025-01-01T00:00:00Z")).unwrap();
+    let killed = object(&[path]);
+    assert_eq!(&killed["totals"]["runs"], runs);
+    assert_eq!(killed["complete"], false, "{killed}");
+    assert!(
+        killed["problems"][0]
+            .as_str()
+            .unwrap()
+            .contains("one.jsonl is incomplete")
+    );
+}
+
+#[test]
+fn a_folder_that_is_left_out_is_a_problem() {
+    let service = Service::with_runs(30);
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("one/");
+    service.export(&out, &["--format", "jsonl"]).success();
+    let stray = folder.path().join("two");
+    std::fs::create_dir(&stray).unwrap();
+    std::fs::write(stray.join("part-000000-0badc0de.jsonl"), "{}\n").unwrap();
+    let report = object(&[folder.path().to_str().unwrap()]);
+    assert_eq!(report["complete"], false, "{report}");
+    let problem = report["problems"][0].as_str().unwrap();
+    assert!(
+        problem.contains("two has no manifest: its runs are left out"),
+        "{problem}"
+    );
+}
+
+#[test]
+fn costs_that_are_all_unknown_have_no_greatest_one() {
+    let rows = [
+        run("a", "SUCCEEDED", "2025-01-01T00:00:00Z"),
+        run("b", "SUCCEEDED", "2025-01-02T00:00:00Z"),
+    ];
+    let (_folder, path) = file_of("runs.jsonl", &rows);
+    let text = stdout(&report(&[&path]).success());
+    assert!(text.contains("??  unknown"), "{text}");
+    assert!(!text.contains('$'), "{text}");
+}
+
+#[test]
 fn a_database_is_not_changed() {
     let service = Service::with_runs(100);
     let folder = tempfile::tempdir().unwrap();

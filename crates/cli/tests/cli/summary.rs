@@ -67,7 +67,10 @@ fn runs_that_will_not_be_updated_are_said_and_the_flag_that_does_it() {
     );
 
     for (emit, words) in [
-        ("changes", "2 runs will be read again"),
+        (
+            "changes",
+            "2 runs will be read again until they have finished",
+        ),
         ("finished", "2 runs will be read again"),
     ] {
         let out = folder.path().join(format!("{emit}.jsonl"));

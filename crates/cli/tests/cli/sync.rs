@@ -211,6 +211,18 @@ fn wrong_usage_is_said_with_what_is_expected() {
 }
 
 #[test]
+fn a_file_that_cannot_be_opened_is_said_once() {
+    let service = Service::with_runs(10);
+    let wrong = ["sync", ACTOR, "--to", "sqlite:/nowhere/at/all.db"];
+    let wrong = service.program(&wrong).assert().code(1);
+    let message = stderr(&wrong);
+    let expected = "error: /nowhere/at/all.db cannot be opened: check that its folder exists";
+    assert!(message.starts_with(expected), "{message}");
+    let causes = message.to_lowercase().matches("unable to open").count();
+    assert_eq!(causes, 1, "{message}");
+}
+
+#[test]
 fn actors_are_named_once() {
     let service = Service::start(Emulator::builder().runs(100).actor("jane/one"));
     let synced = Synced::new();

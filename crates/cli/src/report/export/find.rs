@@ -14,7 +14,14 @@ use crate::report::coverage::Coverage;
 pub(super) async fn parts(path: &Path, coverage: &mut Coverage) -> Result<Vec<Part>, Failure> {
     let metadata = fs::metadata(path).map_err(|error| cannot_read(path, error))?;
     if !metadata.is_dir() {
-        return Ok(vec![of_file(path, metadata.len(), coverage).await?]);
+        let part = of_file(path, metadata.len(), coverage).await?;
+        if part.checkpoint.is_none() && metadata.len() > 0 {
+            let problem = "has no checkpoint beside it: runs may be missing";
+            coverage
+                .problems
+                .push(format!("{} {problem}", path.display()));
+        }
+        return Ok(vec![part]);
     }
     if let Some(part) = of_folder(path).await? {
         return Ok(vec![part]);
@@ -25,11 +32,27 @@ pub(super) async fn parts(path: &Path, coverage: &mut Coverage) -> Result<Vec<Pa
     }
     entries.sort();
     let mut parts = Vec::new();
-    for entry in entries.iter().filter(|entry| entry.is_dir()) {
-        parts.extend(of_folder(entry).await?);
+    let mut has_checkpoints = true;
+    for entry in &entries {
+        if is_export(entry) {
+            let metadata = fs::metadata(entry).map_err(|error| cannot_read(entry, error))?;
+            let part = of_file(entry, metadata.len(), coverage).await?;
+            has_checkpoints &= part.checkpoint.is_some();
+            parts.push(part);
+        } else if entry.is_dir() {
+            match of_folder(entry).await? {
+                Some(part) => parts.push(part),
+                None if has_exports(entry)? => coverage.problems.push(format!(
+                    "{} has no manifest: its runs are left out",
+                    entry.display()
+                )),
+                None => {}
+            }
+        }
     }
-    if parts.is_empty() {
-        parts = without_manifest(path, entries, coverage)?;
+    if !has_checkpoints {
+        let problem = format!("{} has no manifest: runs may be missing", path.display());
+        coverage.problems.push(problem);
     }
     if parts.is_empty() {
         let message = format!(
@@ -57,10 +80,6 @@ async fn of_file(path: &Path, length: u64, coverage: &mut Coverage) -> Result<Pa
     };
     let bytes: u64 = files.iter().map(|(_, bytes)| bytes).sum();
     let shown = path.display();
-    if checkpoint.is_none() && length > 0 {
-        let problem = format!("{shown} has no checkpoint beside it: runs may be missing");
-        coverage.problems.push(problem);
-    }
     if length > bytes {
         coverage.problems.push(format!(
             "{shown} is incomplete: its export was killed and left {} that do not count; run the \
@@ -91,30 +110,21 @@ async fn of_folder(path: &Path) -> Result<Option<Part>, Failure> {
     }))
 }
 
-/// The files of a folder that have the name of an export.
-fn without_manifest(
-    folder: &Path,
-    entries: Vec<PathBuf>,
-    coverage: &mut Coverage,
-) -> Result<Vec<Part>, Failure> {
-    let mut parts = Vec::new();
-    for path in entries.into_iter().filter(|path| path.is_file()) {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let is_hidden = name.starts_with(['.', '_']);
-        if let Some(format) = Format::of_name(&name).filter(|_| !is_hidden) {
-            let metadata = fs::metadata(&path).map_err(|error| cannot_read(&path, error))?;
-            parts.push(Part {
-                files: vec![(path, metadata.len())],
-                format,
-                checkpoint: None,
-            });
+/// Whether a file has the name of an export.
+fn is_export(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let is_hidden = name.starts_with(['.', '_']);
+    path.is_file() && !is_hidden && Format::of_name(&name).is_some()
+}
+
+/// Whether files of a folder have the name of an export.
+fn has_exports(folder: &Path) -> Result<bool, Failure> {
+    for entry in fs::read_dir(folder).map_err(|error| cannot_read(folder, error))? {
+        if is_export(&entry.map_err(|error| cannot_read(folder, error))?.path()) {
+            return Ok(true);
         }
     }
-    if !parts.is_empty() {
-        let problem = format!("{} has no manifest: runs may be missing", folder.display());
-        coverage.problems.push(problem);
-    }
-    Ok(parts)
+    Ok(false)
 }
 
 fn file(file: CommittedFile) -> (PathBuf, u64) {

@@ -1,11 +1,11 @@
-//! When a run is handed out.
+//! When a run is returned.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::run::RunSummary;
 
-/// When a walk hands a run out, and how often: [`Runs::emit`](crate::Runs::emit).
+/// When a walk returns a run, and how often: [`Runs::emit`](crate::Runs::emit).
 ///
 /// A row of a run that is not [finished](RunSummary::is_finished) is a snapshot: the row will
 /// change later, at its old position in the list. `Finished` and `Changes` remember such runs
@@ -31,14 +31,15 @@ pub enum Emit {
     #[default]
     Snapshot,
     /// Each run once, when it has finished. The cursor remembers the runs that have not finished
-    /// by the end of the walk: a walk that resumes from it hands them out when they have.
+    /// by the end of the walk: a walk that resumes from it returns them when they have.
     ///
-    /// A run that is resurrected inside the lookback is handed out again when it finishes again.
+    /// A run that is resurrected inside the lookback is returned again when it finishes again.
     Finished,
-    /// Each run when the walk reaches it, and once more when it has finished, unless it had
-    /// before. A run whose cost has not settled is handed out now, and again when it has.
+    /// Each run when the walk reaches it, and again when it has finished, if it had not. A run
+    /// whose cost has not settled is returned when the walk reaches it, and again when the cost
+    /// has settled.
     ///
-    /// A run that is resurrected inside the lookback is handed out again when it finishes again.
+    /// A run that is resurrected inside the lookback is returned again when it finishes again.
     Changes,
 }
 
@@ -56,9 +57,9 @@ pub(crate) enum SeenState {
 /// What is known of a run that is to be read again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Open {
-    /// Whether it has been handed out.
+    /// Whether it has been returned.
     pub(crate) handed_out: bool,
-    /// The finish that it was handed out with before it was resurrected.
+    /// The finish that it was returned with before it was resurrected.
     pub(crate) finished_before: Option<DateTime<Utc>>,
     /// Since when it has been missing from the list. A single response may be out of date.
     pub(crate) missing_since: Option<DateTime<Utc>>,

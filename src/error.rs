@@ -1,4 +1,4 @@
-//! What can go wrong, and what a program may want to know about it.
+//! Errors.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -13,8 +13,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a walk, a request or a setting failed.
 ///
-/// [`Display`](fmt::Display) prints one line about this layer only; the cause, where there
-/// is one, is [`source`](StdError::source). Neither ever contains the token.
+/// [`Display`](fmt::Display) prints one line, without the cause. The cause, if there is one, is
+/// [`source`](StdError::source). Neither contains the token.
 ///
 /// # Example: distinguish errors
 ///
@@ -56,44 +56,44 @@ pub enum ErrorKind {
     Config,
     /// 401 or 403: the token is missing, unknown, or may not read this list. Not retried.
     Auth,
-    /// 404: no such Actor or task, or the token's owner may not see it. Not retried.
+    /// 404: the Actor or task does not exist, or the token's owner may not see it. Not retried.
     NotFound,
     /// 429: more requests than the service allows. Retried.
     RateLimited,
-    /// Any other error the service reports. Retried if the status is 408 or 5xx, or if a
-    /// 200 carries an error instead of data.
+    /// Any other error that the service reports. Retried if the status is 408 or 5xx, or if a
+    /// response with status 200 has an error instead of data.
     Api,
-    /// An attempt took longer than the client's timeout, or than what was left of the policy's
+    /// An attempt took longer than the client's timeout, or than the rest of the policy's
     /// [`max_elapsed`](crate::RetryPolicy::max_elapsed). Retried.
     Timeout,
-    /// No connection, or it broke before the whole response was there. Retried.
+    /// There was no connection, or it was lost before the response was complete. Retried.
     Transport,
-    /// A whole response with a good status that is not a list of runs: HTML, truncated JSON,
-    /// an empty body. Retried.
+    /// A complete response with a successful status that is not a list of runs: HTML, truncated
+    /// JSON, an empty body. Retried.
     Decode,
-    /// The responses contradict each other, or exceed a limit of the client: the list moved and
-    /// there is no way to continue, or moved so often that there was none, a body is larger than
-    /// the client accepts or has more than 10,000 rows, or a redirect leads nowhere. Not retried.
-    /// A walk may resume from the error's cursor. Only if the list moved too often is the error
-    /// [transient](Error::is_transient).
+    /// The responses contradict each other, or exceed a limit of the client: the list moved in a
+    /// way, or so often, that the walk cannot continue, a body is larger than the client accepts
+    /// or has more than 10,000 rows, or a redirect cannot be followed. Not retried. A walk may
+    /// resume from the error's cursor. The error is [transient](Error::is_transient) only if the
+    /// list moved too often.
     Protocol,
     /// The cursor to resume from belongs to another walk: the message names what differs.
     /// Nothing was sent. Not retried.
     CursorMismatch,
     /// One row could not be read. The stream continues with the next row. Not retried.
     Item,
-    /// An export or a sync cannot write or read its output: a full disk, a folder that is gone or
-    /// may not be written to, object storage or a database that does not respond. What was
-    /// committed is as it was. Of a database whose connection was lost, the error is
+    /// An export or a sync cannot write or read its output: the disk is full, a folder is missing
+    /// or read-only, or object storage or a database does not respond. Committed rows are
+    /// unchanged. If the connection to a database was lost, the error is
     /// [transient](Error::is_transient).
     Output,
-    /// An output is not what its checkpoint says: something else has changed or removed it, or a
-    /// table of a sync was made by something else or by a newer version, or
-    /// what is where its checkpoint should be is none. Nothing is written to it any more: only
-    /// if that came in the middle of a commit, its rows may be behind what was committed.
+    /// An output does not match its checkpoint because another program has changed or removed it,
+    /// the file in the place of the checkpoint is not one, or the tables of a sync were made by
+    /// another program or by a newer version. Nothing more is written. If it was noticed during a
+    /// commit, the rows of that commit may follow the committed ones.
     Damaged,
-    /// Another export writes to the same output, or has taken it over; or
-    /// `export::verify` reads it. Another sync of the same list writes to the same database.
+    /// Another export writes to the same output, or has taken it over, or `export::verify` reads
+    /// it; or another sync of the same list writes to the same database.
     Locked,
 }
 
@@ -179,8 +179,8 @@ impl Error {
         self.0.kind
     }
 
-    /// What went wrong, without the request, the number of attempts and the
-    /// [cause](StdError::source), which [`Display`](fmt::Display) and `Debug` add.
+    /// The message alone. [`Display`](fmt::Display) adds the request and the number of attempts,
+    /// and `Debug` also the [cause](StdError::source).
     pub fn message(&self) -> &str {
         &self.0.message
     }
@@ -196,27 +196,25 @@ impl Error {
         self.0.api_type.as_deref()
     }
 
-    /// How often the request was sent before it was given up. 0 if the fault is not that of a
-    /// request: in a setting, in one row, or in how the pages follow each other.
+    /// How often the request was sent before the crate gave up. 0 if the error is not about one
+    /// request, but about a setting, a row, or pages that contradict each other.
     pub fn attempts(&self) -> u32 {
         self.0.attempts
     }
 
-    /// How long all attempts and the delays between them took, without the time they waited for
-    /// their turn. Zero if [`attempts`](Self::attempts) is.
+    /// How long all attempts and the delays between them took, without the time they waited for the
+    /// rate limit. Zero if [`attempts`](Self::attempts) is 0.
     pub fn elapsed(&self) -> Duration {
         self.0.elapsed
     }
 
-    /// How long the service asked to wait in the last response's `Retry-After`, if it did. At most
-    /// 30 days: more is taken for that.
+    /// The wait in the `Retry-After` header of the last response, if it had one. Capped at 30 days.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
 
-    /// Where to resume: the cursor after the last item before this error, or, if the error
-    /// stands in the place of a row, after that. `None` if the error did not come out of a
-    /// stream.
+    /// Where to resume: the cursor after the last item before this error, or after the row whose
+    /// place the error takes. `None` if the error was not returned by a stream.
     pub fn cursor(&self) -> Option<&Cursor> {
         self.0.cursor.as_deref()
     }
@@ -242,8 +240,8 @@ impl Error {
 
     /// Whether the same request may succeed later without any change on this side.
     ///
-    /// Requests that fail with such an error are retried, so one that comes out of a walk has
-    /// outlasted its [`RetryPolicy`](crate::RetryPolicy). The exception is an error of kind
+    /// Requests that fail with such an error are retried, so one that a walk returns has outlasted
+    /// its [`RetryPolicy`](crate::RetryPolicy). The exception is an error of kind
     /// [`Protocol`](ErrorKind::Protocol) that says that the list moved too often while it was
     /// read: no request failed, and none is retried. Resume from the error's cursor later. A
     /// database that could not be reached for five minutes is an error of kind
@@ -282,11 +280,12 @@ impl fmt::Display for Error {
     }
 }
 
-/// One line: the message, all causes, and what is known of the request. It is what a program
-/// prints whose `main` returns the error.
+/// One line: the message, all causes, and details of the request. A program whose `main` returns
+/// the error prints this.
 ///
 /// ```text
-/// GET /v2/acts/janedoe~a/runs?offset=0&limit=1000: 404 Not Found (record-not-found): Actor was not found [NotFound, status 404]
+/// GET /v2/acts/janedoe~a/runs?offset=0&limit=1000: 404 Not Found (record-not-found): Actor was
+/// not found [NotFound, status 404]
 /// ```
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,4 +1,4 @@
-//! Several lists read at a time.
+//! Several lists read at once.
 
 use std::fmt;
 use std::pin::Pin;
@@ -14,15 +14,15 @@ use crate::run::RunSummary;
 use crate::runs::Runs;
 use crate::stream::rows::RunStream;
 
-/// How many lists are read at a time, by default.
+/// How many lists are read at once, by default.
 const DEFAULT_OPEN: usize = 64;
 
-/// Any number of lists as one stream, several of them read at a time:
-/// [`Client::runs_of`](crate::Client::runs_of).
+/// The runs of any number of lists as one stream: [`Client::runs_of`](crate::Client::runs_of).
+/// Several lists are read at once.
 ///
-/// Each list is a walk of its own, with its own cursor and its own errors: one that fails ends
-/// alone. The runs of a list come in its order, and those of different lists in turns. Dropping the
-/// stream aborts the requests in flight.
+/// Each list is a walk of its own, with its own cursor and its own errors. If one fails, the others
+/// continue. The runs of one list are returned in its order, interleaved with those of others.
+/// Dropping the stream aborts the requests in flight.
 ///
 /// # Cancel safety
 ///
@@ -63,34 +63,34 @@ pub struct RunLists {
     waiting: Box<dyn Iterator<Item = (usize, Runs)> + Send>,
     /// Walks that wait for a response.
     pending: FuturesUnordered<StreamFuture<OpenList>>,
-    /// The walk that the last item is of.
+    /// The walk of the last item.
     current: Option<OpenList>,
     max_open: usize,
 }
 
-/// What comes of one of several lists.
+/// An item of one of several lists.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ListItem {
-    /// Which list: its place among those that were passed to
+    /// The index of the list among those that were passed to
     /// [`Client::runs_of`](crate::Client::runs_of), from 0.
     pub list: usize,
-    /// What comes of it.
+    /// What was read, or what became of the list.
     pub event: ListEvent,
 }
 
-/// What comes of a list.
+/// What happens while a list is read.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ListEvent {
     /// A run.
     Run(RunSummary),
-    /// A row that cannot be read, in its place: an error of kind [`Item`](ErrorKind::Item).
+    /// A row that cannot be read: an error of kind [`Item`](ErrorKind::Item) in its place.
     Unreadable(Error),
-    /// The walk has failed, and nothing else comes of this list. The error has the
+    /// The walk has failed. This is the last item of this list. The error has the
     /// [cursor](Error::cursor) to resume from.
     Failed(Error),
-    /// All of the list has come. The cursor is where the next walk of it resumes.
+    /// The list has been read completely. The next walk of it resumes from this cursor.
     End(Cursor),
 }
 
@@ -101,8 +101,8 @@ struct OpenList {
 }
 
 impl RunLists {
-    /// Reads walks that have settings of their own: each with its [`resume`](Runs::resume) cursor, for
-    /// example. They are started in this order, when there is room.
+    /// Reads walks with settings of their own, such as a [`resume`](Runs::resume) cursor for each.
+    /// They start in this order, up to [`max_open`](Self::max_open) at once.
     pub fn new<I>(walks: I) -> Self
     where
         I: IntoIterator<Item = Runs>,
@@ -116,16 +116,16 @@ impl RunLists {
         }
     }
 
-    /// How many lists are read at a time. Default 64; 0 is taken for 1.
+    /// The maximum number of lists that are read at once. Default 64; 0 means 1.
     ///
-    /// A walk that [follows](Runs::follow) its list never ends: with more of them than this, the
-    /// rest is never read.
+    /// A walk that [follows](Runs::follow) its list never ends. If there are more of them than
+    /// this, the rest is never read.
     pub fn max_open(mut self, lists: usize) -> Self {
         self.max_open = lists.max(1);
         self
     }
 
-    /// Where to resume the list of the last item, after exactly that item. `None` if that was
+    /// Where to resume the list of the last item, right after that item. `None` if the item was
     /// [`Failed`](ListEvent::Failed) or [`End`](ListEvent::End), which have the cursor themselves.
     pub fn cursor(&self) -> Option<&Cursor> {
         self.current.as_ref().map(|open| open.runs.cursor())
@@ -161,7 +161,7 @@ impl Stream for RunLists {
     type Item = ListItem;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<ListItem>> {
-        // The rows of a page come one after the other.
+        // The rows of a page are returned one after the other.
         if let Some(mut open) = self.current.take() {
             match open.runs.poll_next_unpin(cx) {
                 Poll::Ready(item) => return Poll::Ready(Some(self.item(open, item))),

@@ -15,12 +15,11 @@ use crate::stream::rows::RunStream;
 
 /// A walk over a list of runs that has not started yet: [`Client::runs`](crate::Client::runs).
 ///
-/// Nothing is checked or sent before the stream it ends in is polled. A query or a setting
-/// that is wrong is that stream's first item: an `Err` of kind
-/// [`Config`](crate::ErrorKind::Config) that names it, or of kind
-/// [`CursorMismatch`](crate::ErrorKind::CursorMismatch).
+/// Nothing is checked or sent before the stream is polled. If the query or a setting is wrong, the
+/// stream's first item is an `Err` of kind [`Config`](crate::ErrorKind::Config) that names it, or
+/// of kind [`CursorMismatch`](crate::ErrorKind::CursorMismatch).
 ///
-/// # Example: each run once, when it has finished, for ever
+/// # Example: each run once, when it has finished, without end
 ///
 /// ```no_run
 /// # async fn example(client: apify_runs::Client, stored: Option<&str>) -> apify_runs::Result<()> {
@@ -59,58 +58,61 @@ impl Runs {
         }
     }
 
-    /// How many pages are in flight, or wait to be handed out, at a time. From 1 to 64.
+    /// The maximum number of pages that are in flight, or have arrived and were not returned yet.
+    /// From 1 to 64.
     ///
-    /// By default, as many as the [rate](crate::ClientBuilder::max_requests_per_second) of the list
-    /// needs: requests a second times the seconds that a request takes, and a quarter more, up to 64
-    /// and up to [`max_buffered_bytes`](Self::max_buffered_bytes). Where nothing limits the rate, 8.
+    /// By default, as many as the [rate](crate::ClientBuilder::max_requests_per_second) of the
+    /// list needs: requests a second times the seconds that a request takes, and a quarter more,
+    /// up to 64 and up to [`max_buffered_bytes`](Self::max_buffered_bytes). If the rate has no
+    /// limit, 8.
     ///
     /// The first page has the length of the list, and is requested alone. From then on, pages are
-    /// asked for before those in front of them are there, fetched and decoded by tasks of
-    /// their own while the consumer is busy, and handed out in the order of the list. Each is
-    /// still checked against the one before it: if the list has moved, what is in flight is
-    /// dropped, and the walk continues as it would with one. No page is asked for behind the end
-    /// of the list, and none while the consumer stays away.
+    /// requested in parallel, fetched and decoded by tasks of their own while the consumer is busy,
+    /// and returned in the order of the list. Each is still checked against the one before it: if
+    /// the list moved, the pages in flight are dropped, and the walk continues from the last run
+    /// returned. No page is requested beyond the end of the list, and none while the consumer does
+    /// not poll.
     ///
-    /// With 1, a page is asked for when the rows before it have been handed out: right where only
-    /// the first rows are wanted, though a [`limit`](crate::RunQuery::limit) serves as well.
+    /// With 1, a page is requested when the rows before it have been returned. That suits a program
+    /// that needs only the first rows; so does a [`limit`](crate::RunQuery::limit).
     pub fn concurrency(mut self, pages: usize) -> Self {
         self.options.concurrency = Concurrency::Fixed(pages);
         self
     }
 
-    /// The maximum size of the bodies of all pages in flight, in bytes. Default 64 MiB; from 1 KiB to
-    /// 1 GiB. One page is read whatever its size. A page of 1000 runs has about 0.5 MB.
+    /// The maximum size of the bodies of all pages in flight, in bytes. Default 64 MiB; from 1 KiB
+    /// to 1 GiB. One page is read whatever its size. A page of 1000 runs has about 0.5 MB.
     ///
-    /// It limits the pages in flight where their number is not fixed, and undoes an earlier
+    /// It limits the default number of pages in flight, and replaces an earlier
     /// [`concurrency`](Self::concurrency).
     pub fn max_buffered_bytes(mut self, bytes: usize) -> Self {
         self.options.concurrency = Concurrency::Adaptive { max_bytes: bytes };
         self
     }
 
-    /// When a run is handed out. Default [`Emit::Snapshot`]: once, as it is then.
+    /// When a run is returned. Default [`Emit::Snapshot`]: once, as it is when it is read.
     pub fn emit(mut self, emit: Emit) -> Self {
         self.options.emit = emit;
         self
     }
 
-    /// Does not end with the list, but waits this long and then looks for new runs, again and
-    /// again. From 100 ms to 24 hours. Default: the stream ends with the list.
+    /// Follows the list: at its end, the stream waits for this interval and then looks for new
+    /// runs, without end. From 100 ms to 24 hours. Default: the stream ends with the list.
     ///
-    /// A run that starts comes out within one interval and a request. Each look begins a
-    /// [`lookback`](Self::lookback) before the last run, and costs one request if there is
-    /// nothing new, and one more or a few if unfinished runs are to be read again. What fails
-    /// is retried under the client's [`RetryPolicy`](crate::RetryPolicy), and if that does not
-    /// help, the stream ends with the error.
+    /// A new run is returned within one interval and a request. Each pass begins a
+    /// [`lookback`](Self::lookback) before the last run. It takes one request if there is nothing
+    /// new, and a few more if unfinished runs are to be read again. Failed requests are retried
+    /// under the client's [`RetryPolicy`](crate::RetryPolicy); if that does not help, the stream
+    /// ends with the error.
     ///
-    /// Otherwise it ends when the query's [`limit`](crate::RunQuery::limit) is reached, and when
-    /// its [`started_before`](crate::RunQuery::started_before) has passed by more than the lookback, by
-    /// this machine's clock and by the `Date` of the response if there is one, and no run is left
-    /// to be read again. A descending walk cannot follow.
+    /// The stream also ends when the query's [`limit`](crate::RunQuery::limit) is reached, and
+    /// when its [`started_before`](crate::RunQuery::started_before) is further back than the
+    /// lookback and no run is left to be read again. Both this machine's clock and the `Date`
+    /// header of the response, if there is one, must have passed that time. A descending walk
+    /// cannot follow.
     ///
-    /// While nothing comes, the cursor may still move, over runs that are not handed out. To
-    /// store it then, wrap `next()` in a timeout.
+    /// While no run is returned, the cursor may still advance over runs that the query leaves out.
+    /// To store it then, wrap `next()` in a timeout.
     pub fn follow(mut self, interval: Duration) -> Self {
         self.options.follow = Some(interval);
         self
@@ -118,24 +120,24 @@ impl Runs {
 
     /// How late a run may become visible and still be found. From 0 to 24 hours. Default 60 s.
     ///
-    /// The service's list is not always complete at its end: a run may appear in it after
-    /// others that started later. A walk that resumes, and each look of one that follows,
-    /// therefore begins this long before the last run. The IDs of the runs in between are in
-    /// the cursor, about 65 bytes for each, or 100 where runs are read again.
+    /// The end of the service's list is not always complete: a run may appear after others that
+    /// started later. A walk that resumes, and each pass of one that follows, therefore begins this
+    /// long before the last run. The cursor has the IDs of the runs in between, about 65 bytes for
+    /// each, or 100 if runs are read again.
     ///
-    /// A walk that resumes cannot look back further than the walk that wrote the cursor did.
+    /// The lookback of a walk that resumes is at most that of the walk that wrote the cursor.
     pub fn lookback(mut self, lookback: Duration) -> Self {
         self.options.lookback = lookback;
         self
     }
 
-    /// Goes on where another walk was, instead of at the beginning of the list: see
-    /// [`Cursor`](crate::Cursor). [`Cursor::default`] is the beginning.
+    /// Resumes another walk from its [`Cursor`](crate::Cursor). Default [`Cursor::default`], the
+    /// beginning of the list.
     ///
-    /// It must be a walk of the same query, times included, to the millisecond, and of the
-    /// same [`emit`](Self::emit): store a time that is relative to now with the cursor.
-    /// `page_size`, `limit` and the [`lookback`](Self::lookback) may be others; the `limit` counts
-    /// what was handed out before too. The query's `offset` has been applied and is not again.
+    /// The other walk must have had the same query, times included, to the millisecond, and the
+    /// same [`emit`](Self::emit). If a time was computed from the current one, store it with the
+    /// cursor. `page_size`, `limit` and the [`lookback`](Self::lookback) may differ; the `limit`
+    /// includes what was returned before. The query's `offset` is not applied a second time.
     pub fn resume(mut self, cursor: Cursor) -> Self {
         self.options.resume = cursor;
         self

@@ -44,7 +44,7 @@ pub struct ClientBuilder {
     compression: bool,
     max_page_bytes: usize,
     allow_http: bool,
-    /// Whether the token was looked for in the environment.
+    /// Whether the token was read from the environment.
     reads_env: bool,
 }
 
@@ -68,13 +68,12 @@ impl Default for ClientBuilder {
 }
 
 impl ClientBuilder {
-    /// Begins with the token in `APIFY_TOKEN` and the address in `APIFY_API_BASE_URL`: the
-    /// variables that Apify's own tools read. One that is not set, or empty, is left as it is by
-    /// default.
+    /// A builder with the token in `APIFY_TOKEN` and the address in `APIFY_API_BASE_URL`. Apify's
+    /// own tools read the same variables. If one is empty or not set, the default applies.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a variable is no valid Unicode.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a variable is not valid Unicode.
     pub fn from_env() -> Result<Self> {
         let mut builder = Self {
             reads_env: true,
@@ -87,18 +86,19 @@ impl ClientBuilder {
         Ok(builder)
     }
 
-    /// The API token, from *Settings → API & Integrations* in the Apify Console. White
-    /// space around it is dropped.
+    /// The API token, from *Settings → API & Integrations* in the Apify Console. Whitespace
+    /// around it is removed.
     ///
-    /// It is sent in the `Authorization` header. The crate shows it nowhere: where a response or a
-    /// setting repeats it, it is taken out, or refused. Only rows that can be read are handed out
-    /// as they came. (A token of less than 8 characters is not looked for.)
+    /// It is sent in the `Authorization` header. No error, log or `Debug` output of this crate
+    /// shows it: it is redacted where a response contains it, and a setting that contains it is
+    /// refused. Only rows that can be read are returned unchanged. A token shorter than 8
+    /// characters is not redacted.
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.token = Some(token.into());
         self
     }
 
-    /// Where the API is, with or without the final `/v2`. Default `https://api.apify.com`.
+    /// The address of the API, with or without the final `/v2`. Default `https://api.apify.com`.
     ///
     /// `http://` is accepted for loopback addresses only, unless
     /// [`allow_http`](Self::allow_http) is set.
@@ -110,17 +110,17 @@ impl ClientBuilder {
     /// A `reqwest` client of your own, for proxies, certificates, connection limits or the TLS of
     /// the operating system.
     ///
-    /// Its redirect policy is then its own; `reqwest` does not pass the token on to another
-    /// host, whatever the policy. Default: one that follows redirects on the same origin only
-    /// (scheme, host and port), unless the token stands in the address, and goes past system
-    /// proxies to loopback addresses.
+    /// Its redirect policy applies. Whatever the policy, `reqwest` does not send the token to
+    /// another host. The default client follows redirects only within the same origin (scheme,
+    /// host and port), refuses those whose address contains the token, and uses no proxy for
+    /// loopback addresses.
     pub fn http_client(mut self, http: reqwest::Client) -> Self {
         self.http = Some(http);
         self
     }
 
-    /// What to send as `User-Agent`. Default `apify-runs/<version>`, or what
-    /// [`http_client`](Self::http_client) sends.
+    /// The `User-Agent` header. Default `apify-runs/<version>`, or that of the
+    /// [`http_client`](Self::http_client).
     pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
         self.user_agent = Some(user_agent.into());
         self
@@ -128,7 +128,7 @@ impl ClientBuilder {
 
     /// How long one attempt may take, from the connection to the last byte of the body.
     /// Default 60 s; from 1 ms to 1 hour. [`RetryPolicy::max_elapsed`], 5 minutes by default,
-    /// cuts it short, even where nothing is retried.
+    /// also limits it, even if nothing is retried.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -147,17 +147,17 @@ impl ClientBuilder {
     ///
     /// The client finds the rate by itself. Requests begin at 30 a second, and the rate grows with
     /// each good response, up to the maximum or to what the service announces
-    /// (`X-RateLimit-Limit`), whichever is less. A 429 makes the rate smaller by 15 %; from then on
-    /// it grows slowly. So programs that read one list approach equal rates.
-    /// If a 429 has a `Retry-After`, every request for the list waits as long. Other lists are not
-    /// affected. A rate of `f64::INFINITY` begins with what is announced, or without a limit if
-    /// nothing is.
+    /// (`X-RateLimit-Limit`), whichever is less. A 429 reduces the rate by 15 %, and it grows
+    /// slowly from then on, so that programs that read one list approach equal rates. If a 429 has
+    /// a `Retry-After`, every request for the list waits that long. Other lists are not affected.
+    /// A rate of `f64::INFINITY` begins with the announced limit, or without a limit if none is
+    /// announced.
     ///
-    /// Requests are sent evenly, in the order in which they were made: 2.5 means one every 0.4 s. No
-    /// second has more than the rate, rounded up. The wait does not count against
+    /// Requests are sent at even intervals, in the order in which they were made: 2.5 means one
+    /// every 0.4 s. No second has more than the rate, rounded up. The wait does not count against
     /// [`RetryPolicy::max_elapsed`].
     ///
-    /// An Actor that is named once by its ID and once by its name is two lists to the client.
+    /// The client treats an Actor's ID and its name as two lists.
     pub fn max_requests_per_second(mut self, rate: f64) -> Self {
         self.max_requests_per_second = rate;
         self
@@ -177,23 +177,22 @@ impl ClientBuilder {
     /// the crate's features or [`http_client`](Self::http_client) can read.
     ///
     /// A page of 1000 runs has about 455 KB, and compressed 85 KB with gzip, 78 KB with brotli
-    /// or 82 KB with zstd. To read it takes 0.7, 0.3 or 0.1 ms longer then. Turn it off where
-    /// the bytes come faster than that: from the same machine, or a few gigabits a second.
+    /// or 82 KB with zstd. Decompressing takes 0.7, 0.3 or 0.1 ms. Turn it off where the network
+    /// is faster than that: on the same machine, or at a few gigabits a second.
     pub fn compression(mut self, compression: bool) -> Self {
         self.compression = compression;
         self
     }
 
-    /// The longest body that is accepted, in bytes after decompression. Default 64 MiB;
-    /// from 1 KiB to 1 GiB. A full page is about 0.4 MB. Whatever this is, a page has 10,000 rows
-    /// at most.
+    /// The maximum size of a body, in bytes after decompression. Default 64 MiB; from 1 KiB to
+    /// 1 GiB. A full page has about 0.5 MB. A page has 10,000 rows at most, whatever this is.
     pub fn max_page_bytes(mut self, bytes: usize) -> Self {
         self.max_page_bytes = bytes;
         self
     }
 
-    /// Whether a base URL may be plain `http://` to another machine, where anybody on the
-    /// way can read the token. Default `false`.
+    /// Whether a base URL may be plain `http://` to another machine. Anyone on the network path
+    /// can then read the token. Default `false`.
     pub fn allow_http(mut self, allow: bool) -> Self {
         self.allow_http = allow;
         self

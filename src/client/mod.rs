@@ -18,7 +18,7 @@ use crate::runs::Runs;
 use crate::stream::run_page::ListPage;
 use crate::walk::PageRequest;
 
-/// What the pages in flight of a list take, where many are read.
+/// The memory for the pages in flight of each list, where many lists are read.
 const BUFFERED_BYTES_OF_MANY: usize = 8 << 20;
 
 /// Reads lists of runs on behalf of one token.
@@ -51,8 +51,8 @@ impl Client {
     }
 
     /// A client for the token in `APIFY_TOKEN`, at the address in `APIFY_API_BASE_URL` if
-    /// that is set: the variables that Apify's own tools read. To change other settings, begin
-    /// with [`ClientBuilder::from_env`].
+    /// that is set. Apify's own tools read the same variables. To change other settings, use
+    /// [`ClientBuilder::from_env`].
     ///
     /// # Errors
     ///
@@ -62,22 +62,21 @@ impl Client {
         ClientBuilder::from_env()?.build()
     }
 
-    /// Settings for a client, to be changed one by one.
+    /// A builder with default settings.
     pub fn builder() -> ClientBuilder {
         ClientBuilder::default()
     }
 
-    /// A walk over the runs of a query or of a [`Split`](crate::Split), not started yet: end it
-    /// with [`stream`](Runs::stream) or [`pages`](Runs::pages).
+    /// A walk over the runs of a query or of a [`Split`](crate::Split). It has not started yet:
+    /// call [`stream`](Runs::stream) or [`pages`](Runs::pages) on it.
     pub fn runs(&self, source: impl Into<RunSource>) -> Runs {
         Runs::new(Arc::clone(&self.0), source.into())
     }
 
-    /// Walks over any number of lists, several of them at a time, as one stream: of Actors, of
-    /// queries, of splits.
+    /// The runs of any number of lists as one stream. A list is an Actor's, a query or a split.
     ///
-    /// 64 lists are read at a time, and the pages in flight of each take 8 MiB at most. For walks
-    /// with other settings, see [`RunLists::new`].
+    /// Up to 64 lists are read at once, and the pages in flight of each take 8 MiB at most. For
+    /// walks with other settings, see [`RunLists::new`].
     pub fn runs_of<I>(&self, sources: I) -> RunLists
     where
         I: IntoIterator<Item: Into<RunSource>>,
@@ -92,12 +91,11 @@ impl Client {
         RunLists::new(sources.into_iter().map(walk))
     }
 
-    /// One page of the list: [`page_size`](crate::RunQuery::page_size) rows from the row at
-    /// `offset` on, which takes the place of the query's own. The query's
-    /// [`limit`](crate::RunQuery::limit) does not apply.
+    /// Reads one page of the list: [`page_size`](crate::RunQuery::page_size) rows, starting at
+    /// `offset`. The query's own offset and [`limit`](crate::RunQuery::limit) are ignored.
     ///
     /// Two pages read this way may overlap or leave a gap if the list changes between
-    /// them; [`runs`](Self::runs) guards against that.
+    /// them. [`runs`](Self::runs) guards against that.
     ///
     /// # Errors
     ///
@@ -120,9 +118,9 @@ impl Client {
         Ok(ListPage::new(page, request, descending, &redact))
     }
 
-    /// How many runs the list has. One request, for one row.
+    /// Returns how many runs the list has. Takes one request, for one row.
     ///
-    /// The query's filters count; its `offset`, `limit` and `page_size` do not.
+    /// The query's filters apply. Its `offset`, `limit` and `page_size` do not.
     ///
     /// # Errors
     ///
@@ -144,7 +142,7 @@ impl Client {
         })
     }
 
-    /// What the Actor with this ID or name is called. One request.
+    /// Reads the name, username and title of the Actor with this ID or name. Takes one request.
     ///
     /// # Errors
     ///
@@ -175,7 +173,7 @@ impl Client {
         object::actor(&self.0, id.as_ref()).await
     }
 
-    /// Where requests go: `https://api.apify.com/` unless it was set.
+    /// The address of the API: `https://api.apify.com/` unless it was set.
     pub fn base_url(&self) -> &str {
         self.0.base_url.as_str()
     }

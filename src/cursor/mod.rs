@@ -1,4 +1,4 @@
-//! How far a walk has come, so that another one can resume from there.
+//! The progress of a walk, so that another walk can resume from there.
 
 mod json;
 mod tracker;
@@ -19,23 +19,22 @@ use crate::query::RunSource;
 use crate::run::Id;
 use crate::setting::InvalidSetting;
 
-/// How long a run to be read again has to be missing before it counts as gone. One look at the
-/// list, or all that are made at one time, may be out of date.
+/// How long a run to be read again has to be missing before it counts as gone. A response may be
+/// out of date, and so may all responses of one moment.
 const MISSING: TimeDelta = TimeDelta::minutes(5);
 
-/// How far a walk has come: [`RunStream::cursor`](crate::RunStream::cursor). A walk that
+/// The progress of a walk: [`RunStream::cursor`](crate::RunStream::cursor). A walk that
 /// [resumes](crate::Runs::resume) from it continues with exactly the next item, in this process
 /// or another.
 ///
 /// It is opaque, and made to be stored: with `serde` in any self-describing format that keeps
-/// the names of fields, or as one line of JSON with `Display` and `FromStr`. It holds the query
-/// it belongs to, the start of the last run (the watermark), the IDs of the runs that started
-/// within the [lookback](crate::Runs::lookback) before it, the runs that are to be read again,
-/// and those that came without a start and have none yet: the last 10,000 of them, at 30 to 70
-/// bytes each. So its size depends on how many runs start in a minute and how many are
-/// unfinished, not on the length of the walk. It holds no token.
+/// the names of fields, or as one line of JSON with `Display` and `FromStr`. It holds the query,
+/// the start of the last run (the watermark), the IDs of the runs that started within the
+/// [lookback](crate::Runs::lookback) before it, the runs to be read again, and the last 10,000 runs
+/// that were returned without a start, at 30 to 70 bytes each. Its size depends on how many runs
+/// start in a minute and how many are unfinished, not on the length of the walk. It holds no token.
 ///
-/// [`Cursor::default`] is the start of any walk.
+/// [`Cursor::default`] is the beginning of any walk.
 ///
 /// The format has a version. This version of the crate reads and writes version 1.
 ///
@@ -59,13 +58,13 @@ pub struct Cursor {
     walk: Option<WalkIdentity>,
     rows: u64,
     watermark: Option<DateTime<Utc>>,
-    /// All processed runs that started then or beyond are known, but for those that nobody
-    /// wanted. If `None`, all are.
+    /// All processed runs that started then or beyond are known, except those that the query leaves
+    /// out. If `None`, all are.
     complete_from: Option<DateTime<Utc>>,
-    /// Runs handed out or to be read again that started at the watermark or in the lookback.
+    /// Runs returned or to be read again that started at the watermark or in the lookback.
     recent: HashMap<Id, Recent>,
-    /// Runs handed out that had no start, and the finish they had then. Each will get a start,
-    /// and then come again.
+    /// Runs returned without a start, and the finish they had then. Each will get a start, and is
+    /// then listed again.
     undated: UndatedRuns,
     /// Runs to be read again.
     open: HashMap<Id, OpenRun>,
@@ -91,7 +90,7 @@ struct OpenRun {
     open: Open,
 }
 
-/// A cursor belongs to another walk: what is different.
+/// The differences between a walk and the one that a cursor belongs to.
 #[derive(Debug)]
 pub(crate) struct CursorMismatch {
     differences: Vec<String>,
@@ -104,13 +103,13 @@ impl fmt::Display for CursorMismatch {
     }
 }
 
-/// What one row does to a cursor, or one that is no longer where it was.
+/// The effect of a row on a cursor, or of a run that is missing.
 #[derive(Debug, Clone)]
 pub(crate) struct CursorUpdate {
     pub(crate) id: Id,
     pub(crate) start: Option<DateTime<Utc>>,
     pub(crate) finished_at: Option<DateTime<Utc>>,
-    /// Whether it is an item of the stream.
+    /// Whether the stream returns it.
     pub(crate) hand_out: bool,
     pub(crate) disposition: Disposition,
 }
@@ -122,7 +121,7 @@ pub(crate) enum Disposition {
     Close,
     /// It is to be read again.
     Open(Open),
-    /// It was to be read again, and was not there at this time. If that lasts, it is gone.
+    /// It was to be read again, and was missing at this time. If that lasts, it is gone.
     Miss(DateTime<Utc>),
     /// The query's offset leaves it out.
     Skip,
@@ -172,21 +171,20 @@ impl CursorUpdate {
 }
 
 impl Cursor {
-    /// How many items have been handed out, over all walks that led here: rows, and errors in
+    /// How many items have been returned, by this walk and those it resumed: rows, and errors in
     /// the place of rows.
     pub fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// The start of the latest run the walk has come to (the earliest, if it is descending).
-    /// `None` if no run had a start yet.
+    /// The latest start of the runs that the walk has read; the earliest, if it is descending.
+    /// `None` if no run had a start.
     pub fn watermark(&self) -> Option<DateTime<Utc>> {
         self.watermark
     }
 
-    /// How many runs are remembered to be read again: unfinished ones, under
-    /// [`Emit::Finished`] and [`Emit::Changes`], and those that a filter by status may let
-    /// through later.
+    /// How many runs are to be read again: unfinished ones, under [`Emit::Finished`] and
+    /// [`Emit::Changes`], and those whose status may match the query's filter later.
     pub fn unfinished(&self) -> usize {
         self.open.len()
     }

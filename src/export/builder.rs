@@ -41,9 +41,8 @@ pub(super) type OnUnreadable = dyn Fn(&Error) + Send + Sync;
 impl Export {
     /// An export of a walk into an output.
     ///
-    /// The format is the one that the output's name ends in, or JSON lines. A
-    /// [`resume`](Runs::resume) cursor of the walk applies to an output that is new; from then
-    /// on, the checkpoint says where to resume.
+    /// The format is that of the output's extension, or JSON lines. A [`resume`](Runs::resume)
+    /// cursor of the walk is used for a new output; later exports resume from the checkpoint.
     pub fn new(runs: Runs, output: Output) -> Self {
         let format = Format::of_name(&output.to_string()).unwrap_or_default();
         Self {
@@ -71,9 +70,9 @@ impl Export {
     /// Which fields of a run are written, in this order, by their names in the API, with a dot
     /// before a field of `meta`. Default: all.
     ///
-    /// JSON lines take any name, though not a field together with one that is in it (`meta` and
-    /// `meta.origin`), and leave out what a run does not have. CSV and Parquet know those of
-    /// [`RunSummary`](crate::RunSummary), and take each once.
+    /// JSON lines accept any name, but not a field together with one of its own fields (`meta` and
+    /// `meta.origin`), and omit what a run does not have. CSV and Parquet accept the fields of
+    /// [`RunSummary`](crate::RunSummary), each once.
     pub fn fields<T: Into<String>>(mut self, fields: impl IntoIterator<Item = T>) -> Self {
         self.fields = fields.into_iter().map(Into::into).collect();
         self
@@ -81,7 +80,7 @@ impl Export {
 
     /// A note in the checkpoint. An export that resumes must have the same note.
     ///
-    /// It records where a setting of the query came from: for example, that its time was 30 days
+    /// It records the origin of a setting of the query: for example, that its time was 30 days
     /// before the first start. [`Checkpoint::query`](super::Checkpoint::query) has the date.
     pub fn label(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
         self.labels.insert(name.into(), text.into());
@@ -95,8 +94,8 @@ impl Export {
         self
     }
 
-    /// After how many rows a part ends, if it has not come to 64 MiB before (not compressed,
-    /// but Parquet). At least 1; pages are not divided. Default 250,000.
+    /// The number of rows after which a part ends, or earlier, when it reaches 64 MiB (before
+    /// compression, except Parquet). At least 1; pages are not divided. Default 250,000.
     pub fn part_rows(mut self, rows: u64) -> Self {
         self.part_size.rows = rows;
         self
@@ -108,16 +107,16 @@ impl Export {
         self
     }
 
-    /// Calls a function after each page and each row that cannot be read, and every 5 s in which
-    /// nothing comes.
+    /// Calls a function after each page and each row that cannot be read, and every 5 s while there
+    /// are none.
     pub fn on_progress(mut self, call: impl Fn(&Progress) + Send + Sync + 'static) -> Self {
         self.on_progress = Some(Box::new(call));
         self
     }
 
     /// Calls a function for each row that cannot be read: with an error of kind
-    /// [`Item`](crate::ErrorKind::Item), which [has it](Error::row). JSON lines hold it all the
-    /// same.
+    /// [`Item`](crate::ErrorKind::Item), which has the [row](Error::row). JSON lines contain the
+    /// row nevertheless.
     pub fn on_unreadable(mut self, call: impl Fn(&Error) + Send + Sync + 'static) -> Self {
         self.on_unreadable = Some(Box::new(call));
         self

@@ -11,7 +11,7 @@ pub struct CommittedFile {
     /// Where it is.
     pub path: PathBuf,
     /// The number of committed bytes: all of a part. Any bytes after them were left by an export
-    /// that was killed, and do not count.
+    /// that was killed, and are not part of the output.
     pub bytes: u64,
 }
 

@@ -89,12 +89,11 @@ impl Output {
     /// | the same, with its account | `abfss://container@account.dfs.core.windows.net/prefix` |
     ///
     /// Schemes may be in upper case. For a path, use [`file`](Self::file) or
-    /// [`directory`](Self::directory): `file://` is not known here.
+    /// [`directory`](Self::directory): `file://` is refused.
     ///
     /// # Credentials
     ///
-    /// They come from the environment, as [`object_store`](https://docs.rs/object_store) reads
-    /// it:
+    /// They are read from the environment, as [`object_store`](https://docs.rs/object_store) does:
     ///
     /// | service | variables |
     /// |---|---|
@@ -102,21 +101,21 @@ impl Output {
     /// | Google | `GOOGLE_APPLICATION_CREDENTIALS`, `GOOGLE_SERVICE_ACCOUNT_KEY` and others, or the file of `gcloud auth application-default login` |
     /// | Azure | `AZURE_STORAGE_ACCOUNT_NAME`, and `AZURE_STORAGE_ACCOUNT_KEY`, `AZURE_STORAGE_SAS_TOKEN` or others |
     ///
-    /// Without any, the machine's metadata service is asked for those of its role. If it does
-    /// not respond within five seconds, the export fails with [`ErrorKind::Output`], and says
-    /// which variables to set. No error contains the values of secret variables.
+    /// If none is set, the credentials of the machine's role are requested from its metadata
+    /// service. If that does not respond within five seconds, the export fails with
+    /// [`ErrorKind::Output`], and the error names the variables to set. No error contains the
+    /// values of secret variables.
     ///
     /// # Conditional writes
     ///
-    /// The manifest is replaced only if it is still the one that this export knows. A service
-    /// that speaks S3's protocol must know `If-Match`: without it, two exports at once corrupt the
-    /// output.
+    /// The manifest is replaced only if no other export has changed it. A service that implements
+    /// S3's protocol must support `If-Match`: without it, two exports at once corrupt the output.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] if the scheme is another one, if there is no bucket or no prefix,
-    /// or if there is a user or a password in it, which the error does not show. The environment
-    /// is read when the output is opened.
+    /// [`ErrorKind::Config`] if the scheme is another one, if the bucket or the prefix is missing,
+    /// or if the URL has a user or a password, which the error does not show. The environment is
+    /// read when the output is opened.
     ///
     /// # Example
     ///
@@ -145,11 +144,11 @@ impl Output {
     /// Without one, it cannot resume.
     ///
     /// A kill can leave part of a row at the end of a stream. If the next start appends to the same
-    /// place, write a line feed first, or else its first row ends up on that line. The program
-    /// does so with `--out -`. Nothing repairs a frame of `.gz` or `.zst` that was cut: for these,
+    /// stream, write a line feed first, or else its first row ends up on that line. The program
+    /// does so with `--out -`. A truncated frame of `.gz` or `.zst` cannot be repaired: for these,
     /// use a [`file`](Self::file).
     ///
-    /// CSV begins with its header at each start, also if it resumes or has no rows.
+    /// CSV begins with its header at each start, even if it resumes or has no rows.
     pub fn writer(writer: impl Write + Send + 'static) -> Self {
         Self(Destination::Writer {
             writer: Mutex::new(Box::new(writer)),
@@ -197,7 +196,7 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Damaged`](crate::ErrorKind::Damaged) if what is there is no checkpoint, or refers
+    /// [`ErrorKind::Damaged`](crate::ErrorKind::Damaged) if the file is not a checkpoint, or refers
     /// to files that do not exist,
     /// [`ErrorKind::Output`](crate::ErrorKind::Output) if it cannot be read, and
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a variable with the address of an object
@@ -273,7 +272,7 @@ impl Output {
         }
     }
 
-    /// Whether it is certain that there is no checkpoint. Object storage is not asked.
+    /// Whether it is certain that there is no checkpoint. Sends no request to object storage.
     pub(super) fn is_new(&self) -> bool {
         match &self.0 {
             Destination::File { checkpoint, .. } => !checkpoint.exists(),
@@ -313,7 +312,7 @@ impl Output {
     }
 }
 
-/// Whether two paths are the same but for their spelling: `runs.jsonl` and `./runs.jsonl`.
+/// Whether two paths differ only in their spelling: `runs.jsonl` and `./runs.jsonl`.
 fn is_same(one: &Path, other: &Path) -> bool {
     let whole = |path: &Path| std::path::absolute(path).ok();
     one == other || whole(one).is_some_and(|one| whole(other) == Some(one))

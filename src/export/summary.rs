@@ -8,18 +8,17 @@ use super::checkpoint::Checkpoint;
 use super::writer_thread::Written;
 use crate::stream::stats::WalkStats;
 
-/// How far an export has come: [`Export::on_progress`](super::Export::on_progress).
+/// The progress of an export: [`Export::on_progress`](super::Export::on_progress).
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// Rows received for the output, those of earlier starts included.
+    /// Rows received for the output, including those of earlier starts.
     pub rows: u64,
     /// Rows of these that are committed.
     pub committed_rows: u64,
-    /// How many there were on the list when the export started. `None` if the service did not
-    /// say.
+    /// How many runs were on the list when the export started. `None` if the service did not say.
     pub total: Option<u64>,
-    /// What the walk of this start has done.
+    /// Counts of the walk of this start.
     pub stats: WalkStats,
 }
 
@@ -31,7 +30,7 @@ pub struct Summary {
     pub interrupted: bool,
     /// Rows written by this start.
     pub rows: u64,
-    /// Rows in the output, those of earlier starts included.
+    /// Rows in the output, including those of earlier starts.
     pub output_rows: u64,
     /// How many different IDs the rows of this start have. Under
     /// [`Emit::Changes`](crate::Emit::Changes) there may be fewer than rows, and under

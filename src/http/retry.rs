@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::error::{Error, ErrorKind, Result};
 use crate::setting::{InvalidSetting, check_duration};
 
-/// The shortest time that a setting may be, where it may not be none.
+/// The minimum of a time, where zero is not allowed.
 pub(crate) const MIN_DURATION: Duration = Duration::from_millis(1);
 /// No delay may be longer than this.
 const MAX_DELAY: Duration = Duration::from_secs(60 * 60);
@@ -23,23 +23,24 @@ const MAX_ELAPSED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// How long to look for a service that has never responded.
 const MAX_UNREACHABLE: Duration = Duration::from_secs(60);
 
-/// How a failed request is repeated: how often, how long in all, and after which delays.
+/// How a failed request is retried: how often, for how long, and after which delays.
 ///
 /// The defaults follow the recipe of the
 /// [API reference](https://docs.apify.com/api/v2#rate-limiting): up to 8 retries, each after
-/// a delay drawn evenly from `d` to `2 d`, where `d` starts at 500 ms and doubles up to
+/// a random delay from `d` to `2 d`, where `d` starts at 500 ms and doubles up to
 /// 60 s. One page may take 5 minutes, requests and delays together. A `Retry-After` of the
-/// service is a floor under the delay; if a delay would outlast the time left, the error is
+/// service is the minimum of the delay. If a delay is longer than the time left, the error is
 /// returned at once.
 ///
 /// Which errors are retried: see [`Error::is_transient`]. While the service has not responded to a
-/// client at all, failed connections are retried for a minute at most: the host is probably wrong.
+/// client, failed connections are retried for a minute at most: the host is probably wrong.
 ///
-/// During an outage, the retries of all pages of a client and its clones share a budget: 20 at first,
-/// and then five a second and one for every four good responses. A retry that exceeds it waits, which
-/// takes nothing from the time for its page. Requests that were refused (429) are not counted.
+/// During an outage, the retries of all pages of a client and its clones share a budget: 20 at
+/// first, then five a second and one for every four successful responses. A retry that exceeds it
+/// waits; this wait does not count against the time for its page. Requests that were refused (429)
+/// do not use the budget.
 ///
-/// # Example: be patient, and say so
+/// # Example: retry for half an hour, and log each retry
 ///
 /// ```
 /// use std::time::Duration;
@@ -70,13 +71,13 @@ pub struct RetryPolicy {
 
 type OnRetry = dyn Fn(&RetryEvent<'_>) + Send + Sync;
 
-/// A request failed and is about to be repeated.
+/// A request failed and is about to be retried.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct RetryEvent<'a> {
     /// How often the request has been sent so far, from 1.
     pub attempts: u32,
-    /// How long the crate now waits before it sends it again.
+    /// How long the crate waits before it sends the request again.
     pub delay: Duration,
     /// Why it failed.
     pub error: &'a Error,
@@ -114,38 +115,38 @@ impl RetryPolicy {
         self
     }
 
-    /// What the lower bound of a delay grows up to. Default 60 s; from the initial delay to
-    /// 1 hour. With jitter a delay is at most twice as long.
+    /// The maximum of the lower bound of a delay. Default 60 s; from the initial delay to 1 hour.
+    /// With jitter, a delay is at most twice as long.
     pub fn max_delay(mut self, delay: Duration) -> Self {
         self.max_delay = delay;
         self
     }
 
-    /// What a delay's lower bound is multiplied with from one retry to the next. Default 2;
+    /// The factor by which the lower bound of a delay grows from one retry to the next. Default 2;
     /// from 1 to 10.
     pub fn multiplier(mut self, multiplier: f32) -> Self {
         self.multiplier = multiplier;
         self
     }
 
-    /// How long one page may take, requests and delays together. Default 5 minutes; from
-    /// 1 ms to 30 days. It also cuts an attempt short that would run past it. To wait for a
-    /// turn, where the client's pace or a 429 holds requests back, does not count.
+    /// How long one page may take, requests and delays together. Default 5 minutes; from 1 ms to
+    /// 30 days. An attempt that takes longer is ended. The time that a request waits for the rate
+    /// limit, or because of a 429, does not count.
     pub fn max_elapsed(mut self, elapsed: Duration) -> Self {
         self.max_elapsed = elapsed;
         self
     }
 
-    /// Whether a delay is drawn from `d` to `2 d` (the default) or is exactly `d`.
+    /// Whether a delay is random, from `d` to `2 d` (the default), or exactly `d`.
     ///
-    /// Jitter keeps many clients that failed together from coming back together.
+    /// Jitter keeps many clients that failed at the same time from retrying at the same time.
     pub fn jitter(mut self, jitter: bool) -> Self {
         self.jitter = jitter;
         self
     }
 
-    /// Calls `f` before each retry, to log or to count. It runs on the task that fetches the
-    /// page, of which there may be several at a time, so it should return soon. If it panics,
+    /// Calls `f` before each retry, to log or to count. It runs on the task that fetches the page,
+    /// and delays it, so it should return soon. Several tasks may call it at once. If it panics,
     /// so does the poll of the stream.
     pub fn on_retry(mut self, f: impl Fn(&RetryEvent<'_>) + Send + Sync + 'static) -> Self {
         self.on_retry = Some(Arc::new(f));
@@ -265,7 +266,7 @@ impl<'a> Attempts<'a> {
         self.policy.max_elapsed.saturating_sub(self.spent)
     }
 
-    /// Runs an attempt. If it fails because the time is over, the error is that of the attempt
+    /// Runs an attempt. If it fails because the time is over, returns the error of the attempt
     /// before, which says more.
     pub(crate) async fn spend_on<T>(
         &mut self,
@@ -320,8 +321,8 @@ fn is_unreachable(error: &Error) -> bool {
 /// How long the `Retry-After` of a response asks to wait: seconds or an HTTP date.
 ///
 /// A date is compared with the response's own `Date`, so that a client whose clock is wrong
-/// waits as long as it should. A date in the past is no wait, and one far off a long one, but
-/// not so long that a clock cannot show its end.
+/// waits as long as it should. A date in the past is no wait. A date far in the future is a long
+/// wait, limited to what a clock can represent.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -17,7 +17,7 @@ use crate::run::RunStatus;
 use crate::setting::InvalidSetting;
 use crate::timestamp;
 
-/// More bytes than any name has, and less than an address holds.
+/// The maximum length of a name in bytes: longer than any, and short enough for a URL.
 const MAX_NAME_BYTES: usize = 1000;
 
 /// Whose runs a query is about.
@@ -43,11 +43,11 @@ impl fmt::Display for Scope {
     }
 }
 
-/// Which runs to read, in which order, in pages of which size.
+/// Which runs to read, in which order, and the size of a page.
 ///
-/// Plain data: it can be compared, stored and sent elsewhere. It is built by its methods and read
-/// by its fields. [`validate`](Self::validate) checks it, as does every operation that takes a
-/// query before it sends anything.
+/// It is plain data that can be compared, stored and sent elsewhere. Methods set its fields, which
+/// are public. Every operation that takes a query checks it with [`validate`](Self::validate)
+/// before it sends anything.
 ///
 /// # Example: last week's failures, newest first
 ///
@@ -70,7 +70,7 @@ impl fmt::Display for Scope {
 pub struct RunQuery {
     /// Whose runs: [`actor`](Self::actor), [`task`](Self::task) or [`account`](Self::account).
     pub scope: Scope,
-    /// Only runs with one of these statuses; any, if there are none:
+    /// Only runs with one of these statuses; all runs if it is empty:
     /// [`statuses`](Self::statuses).
     pub statuses: Vec<RunStatus>,
     /// Only runs that started at this time or later: [`started_after`](Self::started_after).
@@ -78,16 +78,16 @@ pub struct RunQuery {
     /// Only runs that started at this time or earlier: [`started_before`](Self::started_before).
     pub started_before: Option<DateTime<Utc>>,
     /// Whether `started_before` itself is excluded. True in the query of a
-    /// [`Split`](crate::Split) that another one follows; the end is exact then, not rounded to
+    /// [`Split`](crate::Split) that is not the last one. The end is then exact, not rounded to
     /// milliseconds.
     pub excludes_end: bool,
     /// Newest first: [`descending`](Self::descending).
     pub descending: bool,
     /// How many runs at the beginning of the list to leave out: [`offset`](Self::offset).
     pub offset: u64,
-    /// How many runs to read in all: [`limit`](Self::limit).
+    /// The maximum number of runs to read: [`limit`](Self::limit).
     pub limit: Option<u64>,
-    /// How many new runs to ask for at a time: [`page_size`](Self::page_size).
+    /// How many new runs to request per page: [`page_size`](Self::page_size).
     pub page_size: u32,
 }
 
@@ -101,11 +101,11 @@ impl RunQuery {
     /// The runs of one task: its ID, `username~task-name` or `username/task-name`. At most 1000
     /// bytes, without control characters.
     ///
-    /// The API reference documents no filters by time for this list. Where the service ignores
-    /// them, a walk reads the whole list and leaves out what lies outside of
-    /// [`started_after`](Self::started_after) and [`started_before`](Self::started_before);
-    /// [`Client::count`](crate::Client::count) and [`Client::page`](crate::Client::page) cannot
-    /// know.
+    /// The API reference documents no filters by time for this list. If the service ignores them, a
+    /// walk reads the whole list and leaves out the runs outside of
+    /// [`started_after`](Self::started_after) and [`started_before`](Self::started_before).
+    /// [`Client::count`](crate::Client::count) and [`Client::page`](crate::Client::page) then
+    /// include these runs.
     pub fn task(id: impl Into<String>) -> Self {
         Self::new(Scope::Task(id.into()))
     }
@@ -129,13 +129,13 @@ impl RunQuery {
         }
     }
 
-    /// Only runs with this status. Replaces what was set before. Default: any status.
+    /// Only runs with this status. Replaces earlier statuses. Default: any status.
     pub fn status(self, status: RunStatus) -> Self {
         self.statuses([status])
     }
 
-    /// Only runs with one of these statuses. Replaces what was set before. Default, and
-    /// with none given: any status. None may be empty or contain a comma.
+    /// Only runs with one of these statuses. Replaces earlier statuses. Default: any status, as
+    /// with an empty list. A status must not be empty or contain a comma.
     pub fn statuses(mut self, statuses: impl IntoIterator<Item = RunStatus>) -> Self {
         self.statuses = statuses.into_iter().collect();
         self
@@ -156,7 +156,7 @@ impl RunQuery {
         self
     }
 
-    /// Only runs that started before this time, however shortly.
+    /// Only runs that started before this time.
     pub(crate) fn ends_before(mut self, time: DateTime<Utc>) -> Self {
         self.started_before = Some(time);
         self.excludes_end = true;
@@ -171,26 +171,27 @@ impl RunQuery {
 
     /// How many runs at the beginning of the list to leave out, at most 2⁶³ − 1. Default 0.
     ///
-    /// Counted when the walk begins. At most 500 runs that started in the same millisecond as the
-    /// first one are left out for good; of more, some may come if the list moves later. Where the
-    /// service ignores filters by time, it counts from the beginning of the whole list.
+    /// They are counted when the walk begins. If more than 500 of them started in the same
+    /// millisecond as the first run that is not left out, some of these may be returned when the
+    /// list moves later. If the service ignores filters by time, the offset counts from the
+    /// beginning of the whole list.
     pub fn offset(mut self, offset: u64) -> Self {
         self.offset = offset;
         self
     }
 
-    /// How many runs to read in all, at least 1. Default: all there are. A row that cannot
-    /// be read counts too.
+    /// The maximum number of runs to read, at least 1. Default: no maximum. A row that cannot be
+    /// read counts.
     pub fn limit(mut self, limit: u64) -> Self {
         self.limit = Some(limit);
         self
     }
 
-    /// How many new runs to ask for at a time, 1 to 1000. Default 1000.
+    /// How many new runs to request per page, 1 to 1000. Default 1000.
     ///
-    /// Each page after the first also holds at least the last two runs of the page before, by which
-    /// a list that moved is recognized. At 1000, the service's maximum, it brings 998 new runs.
-    /// Where more runs started in one millisecond, pages may be larger.
+    /// Each page after the first also has at least the last two runs of the page before, so that
+    /// the walk notices when the list moved. At 1000, the service's maximum, a page has 998 new
+    /// runs. If more than a page of runs started in one millisecond, pages may be larger.
     pub fn page_size(mut self, page_size: u32) -> Self {
         self.page_size = page_size;
         self
@@ -241,8 +242,8 @@ impl RunQuery {
         Ok(())
     }
 
-    /// What a cursor remembers of a query: all that decides which runs come, and in which
-    /// order, in one spelling.
+    /// What a cursor stores of a query: all that decides which runs are returned, and in which
+    /// order, in a canonical form.
     pub(crate) fn identity(&self) -> Self {
         let scope = match &self.scope {
             Scope::Actor(id) => Scope::Actor(with_tilde(id).into_owned()),

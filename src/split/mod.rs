@@ -89,8 +89,8 @@ impl Split {
         self.rows
     }
 
-    /// Which runs are in it. To read them, pass the split itself to [`Client::runs`]: that also finds
-    /// runs without a start.
+    /// Which runs are in it. To read them, pass the split itself to [`Client::runs`]: that also
+    /// finds runs without a start.
     ///
     /// If another window follows, the query [excludes its end](RunQuery::excludes_end). A request
     /// includes its bounds, and so what the service says or lists ([`Client::count`],
@@ -156,7 +156,7 @@ impl Serialize for Split {
     }
 }
 
-/// The version is looked at first: of another one nothing else is known.
+/// The version is checked first: the fields of another version are not known.
 impl<'de> Deserialize<'de> for Split {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
@@ -178,39 +178,36 @@ impl<'de> Deserialize<'de> for Split {
 }
 
 impl Client {
-    /// Cuts a query into `n` parts of about equal length that can be read at the same time:
-    /// windows of time, in the order of the list. `n` is from 1 to 10,000.
+    /// Cuts a query into `n` parts of about equal length that can be read in parallel: windows of
+    /// time, in the order of the list. `n` is from 1 to 10,000.
     ///
-    /// Together they hand out exactly what a walk of the whole query would. The windows are half
-    /// open: each begins at a whole millisecond, at or just before the start of a run, and the one
-    /// before it has all that started earlier, however shortly. So no run is in two windows and
-    /// none in between, also where starts are finer than a millisecond. The first and the last
-    /// have the query's own bounds, or none: what starts later is in the last one (the first, if
-    /// the query is descending).
+    /// Together, the parts have exactly the runs that a walk of the whole query returns. A window
+    /// includes its begin and excludes its end, and both are whole milliseconds, so that each run
+    /// is in exactly one window, even if starts are finer than a millisecond. The first and the
+    /// last window have the query's own bounds, if there are any. Runs that start later are in the
+    /// last window, or in the first if the query is descending.
     ///
-    /// All that started within a [lookback](crate::Runs::lookback) of 60 s before the newest run
-    /// on the list is in that window too, since runs may still appear there. No run may appear, or
-    /// get its start, when a run that started more than 60 s after it has been visible before.
-    /// Otherwise it may come twice or not at all. No clock is used.
+    /// The window of the newest runs begins at least 60 s before the newest start, since runs may
+    /// still appear there. A run that appears, or gets its start, when a run that started more than
+    /// 60 s after it is already on the list may be read twice or not at all. No clock is used.
     ///
-    /// Where the query has no bounds at all, runs without a start are in that window too, and come
-    /// first, wherever the service lists them; no other window shows them.
+    /// If the query has no bounds, runs without a start are in the window of the newest runs, and
+    /// are returned first. No other window has them.
     ///
-    /// A part has 80 to 120 % of an equal one, if the list allows; but the newest, which also has
-    /// that last minute, may be twice as long or more, and then there may be fewer. Where many
-    /// runs started in the same millisecond there are fewer parts and less equal ones, but none is
-    /// empty; and where all runs started within a minute, the service ignores bounds, or nothing
-    /// is on the list, there is one: all of it.
+    /// A part has 80 to 120 % of the average length if the list allows it. The part with the
+    /// newest runs may be twice as long or more; there may be fewer parts then. If many runs
+    /// started in the same millisecond, there are fewer parts, and their lengths differ more, but
+    /// none is empty. If all runs started within a minute, the service ignores bounds, or the list
+    /// is empty, there is one part with the whole list.
     ///
-    /// It takes `n + 1` requests for one row each if the runs of the list start evenly, and up
-    /// to `4 n + 62` if they do not.
+    /// It takes `n + 1` requests for one row each if the runs start evenly, and up to `4 n + 62` if
+    /// they do not.
     ///
     /// # Errors
     ///
     /// Any kind but `Item`; [`ErrorKind::Config`](crate::ErrorKind::Config) if `n` is out of
-    /// bounds, if the query has an [`offset`](RunQuery::offset) or a
-    /// [`limit`](RunQuery::limit), which nobody can keep who sees a part only, or if it is that of
-    /// a split.
+    /// bounds, if the query has an [`offset`](RunQuery::offset) or a [`limit`](RunQuery::limit),
+    /// which the reader of one part cannot apply, or if it is the query of a split.
     ///
     /// # Cancel safety
     ///
@@ -224,14 +221,14 @@ impl Client {
         splits.pop().unwrap_or_else(|| Ok(Vec::new()))
     }
 
-    /// Cuts the lists of several queries into about `n` parts in all, so that the longest lists
-    /// are cut into the most. Returns the parts of each query, in the order of the queries: at least
-    /// one, or why that list cannot be cut. A list that is not cut takes one request.
+    /// Cuts the lists of several queries into about `n` parts in all. The longest lists are cut
+    /// into the most parts. Returns the parts of each query, at least one, or the error of that
+    /// list, in the order of the queries. A list that is not cut takes one request.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config), as [`split`](Self::split). Nothing is sent
-    /// then.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config), as [`split`](Self::split). Nothing has been
+    /// sent then.
     ///
     /// # Cancel safety
     ///

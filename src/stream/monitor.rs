@@ -37,7 +37,7 @@ pub struct WalkMonitor(Arc<Mutex<Observed>>);
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 #[non_exhaustive]
 pub struct WalkStatus {
-    /// Rows read. They count when their page is handed out.
+    /// Rows read. They count when their page is returned.
     pub rows: u64,
     /// Requests sent, retries included.
     pub requests: u64,
@@ -84,7 +84,7 @@ impl WalkMonitor {
         observed.walk = Some((meter, pacer));
     }
 
-    /// The walk has handed out rows, up to a run that started then.
+    /// The walk has returned rows, up to a run that started then.
     pub(crate) fn came(&self, rows: usize, newest_start: Option<DateTime<Utc>>) {
         let status = &mut self.lock().status;
         status.rows += rows as u64;

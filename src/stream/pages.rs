@@ -28,16 +28,16 @@ use crate::run::RunSummary;
 
 /// Every run of a query, page by page: [`Runs::pages`](crate::Runs::pages).
 ///
-/// It is the walk of [`RunStream`](crate::RunStream) in larger pieces. A row that cannot be
+/// It is the walk of [`RunStream`](crate::RunStream), a page for each item. A row that cannot be
 /// read ends its page early and is an `Err` of kind [`Item`](ErrorKind::Item) after it; the
-/// rest of the page follows. After any other `Err` the stream is over.
+/// rest of the page follows. An `Err` of any other kind is the last item.
 ///
 /// Nothing is requested before the first poll. Dropping it aborts the requests in flight.
 ///
 /// # Cancel safety
 ///
 /// `next()` may be dropped at any await, as in `select!`: no page is lost, and the next call
-/// continues where it was.
+/// continues.
 ///
 /// # Panics
 ///
@@ -71,7 +71,7 @@ pub struct RunPages {
     monitor: Option<WalkMonitor>,
     /// Memory for the rows of the next pages.
     pool: Arc<Pool<RunSummary>>,
-    /// What the cursor has gone over, if it is kept.
+    /// The updates since the last commit, if they are kept.
     #[cfg(feature = "export")]
     updates: Option<Vec<CursorUpdate>>,
     rows: u64,
@@ -106,19 +106,18 @@ impl RunPages {
         }
     }
 
-    /// Where to resume after exactly the pages that have been handed out: see
-    /// [`Cursor`]. Before the first one it is the cursor the walk began with.
+    /// Where to resume after exactly the pages that have been returned: see [`Cursor`]. Before the
+    /// first page it is the cursor that the walk resumed from.
     pub fn cursor(&self) -> &Cursor {
         self.tracker.cursor()
     }
 
-    /// What the walk has done so far. Rows count when their page is handed out.
+    /// Counts of what the walk has done. Rows count when their page is returned.
     pub fn stats(&self) -> WalkStats {
         self.meter.stats(self.rows)
     }
 
-    /// The next rows as they come off the walk; `None` for ever once it is over. All rows
-    /// before count as handed out.
+    /// The next rows of the walk. `None` after its end. The rows before count as returned.
     pub(crate) fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Batch>>> {
         loop {
             if self.is_over {

@@ -19,39 +19,39 @@ use crate::run::RunSummary;
 
 /// Every run of a query, one by one: [`Runs::stream`](crate::Runs::stream).
 ///
-/// Runs come in the order of the list, by ascending
-/// [`started_at`](RunSummary::started_at) unless the query says
+/// Runs are returned in the order of the list, by ascending
+/// [`started_at`](RunSummary::started_at) unless the query is
 /// [`descending`](crate::RunQuery::descending). Several pages are
-/// [in flight](crate::Runs::concurrency) at a time, no more than the client's
-/// [pace](crate::ClientBuilder::max_requests_per_second) allows, and each is repeated under the
-/// client's [`RetryPolicy`](crate::RetryPolicy) when something fails on the way.
+/// [in flight](crate::Runs::concurrency) at once, within the client's
+/// [rate](crate::ClientBuilder::max_requests_per_second). Failed requests are retried under the
+/// client's [`RetryPolicy`](crate::RetryPolicy).
 ///
 /// # Errors
 ///
-/// An `Err` of kind [`Item`](crate::ErrorKind::Item) stands in the place of one row that
-/// cannot be read; the stream continues after it. After an `Err` of any other kind it is
-/// over: `None` for ever. Rows that came before an error are handed out before it.
+/// An `Err` of kind [`Item`](crate::ErrorKind::Item) takes the place of one row that cannot be
+/// read; the stream continues after it. An `Err` of any other kind is the last item. Rows received
+/// before an error are returned before it.
 ///
 /// # A list that moves
 ///
 /// Runs are deleted and added while the list is read, so that rows change their offsets. Pages
 /// therefore overlap: each one has to begin with a run that started before the last run of the
-/// page before. If it does not, the list moved, and the walk asks for the runs that started with
-/// that last run or after it. Runs that it has processed are left out. What is guaranteed, and
-/// what is not: [guarantees](crate#guarantees).
+/// page before. If it does not, the list moved, and the walk requests the runs that started with
+/// that last run or after it. Runs that it has processed are left out. The conditions are in
+/// [guarantees](crate#guarantees).
 ///
 /// The walk ends with an error of kind [`Protocol`](crate::ErrorKind::Protocol) in these cases:
 ///
 /// - The list moves 100 times before the walk gets any further. This error is
 ///   [transient](crate::Error::is_transient).
-/// - The service says that there is more, and it does not come; or 1000 pages bring neither a new
-///   run nor a later start.
+/// - The service says that there are more runs, and does not return them; or 1000 pages have
+///   neither a new run nor a later start.
 /// - Five responses in a row are not sorted by start.
 ///
 /// # Cancel safety
 ///
 /// `next()` may be dropped at any await, as in `select!`: no row is lost, and the next call
-/// continues where it was. Dropping the stream aborts the requests in flight.
+/// continues. Dropping the stream aborts the requests in flight.
 ///
 /// # Panics
 ///
@@ -75,10 +75,10 @@ use crate::run::RunSummary;
 #[must_use = "streams do nothing unless polled"]
 pub struct RunStream {
     pages: RunPages,
-    /// Rows that have arrived and were not handed out yet.
+    /// Rows that have arrived and were not returned yet.
     rows: VecDeque<RunSummary>,
-    /// The most items there can be, over all walks that led here. An error takes the place of a
-    /// row, so even a walk that fails keeps to it.
+    /// The maximum number of items, with those of the walks that were resumed. An error takes the
+    /// place of a row, so that a walk that fails does not exceed it.
     max_items: Option<u64>,
 }
 
@@ -93,24 +93,24 @@ impl RunStream {
         }
     }
 
-    /// Where to resume after exactly the items that have been handed out. Before the first one
-    /// it is the cursor the walk began with; after an error it is where the error struck.
+    /// Where to resume after exactly the items that have been returned. Before the first item it is
+    /// the cursor that the walk resumed from; after an error it is the place of the error.
     ///
-    /// It is made when it is asked for, in time that depends on how many runs started within
-    /// the lookback, and on how many are to be read again: after each row is fine on usual
-    /// lists, and after each page or second on any.
+    /// It is computed by this call. The time depends on how many runs started within the lookback,
+    /// and how many are to be read again. On most lists it can be called after each row; once a
+    /// page or once a second is fast enough on any list.
     pub fn cursor(&self) -> &Cursor {
         self.pages.cursor()
     }
 
-    /// What the walk has done so far. A row counts when it is handed out.
+    /// Counts of what the walk has done. A row counts when it is returned.
     pub fn stats(&self) -> WalkStats {
         let mut stats = self.pages.stats();
         stats.rows -= self.rows.len() as u64;
         stats
     }
 
-    /// Hands out the first item of the next page.
+    /// Returns the first item of the next page.
     fn poll_page(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<RunSummary>>> {
         loop {
             match ready!(self.pages.poll_batch(cx)) {

@@ -1,4 +1,4 @@
-//! Pages as a program gets them.
+//! The pages that the public API returns.
 
 use chrono::{DateTime, Utc};
 
@@ -15,16 +15,16 @@ use crate::walk::PageRequest;
 #[non_exhaustive]
 pub struct RunPage {
     /// How many rows the list has, by the service's count. After a walk has resumed from its
-    /// watermark, the list is the part of it from there on. `None` if the service does not say,
-    /// or if what it says is no whole number.
+    /// watermark, it is the count from there on. `None` if the service does not return a whole
+    /// number.
     pub total: Option<u64>,
-    /// Where in that list the first of `items` is, from 0.
+    /// The index in that list of the first of `items`, from 0.
     pub offset: u64,
-    /// The most rows the service would have put on this page.
+    /// The maximum number of rows that this page could have had.
     pub limit: u64,
     /// Whether the list is newest first.
     pub desc: bool,
-    /// The runs of the page that the walk has not handed out before.
+    /// The runs of the page that the walk has not returned before.
     pub items: Vec<RunSummary>,
 }
 
@@ -32,12 +32,12 @@ pub struct RunPage {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ListPage {
-    /// How many rows the list has, by the service's count. `None` if the service does not say, or
-    /// if what it says is no whole number.
+    /// How many rows the list has, by the service's count. `None` if the service does not return a
+    /// whole number.
     pub total: Option<u64>,
-    /// Where in that list the first row of the page is, from 0.
+    /// The index in that list of the first row of the page, from 0.
     pub offset: u64,
-    /// The most rows the service would have put on this page.
+    /// The maximum number of rows that this page could have had.
     pub limit: u64,
     /// Whether the list is newest first.
     pub desc: bool,
@@ -48,13 +48,12 @@ pub struct ListPage {
 }
 
 impl ListPage {
-    /// Reads a page from the JSON of a response that is already there: from a file, a cache,
-    /// or another HTTP client.
+    /// Reads a page from the JSON of a response: from a file, a cache, or another HTTP client.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Api`] if the response is an error object, [`ErrorKind::Protocol`] if it has
-    /// more than 10,000 rows, and [`ErrorKind::Decode`] if it is no list of runs. Rows that
+    /// more than 10,000 rows, and [`ErrorKind::Decode`] if it is not a list of runs. Rows that
     /// cannot be read are in [`unreadable`](Self::unreadable).
     ///
     /// # Example: read a response from a file
@@ -91,7 +90,7 @@ impl ListPage {
         }
     }
 
-    /// What the response does not say of itself is taken from the request.
+    /// Fields that the response does not have are taken from the request.
     pub(crate) fn new(
         page: Page,
         request: PageRequest,
@@ -136,8 +135,8 @@ pub(super) fn unreadable_row(
     Error::new(ErrorKind::Item, message).with_row(redact(&row.text))
 }
 
-/// What a response says of the list. What it does not say is taken from the request, but for the
-/// total.
+/// What a response says about the list. Fields that it does not have are taken from the request,
+/// except the total.
 #[derive(Clone, Copy)]
 pub(super) struct Head {
     pub(super) total: Option<u64>,

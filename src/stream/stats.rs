@@ -1,11 +1,11 @@
-//! What a walk has cost so far.
+//! Counts of what a walk has done.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::http::counters::RequestCounters;
 use crate::walk::Incidents;
 
-/// What a walk has done so far: [`RunStream::stats`](crate::RunStream::stats).
+/// Counts of what a walk has done: [`RunStream::stats`](crate::RunStream::stats).
 ///
 /// ```
 /// use apify_runs::emulator::{Emulator, Fault};
@@ -25,38 +25,38 @@ use crate::walk::Incidents;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WalkStats {
-    /// Rows handed out.
+    /// Rows returned.
     pub rows: u64,
     /// Requests sent, retries included.
     pub requests: u64,
     /// Requests sent again after one failed.
     pub retries: u64,
-    /// Bytes of all bodies received to their end, and of what was read of those of errors, after
+    /// Bytes of complete response bodies, and of what was read of the bodies of errors, after
     /// decompression.
     pub bytes: u64,
     /// How often the list moved while it was read.
     pub drifts: u64,
-    /// How often the walk took the start of the last run as its new anchor: because the list
-    /// moved, or because the offset had grown deep (from 20,000 rows on).
+    /// How often the walk requested the list from the start of the last run instead of by offset:
+    /// because the list moved, or because the offset had reached 20,000 rows.
     pub reanchors: u64,
-    /// Rows left out because they had been processed before, or were known to be unfinished
-    /// and still are: after the list moved, and in the lookback. The rows in which
-    /// each page overlaps with the page before do not count.
+    /// Rows left out because they had been processed before, or are still unfinished: after the
+    /// list moved, and in the lookback. The rows that each page shares with the page before do not
+    /// count.
     pub duplicates: u64,
-    /// Rows handed out that appeared behind the watermark, within the lookback.
+    /// Rows returned that started before the watermark: late runs, within the lookback.
     pub late: u64,
-    /// Runs to be read again that have not been on the list for five minutes.
+    /// Runs to be read again that have been missing from the list for five minutes.
     pub vanished: u64,
     /// Runs that are to be read again: see [`Cursor::unfinished`](crate::Cursor::unfinished).
     pub unfinished: u64,
-    /// How many rows the list has in all, by the service's last response that says so of the whole
-    /// of it (after the list moved, responses are about a part). Filters count, and with a filter by
-    /// status the unfinished runs that it may let through later; the query's own `offset` and
-    /// `limit` do not.
+    /// How many rows the list has, as the service's last response about the whole list says. After
+    /// the list moved, responses are about a part of it. The query's filters apply; with a filter
+    /// by status, unfinished runs count too, since they may match it later. The query's `offset`
+    /// and `limit` do not apply.
     pub total: Option<u64>,
 }
 
-/// What a walk has done so far, as its parts count it. Rows are counted where they are handed out.
+/// The counters of a walk. Rows are counted where they are returned.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     pub(crate) requests: Arc<RequestCounters>,
@@ -68,7 +68,7 @@ impl Meter {
         self.walk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes over what the walk has met, and how many runs it is to read again.
+    /// Stores the incidents of the walk, and how many runs it is to read again.
     pub(crate) fn met(&self, incidents: Incidents, unfinished: usize) {
         *self.walk() = (incidents, unfinished as u64);
     }

@@ -13,10 +13,10 @@ use crate::stream::batch::RawBatch;
 
 /// The maximum memory of the rows of a batch, in bytes.
 const MAX_BYTES: usize = 64 << 20;
-/// What a row takes besides itself: the fields that do not fit into it.
+/// The memory of a row besides `RunSummary` itself: fields that are stored on the heap.
 const ROW_EXTRA_BYTES: usize = 128;
 
-/// What a [`SyncTarget`](super::SyncTarget) commits in one transaction: rows, and the cursor behind
+/// What a [`SyncTarget`](super::SyncTarget) commits in one transaction: rows, and the cursor after
 /// them. A clone is cheap, and shares the rows.
 #[derive(Clone)]
 pub struct SyncBatch(Arc<Content>);
@@ -37,7 +37,7 @@ impl SyncBatch {
     }
 
     /// The row at a place of [`runs`](Self::runs) as it was received, without insignificant
-    /// whitespace. `None` if that was not [asked for](super::SyncJob::raw).
+    /// whitespace. `None` if [`SyncJob::raw`](super::SyncJob::raw) is not set.
     pub fn raw_row(&self, place: usize) -> Option<&str> {
         self.0.raw_rows.as_ref()?.get(place).map(String::as_str)
     }
@@ -54,17 +54,17 @@ impl SyncBatch {
             .map(|place| (&runs[place], self.raw_row(place)))
     }
 
-    /// The cursor behind these rows.
+    /// The cursor after these rows.
     pub fn cursor(&self) -> &Cursor {
         &self.0.cursor
     }
 
-    /// How many rows in between could not be read.
+    /// How many rows could not be read, and are not among these.
     pub fn skipped(&self) -> u64 {
         self.0.skipped
     }
 
-    /// Whether the end of the list was reached behind these rows.
+    /// Whether the list ends after these rows.
     pub fn is_complete(&self) -> bool {
         self.0.is_complete
     }
@@ -87,7 +87,7 @@ pub(super) struct PendingRows {
     raw_rows: Vec<String>,
     bytes: usize,
     skipped: u64,
-    /// When the first of them came.
+    /// When the first of them was added.
     pub(super) since: Option<Instant>,
 }
 
@@ -120,7 +120,7 @@ impl PendingRows {
         self.skipped += 1;
     }
 
-    /// Takes all rows. Of those with one ID, only the last is taken.
+    /// Takes all rows. Only the last row of each ID is kept.
     pub(super) fn take(&mut self, cursor: Cursor, has_raw: bool, is_complete: bool) -> SyncBatch {
         let Self {
             mut runs,
@@ -143,7 +143,7 @@ impl PendingRows {
     }
 }
 
-/// The places of rows behind which another one has the same ID.
+/// The indexes of rows that a later row with the same ID replaces.
 fn replaced(runs: &[RunSummary]) -> HashSet<usize> {
     let mut ids = HashSet::with_capacity(runs.len());
     let from_last = runs.iter().enumerate().rev();

@@ -65,15 +65,15 @@ impl Database {
 
     /// Settings for the database at an address.
     ///
-    /// - `sqlite:PATH`, with the feature `sqlite`: a file, which is made if it is not there.
+    /// - `sqlite:PATH`, with the feature `sqlite`: a file, which is created if it does not exist.
     ///   `sqlite:///PATH` is an absolute path, too.
     /// - `postgres://USER:PASSWORD@HOST:PORT/DATABASE?OPTION=VALUE`, or `postgresql://`, with the
     ///   feature `postgres`. `HOST` may be the folder of a socket, with `%2F` for each slash. The
-    ///   options are those of `tokio-postgres`, and `sslmode` and `sslrootcert` as of PostgreSQL's
-    ///   own programs. `disable` is without TLS; `prefer`, the default, and `require` do not check
-    ///   who the server is, unless `sslrootcert` is given; `verify-full` does. `verify-ca` is taken
-    ///   for that. `sslrootcert` is a file of certificates; without it, those that the operating
-    ///   system trusts count.
+    ///   options are those of `tokio-postgres`, and `sslmode` and `sslrootcert` as in PostgreSQL's
+    ///   own programs. `disable` is without TLS. `prefer`, the default, and `require` check the
+    ///   server's certificate only if `sslrootcert` is given. `verify-full` always checks it, and
+    ///   `verify-ca` is treated as `verify-full`. `sslrootcert` is a file of root certificates;
+    ///   without it, those of the operating system are used.
     pub fn builder(address: impl Into<String>) -> DatabaseBuilder {
         DatabaseBuilder {
             address: address.into(),
@@ -83,7 +83,7 @@ impl Database {
         }
     }
 
-    /// The end that one [`SyncJob`](super::SyncJob) writes to.
+    /// A target for one [`SyncJob`](super::SyncJob).
     pub fn target(&self) -> DatabaseTarget {
         DatabaseTarget(match &self.0 {
             #[cfg(feature = "sqlite")]
@@ -108,7 +108,7 @@ impl Database {
         ids.map_err(Error::from)
     }
 
-    /// Stores what Actors are called. A row replaces the one with the same ID.
+    /// Stores the names of Actors. A row replaces the one with the same ID.
     ///
     /// # Errors
     ///
@@ -127,14 +127,15 @@ impl Database {
 }
 
 impl DatabaseBuilder {
-    /// The schema of the tables, in PostgreSQL. It is made if it is not there. Default `apify`.
+    /// The schema of the tables, in PostgreSQL. It is created if it does not exist. Default
+    /// `apify`.
     pub fn schema(mut self, name: impl Into<String>) -> Self {
         self.schema = Some(name.into());
         self
     }
 
-    /// The name of the table of runs. Default `runs`. The other tables and the views always have the
-    /// same names, so one schema has one table of runs.
+    /// The name of the table of runs. Default `runs`. The other tables and the views always have
+    /// the same names, so one schema has one table of runs.
     pub fn table(mut self, name: impl Into<String>) -> Self {
         self.table = name.into();
         self
@@ -146,17 +147,16 @@ impl DatabaseBuilder {
         self
     }
 
-    /// Connects, and makes the tables that are not there. Tables of an older version are brought up
-    /// to date.
+    /// Connects, and creates the tables that do not exist. Tables of an older version are migrated.
     ///
     /// # Errors
     ///
-    /// - [`Config`](crate::ErrorKind::Config) if the address, a name or an option cannot be used, or
-    ///   if the table of runs has another name here.
+    /// - [`Config`](crate::ErrorKind::Config) if the address, a name or an option cannot be used,
+    ///   or if the table of runs has another name here.
     /// - [`Output`](crate::ErrorKind::Output) if the database cannot be reached or written.
-    /// - [`Damaged`](crate::ErrorKind::Damaged) if the file is no database, if there are tables or
-    ///   views with these names that were not made by a sync, or by one of a newer version. Nothing
-    ///   is changed then.
+    /// - [`Damaged`](crate::ErrorKind::Damaged) if the file is not a database, or if tables or
+    ///   views with these names were not created by a sync, or by a newer version. Nothing has
+    ///   been changed then.
     ///
     /// # Panics
     ///
@@ -185,10 +185,10 @@ impl DatabaseBuilder {
     ///
     /// # Errors
     ///
-    /// - [`Config`](crate::ErrorKind::Config) if the address, a name or an option cannot be used, or
-    ///   if the table of runs has another name here.
-    /// - [`Output`](crate::ErrorKind::Output) if the database does not exist, or cannot be reached or
-    ///   read.
+    /// - [`Config`](crate::ErrorKind::Config) if the address, a name or an option cannot be used,
+    ///   or if the table of runs has another name here.
+    /// - [`Output`](crate::ErrorKind::Output) if the database does not exist, or cannot be reached
+    ///   or read.
     /// - [`Damaged`](crate::ErrorKind::Damaged) if it has no tables of a sync, or those of a newer
     ///   version.
     ///
@@ -243,8 +243,7 @@ impl fmt::Debug for DatabaseBuilder {
     }
 }
 
-/// The end of a [`Database`] that one [`SyncJob`](super::SyncJob) writes to:
-/// [`Database::target`].
+/// The [`SyncTarget`] of a [`Database`], for one [`SyncJob`](super::SyncJob): [`Database::target`].
 pub struct DatabaseTarget(TargetKind);
 
 enum TargetKind {

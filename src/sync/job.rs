@@ -38,9 +38,9 @@ pub(super) type OnUnreadable = dyn Fn(&Error) + Send + Sync;
 impl<T: SyncTarget> SyncJob<T> {
     /// A sync of a list into a database.
     ///
-    /// The walk resumes where the database says. Its [`emit`](Runs::emit) is always
-    /// [`Changes`](crate::Emit::Changes), and its [`resume`](Runs::resume) cursor applies to a list
-    /// that the database does not know yet.
+    /// The walk resumes from the cursor in the database. Its [`emit`](Runs::emit) is always
+    /// [`Changes`](crate::Emit::Changes). Its own [`resume`](Runs::resume) cursor is used only for
+    /// a list that the database does not have yet.
     pub fn new(runs: Runs, target: T) -> Self {
         Self {
             runs: runs.emit(Emit::Changes),
@@ -55,9 +55,9 @@ impl<T: SyncTarget> SyncJob<T> {
         }
     }
 
-    /// After how many rows a transaction is committed, if their memory has not come to 64 MiB
-    /// before. From 1 to 1,000,000; pages are not divided. Default 50,000. As many are read
-    /// meanwhile.
+    /// The number of rows after which a transaction is committed, or earlier, when their memory
+    /// reaches 64 MiB. From 1 to 1,000,000; pages are not divided. Default 50,000. The next rows
+    /// are read during the commit, so that up to twice as many are in memory.
     pub fn batch_rows(mut self, rows: usize) -> Self {
         self.batch_rows = rows;
         self
@@ -66,7 +66,7 @@ impl<T: SyncTarget> SyncJob<T> {
     /// The maximum time a row waits until its transaction begins. From 100 ms to an hour. Default
     /// 5 s. The first transaction begins after a second.
     ///
-    /// While no row comes, a cursor that has moved is committed once a minute.
+    /// While there are no rows, a cursor that has advanced is committed once a minute.
     pub fn batch_interval(mut self, interval: Duration) -> Self {
         self.batch_interval = interval;
         self
@@ -79,24 +79,24 @@ impl<T: SyncTarget> SyncJob<T> {
         self
     }
 
-    /// Reads the list from its beginning, whatever the database says. The rows that are there are
-    /// replaced one by one. Default `false`.
+    /// Reads the list from its beginning, and ignores the cursor in the database. Rows in the
+    /// database are replaced one by one, and none is removed. Default `false`.
     pub fn restart(mut self, restart: bool) -> Self {
         self.restart = restart;
         self
     }
 
-    /// Marks the stored runs that are gone from the list, because the service's retention or
-    /// somebody has deleted them. Default `false`. Their rows stay; `deleted_at` says since when
-    /// they are known to be gone. A run that is on the list again loses its mark.
+    /// Marks the stored runs that are no longer on the list, because the service's retention or a
+    /// user has deleted them. Default `false`. Their rows stay; `deleted_at` says since when they
+    /// are known to be deleted. The mark is removed from a run that is on the list again.
     ///
-    /// At the end of the sync, the whole list is read once more, from its beginning, to collect the
-    /// IDs that are on it; the database keeps them meanwhile. Only runs with a start count that this
-    /// list has stored, five minutes before that walk or earlier. Nothing is marked if the walk fails or is
+    /// At the end of the sync, the whole list is read a second time to collect its IDs, which the
+    /// database stores meanwhile. Only runs are marked that have a start and that this list stored
+    /// at least five minutes before the second walk. Nothing is marked if that walk fails or is
     /// stopped, or if none of those runs is on the list any more.
     ///
-    /// The list must be whole: a query with a status, an offset or a limit, a split, and a walk that
-    /// follows the list are refused.
+    /// The list must be whole: a query with a status, an offset or a limit, a split, and a walk
+    /// that follows the list are refused.
     pub fn reconcile(mut self, reconcile: bool) -> Self {
         self.reconcile = reconcile;
         self
@@ -109,7 +109,7 @@ impl<T: SyncTarget> SyncJob<T> {
     }
 
     /// Calls a function for each row that cannot be read, with an error of kind
-    /// [`Item`](crate::ErrorKind::Item), which [has it](Error::row). It is not stored.
+    /// [`Item`](crate::ErrorKind::Item), which has the [row](Error::row). The row is not stored.
     pub fn on_unreadable(mut self, call: impl Fn(&Error) + Send + Sync + 'static) -> Self {
         self.on_unreadable = Some(Box::new(call));
         self

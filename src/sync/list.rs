@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::error::{Error, ErrorKind, Result};
 use crate::query::RunSource;
 
-/// A list that is synced: what it is called in a database, and what it is in words.
+/// A list that is synced: its key in a database, and its description.
 ///
 /// ```
 /// use apify_runs::RunQuery;
@@ -22,7 +22,7 @@ use crate::query::RunSource;
 pub struct SyncList {
     key: String,
     query: String,
-    /// Whether it is a window of time, which may come to have no runs.
+    /// Whether it is a window of time, which may have no runs later.
     #[cfg_attr(
         not(any(feature = "sqlite", feature = "postgres")),
         allow(dead_code, reason = "for databases")
@@ -53,9 +53,9 @@ impl SyncList {
         })
     }
 
-    /// What identifies it: one line of JSON with all that decides which runs are on it, and in which
-    /// order. A query has the same key however its Actor, times and statuses are written, and
-    /// whatever its page size and limit.
+    /// The key of the list: one line of JSON with all that decides which runs are on it, and in
+    /// which order. It does not depend on how the Actor, times and statuses of the query are
+    /// written, nor on its page size and limit.
     pub fn key(&self) -> &str {
         &self.key
     }

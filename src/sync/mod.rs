@@ -5,9 +5,9 @@
 //! have not finished are read again by each sync until they have
 //! ([`Emit::Changes`](crate::Emit::Changes)), and rows are replaced by ID.
 //!
-//! Rows and the [`Cursor`](crate::Cursor) behind them are committed in one transaction. A sync may be
-//! stopped or killed, and its database may crash, at any moment: the next one reads what was
-//! committed, and continues from there.
+//! Rows and the [`Cursor`](crate::Cursor) after them are committed in one transaction. A sync may
+//! be stopped or killed, and its database may crash, at any moment: the next sync reads the
+//! committed cursor, and continues from there.
 #![cfg_attr(
     feature = "sqlite",
     doc = r#"
@@ -42,42 +42,42 @@ assert_eq!((summary.new, summary.list_rows), (1, Some(5001)));
 //!
 //! | table or view | holds |
 //! |---|---|
-//! | `runs` | a row for each run: a column for each field of [`RunSummary`](crate::RunSummary), such as `act_id` and `meta_origin`; `raw`, the row as it was received, if that was [asked for](SyncJob::raw); `list`, the `id` in `sync_state` of the list that stored it last; `synced_at`, when; `deleted_at`, since when it is known to be gone from the list ([`SyncJob::reconcile`]) |
+//! | `runs` | a row for each run: a column for each field of [`RunSummary`](crate::RunSummary), such as `act_id` and `meta_origin`; `raw`, the row as it was received, with [`SyncJob::raw`]; `list`, the `id` in `sync_state` of the list that stored it last; `synced_at`, when that was; `deleted_at`, since when it is known to be deleted ([`SyncJob::reconcile`]) |
 //! | `actors` | `id`, `name`, `username` and `title` of Actors: [`Database::save_actors`] |
 //! | `sync_state` | a row for each list: its query, the cursor, how many runs it has added, and when it was synced and reconciled last |
 //! | `apify_runs_schema` | the version of the tables |
-//! | `cost_by_day`, `cost_by_actor`, `failures` | views: runs, their cost in US dollars, and in `unknown_cost_runs` how many have a cost that is not known. Such a cost is null in `runs`, and not part of any sum. A day is one of UTC, and null for runs without a start |
+//! | `cost_by_day`, `cost_by_actor`, `failures` | views: runs, their cost in US dollars, and in `unknown_cost_runs` how many have no known cost. Such a cost is null in `runs`, and is not part of any sum. Days are in UTC, and null for runs without a start |
 //!
 //! Times are `timestamp with time zone` in PostgreSQL. SQLite has no type for them: they are texts
 //! such as `2025-09-01T00:00:00.000Z`, always in milliseconds and UTC, so that they sort as times.
 //!
-//! Add indexes and other tables and views as you like: no statement of a sync alters or removes
-//! them. A column that a later version of this crate adds is null in the rows that are there.
+//! You may add indexes, tables and views: no statement of a sync alters or removes them. A column
+//! that a later version of this crate adds is null in existing rows.
 //!
 //! [`DatabaseBuilder::open_read_only`] reads these tables, and changes nothing.
 //!
 //! # Guarantees
 //!
-//! **SQLite.** The file is in WAL mode with `synchronous = NORMAL`. A commit survives the end of the
-//! process. If the machine loses power, the last commits may be lost, each with its cursor, and the
-//! next sync reads their rows again.
+//! **SQLite.** The file is in WAL mode with `synchronous = NORMAL`. A commit survives the end of
+//! the process. If the machine loses power, the last commits may be lost, each with its cursor,
+//! and the next sync reads their rows again.
 //!
-//! **PostgreSQL**, 13 or newer. A commit survives what the server's settings say. If the connection
-//! is lost, even during a commit, the sync connects anew, for up to five minutes, looks whether the
-//! commit has succeeded, and continues. Each job has a connection of its own. A connection pooler must
-//! pool sessions, not transactions.
+//! **PostgreSQL**, 13 or newer. A commit is as durable as the server's settings make it. If the
+//! connection is lost, even during a commit, the sync tries to connect again for up to five
+//! minutes, reads whether the commit has succeeded, and continues. Each job has a connection of
+//! its own. A connection pooler must pool sessions, not transactions.
 //!
 //! # Several lists and several jobs
 //!
-//! Any number of lists may be synced into one database, one after the other or at a time, by one
-//! process or several. Two lists may have runs in common: each has the row that was written last.
+//! Any number of lists may be synced into one database, in sequence or in parallel, by one process
+//! or several. Two lists may have runs in common; such a run has the row that was written last.
 //! A list is locked while it is synced; a second job of the same list fails with
-//! [`ErrorKind::Locked`](crate::ErrorKind::Locked). The lock ends with the process that has it,
-//! however that ends: in SQLite it is one on a file beside the database, in PostgreSQL an advisory
-//! lock of the session.
+//! [`ErrorKind::Locked`](crate::ErrorKind::Locked). The lock is released when its process ends,
+//! even if it is killed: in SQLite it is a lock on a file beside the database, in PostgreSQL an
+//! advisory lock of the session.
 //!
-//! A list is known by its query. A query with a time that changes, such as "the last 30 days", is
-//! another list each time.
+//! A list is identified by its query. A query with a time that changes, such as "the last 30 days",
+//! is another list each time.
 
 mod batch;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

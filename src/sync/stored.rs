@@ -19,7 +19,8 @@ pub(super) const CHUNK_ROWS: usize = 1000;
 /// How many chunks are read ahead.
 const WAITING_CHUNKS: usize = 4;
 
-/// What a database holds at one moment: [`DatabaseReader::snapshot`](super::DatabaseReader::snapshot).
+/// What a database holds at one moment:
+/// [`DatabaseReader::snapshot`](super::DatabaseReader::snapshot).
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct DatabaseSnapshot {
@@ -62,7 +63,7 @@ pub struct StoredRun {
     pub id: Id,
     /// The Actor that ran.
     pub act_id: Option<Id>,
-    /// The task the run was started from, if it was.
+    /// The task that started the run, if one did.
     pub actor_task_id: Option<Id>,
     /// The last listed status. An empty [`RunStatus::Other`] if the row has none.
     pub status: RunStatus,

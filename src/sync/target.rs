@@ -13,10 +13,10 @@ use crate::run::Id;
 pub type TargetResult<T> = std::result::Result<T, TargetError>;
 
 /// Where a [`SyncJob`](super::SyncJob) writes: a database that holds rows together with the cursor
-/// behind them.
+/// after them.
 ///
 /// [`Database`](super::Database) has targets for SQLite and PostgreSQL. Implement this trait to get
-/// the same guarantee in another place: each run is there once, as it is listed last, over any
+/// the same guarantee in another database: it has each run once, as it is listed last, after any
 /// number of stops, crashes and lost connections.
 ///
 /// # Contract
@@ -24,18 +24,19 @@ pub type TargetResult<T> = std::result::Result<T, TargetError>;
 /// - **Atomic.** [`commit`](Self::commit) stores all rows of a batch and its cursor, or nothing, in
 ///   one transaction.
 /// - **Upsert.** A row replaces the one with the same ID. The rows of one batch have different IDs.
-/// - **Idempotent.** The same batch may be committed twice, with no other in between.
+/// - **Idempotent.** The same batch may be committed twice in a row.
 /// - **Durable.** What [`load`](Self::load) returns is what the last commit that succeeded has
-///   stored, in this process or another. After a crash of the machine it may be an older one, if the
-///   rows are as old.
-/// - **Alone.** From `load` to [`close`](Self::close), no other job commits to the same list. A lock
-///   must not outlive its process. A target without locks must not be used by two jobs at a time.
+///   stored, in this process or another. After a crash of the machine it may be an older one, if
+///   the rows are as old.
+/// - **Alone.** From `load` to [`close`](Self::close), no other job commits to the same list. A
+///   lock must not outlive its process. A target without locks must not be used by two jobs at
+///   once.
 ///
 /// # A commit whose result is unknown
 ///
-/// If the connection is lost while a commit is on its way, nobody knows whether it has succeeded. A
-/// target then returns a [transient](TargetError::transient) error. The job waits, and calls `load`
-/// again, which has to connect and lock anew:
+/// If the connection is lost during a commit, the target does not know whether it has succeeded.
+/// It returns a [transient](TargetError::transient) error. The job waits, and calls `load`, which
+/// has to connect and lock again:
 ///
 /// - if it returns the cursor of the batch, the commit has succeeded, and the job continues;
 /// - if it returns the cursor before that, the job commits the batch again;
@@ -48,7 +49,7 @@ pub type TargetResult<T> = std::result::Result<T, TargetError>;
 /// # Cancel safety
 ///
 /// A job that is dropped drops the future of the method that it has called, and then the target. A
-/// transaction that is under way may succeed or not, but must not be left half done.
+/// transaction in progress may succeed or fail, but must not be partly committed.
 ///
 /// # Example: a table in memory
 ///
@@ -56,9 +57,8 @@ pub type TargetResult<T> = std::result::Result<T, TargetError>;
 /// use std::collections::BTreeMap;
 /// use std::sync::{Arc, Mutex};
 ///
-/// use apify_runs::emulator::Emulator;
-/// use apify_runs::sync::{Committed, SyncBatch, SyncJob, SyncList, SyncTarget, TargetResult, Written};
-/// use apify_runs::{Id, RunSummary};
+/// use apify_runs::emulator::Emulator; use apify_runs::sync::{Committed, SyncBatch, SyncJob,
+/// SyncList, SyncTarget, TargetResult, Written}; use apify_runs::{Id, RunSummary};
 ///
 /// #[derive(Clone, Default)]
 /// struct Table(Arc<Mutex<(BTreeMap<Id, RunSummary>, Committed)>>);
@@ -110,7 +110,7 @@ pub trait SyncTarget: Send {
     ) -> impl Future<Output = TargetResult<Written>> + Send;
 
     /// Begins to collect the IDs of all runs that are on the list, for
-    /// [`mark_deleted`](Self::mark_deleted). Those that were collected before do not count.
+    /// [`mark_deleted`](Self::mark_deleted). IDs that were collected before are discarded.
     ///
     /// Only jobs that [reconcile](super::SyncJob::reconcile) call this method and the next two.
     ///
@@ -122,7 +122,7 @@ pub trait SyncTarget: Send {
         async { Err(cannot_reconcile()) }
     }
 
-    /// Adds runs that are on the list. An ID may come more than once.
+    /// Adds runs that are on the list. An ID may be added more than once.
     ///
     /// # Errors
     ///
@@ -140,8 +140,8 @@ pub trait SyncTarget: Send {
     /// mark from those that were. It is called at the end of a complete walk, and never after one
     /// that failed.
     ///
-    /// Only runs count that have a start and were stored by this list, at least five minutes before
-    /// [`begin_listing`](Self::begin_listing) was called: a response may be out of date.
+    /// Only runs are marked that have a start and were stored by this list at least five minutes
+    /// before [`begin_listing`](Self::begin_listing) was called: a response may be out of date.
     ///
     /// # Errors
     ///
@@ -154,8 +154,8 @@ pub trait SyncTarget: Send {
         async { Err(cannot_reconcile()) }
     }
 
-    /// Releases what `load` has locked. It is called at the end of a job, whether that has failed or
-    /// not, but not if the job is dropped. By default, nothing is done.
+    /// Releases what `load` has locked. It is called at the end of a job, also of one that failed,
+    /// but not if the job is dropped. By default, it does nothing.
     ///
     /// # Errors
     ///
@@ -192,14 +192,15 @@ impl Committed {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Written {
-    /// Rows that were not there before.
+    /// Rows that were inserted.
     pub new: u64,
-    /// Rows that were.
+    /// Rows that replaced one with the same ID.
     pub updated: u64,
 }
 
 impl Written {
-    /// So many rows. A target that does not know which are new passes zeros.
+    /// What a commit of these numbers of rows has written. A target that does not count new rows
+    /// passes zeros.
     pub fn new(new: u64, updated: u64) -> Self {
         Self { new, updated }
     }
@@ -216,7 +217,7 @@ pub struct Reconciled {
 }
 
 impl Reconciled {
-    /// So many runs.
+    /// These numbers of runs.
     pub fn new(deleted: u64, restored: u64) -> Self {
         Self { deleted, restored }
     }
@@ -234,7 +235,7 @@ pub struct TargetError {
 
 impl TargetError {
     /// An error that may go away: a lost connection, a server that restarts, a transaction that has
-    /// to be repeated. What it failed at may have succeeded. See [`SyncTarget`].
+    /// to be retried. The operation may have succeeded. See [`SyncTarget`].
     pub fn transient(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self {
             cause: cause.into(),
@@ -242,7 +243,7 @@ impl TargetError {
         }
     }
 
-    /// An error that stays.
+    /// A permanent error.
     pub fn new(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self {
             cause: cause.into(),

@@ -22,7 +22,7 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// An Actor that has an ID only: one whose name nobody may see, for example.
+    /// An Actor of which only the ID is known, for example because its name may not be read.
     pub fn new(id: impl Into<Id>) -> Self {
         Self {
             id: id.into(),

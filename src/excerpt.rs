@@ -20,7 +20,7 @@ pub(crate) fn excerpt(text: &str) -> String {
     shown
 }
 
-/// At most so many bytes of a text.
+/// The beginning of a text, at most `bytes` long.
 pub(crate) fn beginning(text: &str, bytes: usize) -> &str {
     let mut end = bytes.min(text.len());
     while !text.is_char_boundary(end) {

@@ -10,7 +10,7 @@ use crate::page::{Page, decode};
 use crate::query::RunQuery;
 use crate::walk::{Next, Rules, Walk};
 
-/// A walk over pages that are there, with nothing around it.
+/// A walk over pages in memory, without network and streams.
 pub struct BareWalk {
     pages: Vec<Page>,
 }
@@ -25,7 +25,7 @@ impl BareWalk {
         }
     }
 
-    /// Takes all pages, and hands their rows out to nobody: how many there were.
+    /// Takes all pages, drops their rows, and returns how many there were.
     pub fn run(&self) -> u64 {
         let query = RunQuery::actor("a");
         let rules = Rules {

@@ -164,7 +164,7 @@ pub fn checkpoint(text: &[u8]) {
     }
 }
 
-/// A walk over pages that follow no rule: it ends, or fails, and never panics or goes on for
+/// A walk over pages that follow no rule: it ends, or fails, and never panics or continues for
 /// ever when nothing new comes. What it leaves can be stored.
 pub fn walk(data: &[u8]) {
     let Some((&[options, size], pages)) = data.split_first_chunk() else {

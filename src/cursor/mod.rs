@@ -114,7 +114,7 @@ pub(crate) struct CursorUpdate {
     pub(crate) disposition: Disposition,
 }
 
-/// What becomes of a run.
+/// The state of a run after a row of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Disposition {
     /// It has been processed.
@@ -149,7 +149,7 @@ impl CursorUpdate {
         }
     }
 
-    /// What a run does that is to be read again, and is not there.
+    /// The update for a run that is to be read again, and is missing.
     pub(crate) fn miss(id: Id, at: DateTime<Utc>) -> Self {
         Self {
             id,

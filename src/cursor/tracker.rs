@@ -6,10 +6,10 @@ use chrono::{DateTime, Utc};
 
 use super::{Cursor, CursorUpdate, Retention};
 
-/// A cursor, and the updates of the items that come next.
+/// A cursor, and the updates of the next items.
 ///
 /// Rows are counted as they are handed out, and the cursor is moved over them only when it
-/// is asked for, or at the end of a page: few people want it after each row.
+/// is read, or at the end of a page: few programs read it after each row.
 pub(crate) struct CursorTracker {
     retention: Retention,
     cursor: Cursor,
@@ -98,7 +98,7 @@ impl CursorTracker {
         cursor
     }
 
-    /// Takes the cursor that was asked for as the current one.
+    /// Takes the requested cursor as the current one.
     #[cold]
     fn settle(&mut self) {
         if let Some((cursor, applied)) = self.moved.take() {

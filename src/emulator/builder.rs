@@ -70,7 +70,7 @@ impl EmulatorBuilder {
     ///
     /// Some clients refuse such a page. This method is for them, for benchmarks, and for tests
     /// that need a `usageTotalUsd` in each row. IDs, times and statuses are the same either way,
-    /// and so is each `usageTotalUsd` that is there.
+    /// and so is each `usageTotalUsd`, if there is one.
     ///
     /// ```
     /// # use apify_runs::emulator::Emulator;

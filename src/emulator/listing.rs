@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::store::Store;
 
-/// The rows that a request asks for, and their order.
+/// The rows that a request selects, and their order.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct ListQuery {
     pub(super) offset: u64,

@@ -26,7 +26,7 @@ pub(super) fn parameters<B>(request: &Request<B>) -> Vec<(String, String)> {
         .unwrap_or_default()
 }
 
-/// The rows that parameters ask for.
+/// The rows that the parameters select.
 ///
 /// # Errors
 ///

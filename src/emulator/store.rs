@@ -75,7 +75,7 @@ pub struct Store {
 
 /// The rows that a list begins with.
 enum InitialRows {
-    /// Runs that are made from their number when asked for.
+    /// Runs that are generated from their number when they are read.
     Generated(GeneratedRuns),
     /// Rows that were given.
     Given(Vec<StoredRow>),
@@ -89,7 +89,7 @@ pub(super) struct StoredRow {
     pub(super) status: String,
 }
 
-/// Where a row comes from.
+/// The source of a row.
 enum RowSource<'a> {
     /// A generated run, with its number.
     Generated(GeneratedRuns, u64),

@@ -103,7 +103,7 @@ impl Bucket {
         Ok(Found::Bytes(bytes.into()))
     }
 
-    /// The manifest and its version, if it is there.
+    /// The manifest and its version, if it exists.
     async fn get_manifest(&self) -> Result<Option<(Vec<u8>, UpdateVersion)>> {
         let Some(found) = self.get(&self.stores.store, MANIFEST).await? else {
             return Ok(None);
@@ -117,7 +117,7 @@ impl Bucket {
         Ok(Some((bytes.into(), version)))
     }
 
-    /// An object that is not read yet, if it is there.
+    /// An object that is not read yet, if it exists.
     async fn get(&self, store: &Arc<dyn ObjectStore>, name: &str) -> Result<Option<GetResult>> {
         match store.get(&self.path(name)).await {
             Ok(found) => Ok(Some(found)),

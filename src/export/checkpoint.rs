@@ -21,7 +21,7 @@ use crate::timestamp;
 const VERSION: u32 = 1;
 /// How every version begins, as far as it is stored.
 const BEGINNING: &[u8] = b"{\"version\":";
-/// No export has written so many.
+/// More than any export has written.
 const MAX_ROWS: u64 = u64::MAX / 2;
 
 /// What an export has committed, and where it resumes: a file beside its output, or the
@@ -30,9 +30,9 @@ const MAX_ROWS: u64 = u64::MAX / 2;
 /// It is one JSON object, holds no token, and is replaced as a whole with each commit.
 /// `Display` says in words what it holds.
 ///
-/// The format has a version. This version of the crate reads versions 1 and 2, and writes 2 only for
-/// a manifest of more than 200 parts: that lists the newest parts, and refers to files that list
-/// the older ones.
+/// The format has a version. This version of the crate reads versions 1 and 2, and writes 2 only
+/// for a manifest of more than 200 parts: that lists the newest parts, and refers to files that
+/// list the older ones.
 ///
 /// ```
 /// use apify_runs::emulator::Emulator;

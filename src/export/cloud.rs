@@ -27,7 +27,7 @@ const MAX_DELAY: Duration = Duration::from_secs(10);
 /// each part of 64 MiB on a line of less than 18 Mbit/s, again and again.
 const PART_TIMEOUT: &str = "5m";
 
-/// The variables that the address of a service may come from.
+/// The variables that may hold the address of a service.
 const S3_ENDPOINTS: &[&str] = &[
     "AWS_ENDPOINT",
     "AWS_ENDPOINT_URL",

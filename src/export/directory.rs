@@ -14,7 +14,7 @@ use super::part_store::{Found, PartStore, not_replaced};
 use super::segment::{Listing, PartEntry};
 use crate::error::{Error, ErrorKind, Result};
 
-/// A folder of parts, with nobody else at it.
+/// A folder of parts that is locked for this export.
 pub(super) struct Directory {
     path: PathBuf,
     /// The manifest that was read or put last. `None`: there was none.
@@ -24,7 +24,7 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    /// Opens it, or makes it if it is not there.
+    /// Opens it, or creates it if it does not exist.
     pub(super) fn open(path: PathBuf) -> Result<Self> {
         durable::create_folder(&path).map_err(|error| cannot_write(&path, error))?;
         let lock = open_locked(&path.join(LOCK), &path)?;

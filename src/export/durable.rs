@@ -14,7 +14,7 @@ const RENAMES: u32 = 20;
 const BETWEEN_RENAMES: Duration = Duration::from_millis(50);
 
 /// Writes a file under a temporary name and renames it to its own, replacing an older one. If it
-/// is interrupted, either the old file or the new one is there.
+/// is interrupted, either the old file or the new one exists.
 ///
 /// The caller holds a lock on the file. The temporary name is always the same, so the next call
 /// overwrites what an interrupted one left; random names would accumulate.

@@ -9,7 +9,7 @@ use fs4::{FileExt, TryLockError};
 use super::durable;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Opens a file to write to it, makes it if it is not there, and keeps others away from it.
+/// Opens a file for writing, creates it if it does not exist, and locks it.
 /// `output` is what it belongs to.
 pub(super) fn open_locked(path: &Path, output: &Path) -> Result<File> {
     let output = output.display();

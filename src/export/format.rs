@@ -41,7 +41,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format that a file or folder of this name has, if its ending tells.
+    /// The format of a file or folder of this name, if its extension is known.
     pub fn of_name(name: &str) -> Option<Self> {
         let name = name.trim_end_matches('/');
         let (rest, last) = name.rsplit_once('.')?;

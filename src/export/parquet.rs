@@ -39,7 +39,7 @@ const CREATED_BY: &str = concat!("apify-runs version ", env!("CARGO_PKG_VERSION"
 const ROW_GROUP_ROWS: usize = 1 << 17;
 /// Most of a file are random IDs: level 3 makes it 2 % smaller, and takes 10 % longer.
 const ZSTD_LEVEL: i32 = 1;
-/// Columns of texts in which the same ones come again and again.
+/// Columns of texts with few distinct values.
 const REPETITIVE: [&str; 10] = [
     "actId",
     "userId",
@@ -56,7 +56,7 @@ const REPETITIVE: [&str; 10] = [
 const RECENT_TEXTS: usize = 8;
 /// An ID has 17.
 const USUAL_TEXT_BYTES: usize = 18;
-/// How many rows are read at a time.
+/// How many rows are read at once.
 const READ_ROWS: usize = 1024;
 
 /// Writes typed columns.
@@ -252,7 +252,7 @@ struct Chunk {
     /// Made with the first row.
     writer: Option<ColumnWriter<'static>>,
     encoded: Encoded,
-    /// Texts that are likely to come again.
+    /// Texts that are likely to be repeated.
     recent: Vec<ByteArray>,
 }
 

@@ -17,7 +17,7 @@ pub(super) trait PartStore: Send {
     ///
     /// # Errors
     ///
-    /// `ErrorKind::Locked` if another one is there, and `ErrorKind::Damaged` if none is.
+    /// `ErrorKind::Locked` if there is another manifest, and `ErrorKind::Damaged` if there is none.
     fn replace_manifest(&mut self, manifest: Vec<u8>) -> Result<()>;
 
     /// Stores a part or a segment, which is permanent when this returns.
@@ -26,23 +26,23 @@ pub(super) trait PartStore: Send {
     /// Reads a part or a segment that should have this length.
     fn find(&self, name: &str, length: u64) -> Result<Found>;
 
-    /// The names of all files that are there.
+    /// The names of all existing files.
     fn list(&self) -> Result<Vec<String>>;
 
     /// Removes a file.
     fn delete(&self, name: &str) -> Result<()>;
 }
 
-/// What is there of a part or a segment.
+/// What is stored under the name of a part or a segment.
 pub(super) enum Found {
     Nothing,
-    /// Something that is longer or shorter. It is not read.
+    /// Something longer or shorter than expected. It is not read.
     OtherLength,
     /// Something of this length.
     Bytes(Vec<u8>),
 }
 
-/// Why a manifest is not replaced that is not the last one: another one is there, or none.
+/// Why a manifest is not replaced: another export has replaced or removed it.
 pub(super) fn not_replaced(place: &str, manifest: &str, is_there: bool) -> Error {
     match is_there {
         true => {

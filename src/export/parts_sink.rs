@@ -15,7 +15,7 @@ const TAKE_OVERS: u32 = 5;
 
 /// Parts in a store.
 ///
-/// A commit stores a part under a name that nobody has used, and then replaces the manifest
+/// A commit stores a part under a new name, and then replaces the manifest
 /// with one that lists it, and holds the cursor behind it. A part that no manifest lists does
 /// not count; the next start removes it. So it is with the [segments](segment) of the manifest.
 ///
@@ -85,7 +85,7 @@ impl<S: PartStore> PartsSink<S> {
         Ok(())
     }
 
-    /// Removes files whose manifest was refused, if the one that is there does not list them.
+    /// Removes files whose manifest was refused, unless the current one lists them.
     ///
     /// It may: when a response was lost, the manifest had taken its place, and another export
     /// has resumed from it.

@@ -10,7 +10,7 @@ use super::role_credentials::NoCredentials;
 use crate::error::{Error, ErrorKind};
 use crate::excerpt::excerpt;
 
-/// The variables that hold what nobody is to read.
+/// The variables that hold secrets.
 const SECRETS: &[&str] = &[
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
@@ -115,7 +115,7 @@ fn base64_from_url(text: &str) -> String {
     text.replace("%3D", "=").replace("%3d", "=")
 }
 
-/// What an error says, without what nobody is to read.
+/// The text of an error, without secrets.
 fn without_secrets(error: &dyn StdError, secrets: &[String]) -> String {
     replace_secrets(error.to_string(), secrets)
 }

@@ -54,8 +54,8 @@ impl RowCheck {
         }
     }
 
-    /// What was found, where there should be so many rows. `problems` are others than those of
-    /// rows.
+    /// What was found, compared with the number of rows that there should be. `problems` are
+    /// others than those of rows.
     pub(super) fn finish(
         mut self,
         expected: u64,
@@ -95,8 +95,8 @@ impl RowCheck {
     }
 }
 
-/// Lets a reader go on to the next row, which may be as long as any. What is compressed in a few
-/// bytes may have a row without end.
+/// Lets a reader continue with the next row, which may be as long as any. What is compressed in a
+/// few bytes may have a row without end.
 pub(super) fn next_row<R: Read>(reader: &mut Take<R>, longest: u64) -> io::Result<()> {
     if reader.limit() == 0 {
         let message = format!("a row has more than {longest} bytes");

@@ -31,7 +31,8 @@ const QUIET_COMMIT: Duration = Duration::from_secs(5);
 const LAST_COUNT: Duration = Duration::from_secs(10);
 
 impl Export {
-    /// Runs it to the end of the list, or for ever if it [follows](crate::Runs::follow) the list.
+    /// Runs it to the end of the list, or without end if it [follows](crate::Runs::follow) the
+    /// list.
     ///
     /// # Errors
     ///
@@ -181,7 +182,7 @@ impl Export {
         Ok((transfer, checkpoint))
     }
 
-    /// What is there, if the export was stopped before it opened its output.
+    /// The existing checkpoint, if the export was stopped before it opened its output.
     async fn not_begun(&self, begun: Instant) -> Summary {
         let there = self.output.read_checkpoint().await;
         Summary::nothing(there.ok().flatten().as_ref(), begun)
@@ -201,11 +202,11 @@ async fn last_count(
     }
 }
 
-/// What an export has asked for before it opens its output.
+/// What an export has requested before it opens its output.
 struct FirstResponse {
     /// How many runs there are, if the service says so.
     total: Option<u64>,
-    /// The first page of the walk, if that is what has been asked for.
+    /// The first page of the walk, if it has been requested.
     page: Option<(OpenWalk, Event)>,
 }
 
@@ -298,7 +299,7 @@ impl Transfer {
         }
     }
 
-    /// What comes next, and what it does to the cursor.
+    /// The next item, and its effect on the cursor.
     fn message(&mut self, content: Content) -> Message {
         let updates = self.pages.take_updates();
         Message { content, updates }
@@ -314,7 +315,7 @@ impl Transfer {
     }
 }
 
-/// What comes next.
+/// The next item.
 enum Event {
     Batch(Batch),
     Unreadable(Error),

@@ -39,7 +39,7 @@ impl ResponseAverages {
         self.max_body_bytes = self.max_body_bytes.max(body_bytes);
     }
 
-    /// How many pages are in flight at so many requests a second, if their bodies take
+    /// How many pages are in flight at this rate of requests a second, if their bodies take
     /// `max_bytes` at most: at least one.
     pub(super) fn pages_in_flight(&self, rate: f64, max_bytes: usize) -> PagesInFlight {
         let max = max_bytes / self.max_body_bytes.max(1);
@@ -62,7 +62,7 @@ impl ResponseAverages {
 mod tests {
     use super::*;
 
-    /// The averages of responses that take so many milliseconds, and bodies of 400 KB.
+    /// The averages of responses that take this number of milliseconds, with bodies of 400 KB.
     fn averages(latencies: &[u64]) -> ResponseAverages {
         let mut averages = ResponseAverages::default();
         for millis in latencies {

@@ -28,7 +28,7 @@ use crate::run::RunSummary;
 use crate::trace::{debug, in_current_span, warn};
 use crate::walk::PageRequest;
 
-/// Fetches the pages of one query: any number at a time.
+/// Fetches the pages of one query, any number of them at once.
 pub(crate) struct Fetcher {
     settings: Arc<Settings>,
     query: RunQuery,
@@ -45,7 +45,7 @@ pub(crate) struct Fetcher {
 }
 
 impl Fetcher {
-    /// `rows` is where memory for the rows comes from.
+    /// `rows` provides memory for the rows.
     pub(crate) fn new(
         settings: Arc<Settings>,
         source: RunSource,
@@ -129,7 +129,7 @@ impl Fetcher {
     }
 }
 
-/// Sends a request once, appends the body of its response, and tells the pacer what came.
+/// Sends a request once, appends the body of its response, and reports the result to the pacer.
 pub(super) async fn send(
     settings: &Settings,
     pacer: &Pacer,
@@ -151,8 +151,8 @@ pub(super) async fn send(
     Ok(head)
 }
 
-/// Sends a request again until an attempt succeeds or the client's policy gives up. Returns how many
-/// attempts that took, too.
+/// Sends a request again until an attempt succeeds or the client's policy gives up. Returns how
+/// many attempts that took, too.
 ///
 /// `offset` is for events.
 pub(super) async fn with_retries<T, F>(

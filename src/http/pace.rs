@@ -15,7 +15,7 @@ use super::turn::Turn;
 const SECOND: f64 = 1.02;
 /// A request that is sent late by up to this much does not delay the next one.
 const TOLERANCE: Duration = Duration::from_millis(10);
-/// A request uses the rate if it is sent within so many intervals of the one before.
+/// A request uses the rate if it is sent within this number of intervals after the one before.
 const USED: u32 = 4;
 
 /// Lets requests through one after the other, in the order they came.
@@ -46,7 +46,7 @@ pub(crate) struct Permit {
 /// What a response says of the pace.
 pub(crate) struct PaceReport {
     pub(crate) status: StatusCode,
-    /// How many requests a second the service allows, if it tells.
+    /// How many requests a second the service allows, if it announces that.
     pub(crate) rate_limit: Option<f64>,
     /// From sending the request to the end of the body.
     pub(crate) latency: Duration,

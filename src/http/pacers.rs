@@ -74,7 +74,7 @@ impl Pacers {
 }
 
 impl Lists {
-    /// Forgets lists that nobody reads and whose requests no longer count. A list that was just
+    /// Removes lists that no client reads and whose requests no longer count. A list that was just
     /// read is remembered: its next reader must wait for its turn.
     fn sweep(&mut self) {
         if self.pacers.len() < self.sweep_at {

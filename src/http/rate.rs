@@ -16,8 +16,8 @@ const DECREASE: f64 = 0.85;
 const INCREASE: f64 = 40.0;
 /// After this long without a refusal it grows faster: four times as fast after twice as long.
 const QUIET: Duration = Duration::from_secs(2);
-/// The largest part of itself that the rate grows by with one response after a refusal. It limits how
-/// many requests are refused if a list has many readers.
+/// The largest part of itself that the rate grows by with one response after a refusal. It limits
+/// how many requests are refused if a list has many readers.
 const MAX_INCREASE: f64 = 0.03;
 /// No refusal makes the rate smaller than this.
 const MIN_RATE: f64 = 0.5;
@@ -27,15 +27,15 @@ const SECOND: Duration = Duration::from_secs(1);
 ///
 /// The rate grows with each good response, up to what the service announces and the client's
 /// settings allow. A refusal (429) makes it smaller: additive increase, multiplicative decrease.
-/// Until the first refusal it grows quickly: by 1 with each response, or by 4 if the service announces
-/// what it allows.
+/// Until the first refusal it grows quickly: by 1 with each response, or by 4 if the service
+/// announces what it allows.
 #[derive(Debug)]
 pub(crate) struct Rate {
     /// The client's setting. Infinite if there is none.
     max: f64,
     /// What the service allows, by its last response.
     announced: f64,
-    /// Infinite if nobody has named a limit and the service has refused nothing.
+    /// Infinite if no limit is set or announced and the service has refused nothing.
     current: f64,
     /// When the rate last became smaller.
     decreased_at: Option<Instant>,
@@ -82,8 +82,8 @@ impl Rate {
         self.announced = per_second;
     }
 
-    /// A request got a good response. If it used the rate, the rate grows: nobody knows whether the
-    /// service would allow one that has not been tried.
+    /// A request got a good response. If it used the rate, the rate grows: it is unknown whether
+    /// the service would allow one that has not been tried.
     pub(crate) fn on_good_response(&mut self, used_rate: bool, now: Instant) {
         if self.current.is_infinite() {
             return;
@@ -127,7 +127,7 @@ impl Rate {
     }
 }
 
-/// What a good response adds to a rate, so long after a refusal.
+/// What a good response adds to a rate, this long after a refusal.
 fn recovery(rate: f64, since: Duration) -> f64 {
     let quiet = since.div_duration_f64(QUIET).max(1.0);
     (INCREASE * quiet.powi(2) / rate.powi(2)).min(MAX_INCREASE * rate)

@@ -27,9 +27,9 @@ const MAX_ERROR_BYTES: usize = 16 << 10;
 pub(super) struct ResponseHead {
     pub(super) status: StatusCode,
     pub(super) retry_after: Option<Duration>,
-    /// The service's clock, if the response tells.
+    /// The service's clock, if the response has a `Date`.
     pub(super) date: Option<DateTime<Utc>>,
-    /// How many requests a second the service allows, if it tells.
+    /// How many requests a second the service allows, if it announces that.
     pub(super) rate_limit: Option<f64>,
     /// Where a redirect points that was not followed: scheme, host and port.
     pub(super) redirect: Option<String>,

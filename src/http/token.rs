@@ -38,7 +38,7 @@ impl Token {
         })
     }
 
-    /// Takes the token out of a text that comes from outside: a service may send it back, in
+    /// Removes the token from a text from outside: a service may send it back, in
     /// part if its response breaks off.
     pub(crate) fn redact(&self, text: &str) -> String {
         const PLACEHOLDER: &str = "[token]";

@@ -3,7 +3,7 @@
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
 
-/// Lets those who wait go on in the order in which they came.
+/// Lets tasks continue in the order in which they began to wait.
 pub(super) struct Turn(Semaphore);
 
 impl Default for Turn {

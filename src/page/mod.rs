@@ -27,7 +27,7 @@ pub(crate) struct Page {
     pub(crate) unreadable: Vec<UnreadableRow>,
     /// What clocks showed when the page came, if it came over the network.
     pub(crate) clocks: Option<Clocks>,
-    /// The rows as they were received, readable or not, if that was asked for.
+    /// The rows as they were received, readable or not, if they were requested.
     pub(crate) raw_rows: Option<RawRows>,
 }
 

@@ -9,7 +9,7 @@
 /// A field has a variant of [`Field`], its name in Rust, its name in JSON, and a variant of
 /// [`Kind`]. `row` lists the fields of a [`RunSummary`](super::RunSummary), `meta` those of a
 /// [`RunMeta`](super::RunMeta), and `details` the other fields of `meta`, which few rows have.
-/// They come in the order of the API reference.
+/// They are in the order of the API reference.
 macro_rules! fields {
     ($expand:ident) => {
         $expand! {
@@ -38,8 +38,8 @@ macro_rules! fields {
                 Meta meta "meta" Meta,
                 /// What the run cost, in US dollars, at the prices of the moment of the request.
                 ///
-                /// Absent for runs of other people's pay-per-event Actors. Settles about ten seconds
-                /// after the run has finished.
+                /// Absent for runs of other people's pay-per-event Actors. Settles about ten
+                /// seconds after the run has finished.
                 UsageTotalUsd usage_total_usd "usageTotalUsd" Number,
                 /// The run's default key-value store.
                 DefaultKeyValueStoreId default_key_value_store_id "defaultKeyValueStoreId" Text,
@@ -53,9 +53,9 @@ macro_rules! fields {
                 Origin origin "origin" Origin,
             }
             details {
-                /// The address the run was started from, if the service tells.
+                /// The address that started the run. `None` if the service does not return it.
                 ClientIp client_ip "clientIp" Text,
-                /// The program the run was started with, if the service tells.
+                /// The program that started the run. `None` if the service does not return it.
                 UserAgent user_agent "userAgent" Text,
                 /// The schedule that started the run, if one did.
                 ScheduleId schedule_id "scheduleId" Text,

@@ -24,7 +24,7 @@ use partition::Partition;
 const MAX_SPLITS: usize = 10_000;
 /// How many requests are in flight while a list is cut.
 const CONCURRENCY: usize = 8;
-/// How many lists are cut at a time.
+/// How many lists are cut at once.
 const LISTS_AT_A_TIME: usize = 64;
 /// The form in which a split is stored.
 const VERSION: u64 = 1;
@@ -101,7 +101,7 @@ impl Split {
         &self.source.query
     }
 
-    /// How many new runs its reader asks for at a time: see [`RunQuery::page_size`].
+    /// How many new runs its reader requests per page: see [`RunQuery::page_size`].
     pub fn page_size(mut self, page_size: u32) -> Self {
         self.source.query.page_size = page_size;
         self
@@ -359,7 +359,7 @@ impl Client {
         Ok(start.map(|start| Edge::of(&page, start)))
     }
 
-    /// The end of the list. `None` if nobody can say when the last run started.
+    /// The end of the list. `None` if it is unknown when the last run started.
     async fn newest(&self, query: &RunQuery) -> Result<Option<Edge>> {
         let page = self.first_row(dated(query).descending(true)).await?;
         Ok(first_start(&page).map(|start| Edge::of(&page, start)))

@@ -42,7 +42,7 @@ pub(super) struct Point {
     pub(super) cut: i64,
 }
 
-/// A cut to be made where so many runs follow.
+/// A cut to be made where a given number of runs follow.
 #[derive(Debug)]
 struct Cut {
     rows: u64,
@@ -57,8 +57,8 @@ pub(super) struct Part {
 }
 
 impl Partition {
-    /// A list with so many runs, from the `oldest` start to the `newest`, to be cut into so many
-    /// parts, not later than at `latest`.
+    /// A list with `total` runs, from the `oldest` start to the `newest`, to be cut into
+    /// `parts` parts, not later than at `latest`.
     pub(super) fn new(total: u64, oldest: i64, newest: i64, latest: i64, parts: usize) -> Self {
         let end = newest.max(oldest).saturating_add(1);
         let first = Point {
@@ -114,9 +114,9 @@ impl Partition {
         times
     }
 
-    /// Takes a response: so many runs started at `time` or later, the first of them then.
+    /// Takes a response: `rows` runs started at `time` or later, the first of them at `first`.
     pub(super) fn take(&mut self, time: i64, rows: u64, first: Option<i64>) {
-        // Of a run that cannot be read, nobody knows when it started.
+        // The start of a run that cannot be read is unknown.
         let unknown = if rows > 0 { time } else { self.end };
         let first = first.map_or(unknown, |first| first.clamp(time, self.end));
         let cut = time.max(first.saturating_sub(1));
@@ -124,7 +124,7 @@ impl Partition {
     }
 
     /// The parts as far as they could be made out: none of them empty, so that there may be
-    /// fewer than were asked for.
+    /// fewer than requested.
     pub(super) fn parts(&self) -> Vec<Part> {
         let places = self.cuts.iter().zip(self.gaps());
         let places = places.map(|(cut, gap)| gap.nearest(cut.rows));

@@ -12,7 +12,7 @@ pub(crate) struct Batch {
     pub(super) head: Head,
     pub(super) offset: u64,
     pub(crate) rows: VecDeque<RunSummary>,
-    /// The rows as they were received, if that was asked for.
+    /// The rows as they were received, if they were requested.
     #[cfg_attr(
         not(any(feature = "export", feature = "sync")),
         allow(dead_code, reason = "for exports and syncs")

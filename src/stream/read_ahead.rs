@@ -1,4 +1,4 @@
-//! Pages that are asked for ahead of the consumer.
+//! Pages that are requested ahead of the consumer.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::walk::{PageRequest, ReadAhead, Walk};
 /// of them, and while the consumer is busy. A task ends with its page, and no other begins
 /// while the consumer stays away.
 ///
-/// With room for one page only, none is asked for ahead: each is fetched when the consumer
+/// With room for one page only, none is requested ahead: each is fetched when the consumer
 /// wants it.
 pub(crate) struct PageReader {
     fetcher: Arc<Fetcher>,
@@ -25,7 +25,7 @@ pub(crate) struct PageReader {
 }
 
 impl PageReader {
-    /// Keeps so many pages in flight, or waiting for the consumer.
+    /// Keeps this number of pages in flight, or waiting for the consumer.
     pub(crate) fn new(fetcher: Fetcher, concurrency: Concurrency) -> Self {
         let reads_ahead = concurrency != Concurrency::Fixed(1);
         Self {
@@ -35,7 +35,7 @@ impl PageReader {
         }
     }
 
-    /// The page that the walk asks for with `request`, and what has been asked to get it.
+    /// The page that the walk requests with `request`, and the requests that were sent for it.
     pub(crate) async fn page(
         &mut self,
         walk: &Walk,

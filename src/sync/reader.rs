@@ -43,7 +43,7 @@ pub(super) struct BatchSize {
     pub(super) interval: Duration,
 }
 
-/// What the user is told.
+/// The callbacks of the user.
 pub(super) struct Callbacks {
     pub(super) on_progress: Option<Box<OnProgress>>,
     pub(super) on_unreadable: Option<Box<OnUnreadable>>,
@@ -63,7 +63,7 @@ impl Callbacks {
     }
 }
 
-/// What comes next of a walk.
+/// The next item of a walk.
 pub(super) enum Next {
     Batch(Batch),
     Unreadable(Error),

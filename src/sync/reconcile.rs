@@ -15,14 +15,14 @@ use crate::error::{Error, Result};
 use crate::run::Id;
 use crate::runs::Runs;
 
-/// How many IDs are added at a time.
+/// How many IDs are added at once.
 const MAX_IDS: usize = 50_000;
 
 /// Reads the whole list, and marks the stored runs that are not on it.
 ///
 /// A row that is on the list from the beginning of this walk to its end is handed out by it. So a
-/// run that was stored before the walk began and that the walk does not hand out was not on the list
-/// at some time during the walk.
+/// run that was stored before the walk began and that the walk does not hand out was not on the
+/// list at some time during the walk.
 pub(super) async fn reconcile<T: SyncTarget>(
     runs: Runs,
     writer: &mut Writer<T>,
@@ -76,7 +76,7 @@ async fn add<T: SyncTarget>(target: &mut T, list: &SyncList, ids: &mut Vec<Id>) 
     Ok(())
 }
 
-/// The ID in a row that cannot be read. Without it, nobody knows which run is on the list.
+/// The ID in a row that cannot be read. Without it, it is unknown which run is on the list.
 fn id_of_unreadable(error: Error) -> Result<Id> {
     #[derive(Deserialize)]
     struct Row {

@@ -19,7 +19,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::runs::Runs;
 
 impl<T: SyncTarget> SyncJob<T> {
-    /// Runs it to the end of the list, or for ever if it [follows](Runs::follow) the list.
+    /// Runs it to the end of the list, or without end if it [follows](Runs::follow) the list.
     ///
     /// If nothing has changed, it costs the requests of a walk from the
     /// [lookback](Runs::lookback), and one commit without rows.

@@ -4,8 +4,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::run::{Column, Get, columns};
 
 /// The version of the tables. A change that older versions of the crate would misread increments
-/// it, and adds a step to `MIGRATIONS`. A column that is added to the fields of a run does not: it is
-/// added to the tables where it is missing.
+/// it, and adds a step to `MIGRATIONS`. A column that is added to the fields of a run does not: it
+/// is added to the tables where it is missing.
 pub(super) const VERSION: i64 = 1;
 /// What marks the tables as those of this crate. Its only row has the version, and the name of the
 /// table of runs.
@@ -256,7 +256,7 @@ impl Schema {
         statements
     }
 
-    /// Checks the mark of tables that are there.
+    /// Checks the mark of existing tables.
     ///
     /// # Errors
     ///
@@ -279,7 +279,7 @@ impl Schema {
         Ok(*version)
     }
 
-    /// Says that tables or views are there that something else has made.
+    /// The error for tables or views that another program has created.
     pub(super) fn foreign(&self, names: &[String]) -> Error {
         let message = format!(
             "{} exists already, and was not made by a sync: name another database, schema or table",

@@ -223,8 +223,8 @@ enum Probe {
     NotSent,
     /// There is no row behind the last one. If the page has no new row again, the list has ended.
     FoundNothing,
-    /// There is a row behind the last one, by so many probes in a row. It may have been added and
-    /// deleted since. If it stays and no page has it, it cannot be read.
+    /// A row follows the last one, as this number of probes in a row found. It may have been added
+    /// and deleted since. If it stays and no page has it, it cannot be read.
     FoundMore { times: u32 },
 }
 

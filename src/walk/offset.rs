@@ -32,8 +32,8 @@ impl Offset {
         self.rows
     }
 
-    /// How many rows lie between an earlier position and this one. 0 if the other one is not earlier,
-    /// and `None` if it has another anchor.
+    /// How many rows lie between an earlier position and this one. 0 if the other one is not
+    /// earlier, and `None` if it has another anchor.
     pub(crate) fn rows_since(self, earlier: Self) -> Option<u64> {
         let is_comparable = self.anchor == earlier.anchor;
         is_comparable.then(|| self.rows.saturating_sub(earlier.rows))
@@ -51,7 +51,7 @@ impl PartialOrd for Offset {
     }
 }
 
-/// The position so many rows behind this one.
+/// The position `rows` rows after this one.
 impl Add<u64> for Offset {
     type Output = Self;
 
@@ -63,7 +63,7 @@ impl Add<u64> for Offset {
     }
 }
 
-/// The position so many rows before this one, but not before the anchor.
+/// The position `rows` rows before this one, but not before the anchor.
 impl Sub<u64> for Offset {
     type Output = Self;
 

@@ -97,7 +97,7 @@ impl Reread {
         PageRequest::window(range, 0, limit)
     }
 
-    /// The first start, and the last of those that may fit on a page of so many rows.
+    /// The first start, and the last of those that may fit on a page of this size.
     fn range(&self, limit: u64) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
         let mut starts = self.starts.iter().take(limit as usize);
         let first = *starts.next()?;

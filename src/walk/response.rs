@@ -19,7 +19,7 @@ pub(super) enum Follows {
 }
 
 impl Follows {
-    /// What follows a page with so many new rows, by the response alone.
+    /// What follows a page with this number of new rows, by the response alone.
     ///
     /// A page that is as long as it can be is never the last one: the next request shows what
     /// follows. A shorter page is the last one unless `total` says that there are more rows. A

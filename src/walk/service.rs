@@ -67,7 +67,7 @@ impl ServiceProfile {
     }
 
     /// Learns in how many rows the next page has to overlap. The overlap of pages requested ahead
-    /// grows to that at once, and shrinks by an eighth of the difference at a time.
+    /// grows to that at once, and shrinks by an eighth of the difference each time.
     pub(super) fn learn_overlap(&mut self, needed: u64) {
         let needed = needed.clamp(MIN_OVERLAP, MAX_OVERLAP);
         let excess = self.overlap - needed.min(self.overlap);

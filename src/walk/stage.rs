@@ -41,7 +41,7 @@ impl Walk {
         limit.saturating_sub(self.cursor.rows())
     }
 
-    /// How many new rows to request if so many are already in flight.
+    /// How many new rows to request if `in_flight` are already requested.
     pub(super) fn wanted(&self, in_flight: u64) -> u64 {
         let skips_rows = self.rules.emit == Emit::Finished || self.query.has_filter();
         if skips_rows {

@@ -2,7 +2,7 @@
 //!
 //! The list may change at any request, and a page may continue the one before and yet have no new
 //! row. Both are normal for a while. A walk that makes no progress for long ends with an error
-//! instead of going on for ever.
+//! instead of continuing without end.
 
 use chrono::{DateTime, Utc};
 

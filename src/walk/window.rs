@@ -27,7 +27,7 @@ use crate::run::Id;
 const MAX_PASSES: u32 = 100;
 
 /// How many rows a pass may show beyond twice the number of IDs: a service that ignores the offset
-/// returns the same rows for ever.
+/// returns the same rows without end.
 const MAX_REPEATED_ROWS: usize = 2000;
 
 /// A window in time, and how far it has been read.

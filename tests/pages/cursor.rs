@@ -41,7 +41,7 @@ async fn catch_up(
             Err(error) => return Err(error.into()),
         }
     }
-    // The cursor has also passed runs that were not handed out.
+    // The cursor has also passed runs that were not returned.
     store(None, runs.cursor())?;
     Ok(())
 }

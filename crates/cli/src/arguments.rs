@@ -58,13 +58,14 @@ pub(crate) enum Command {
     Export(Box<ExportArguments>),
     /// Keep a table of a database up to date: a row for each run, as it is now
     ///
-    /// The first start loads the whole list. Each later one adds new runs, and updates those that had
-    /// not finished. It can be stopped or killed at any moment: the next start resumes.
+    /// The first start loads the whole list. Each later one adds new runs, and updates those that
+    /// had not finished. It can be stopped or killed at any moment: the next start resumes.
     Sync(Box<SyncArguments>),
     /// Alert when runs fail, from now on: to standard output, a webhook or a command
     ///
-    /// One alert for each run that ends with one of --status. A later start resumes where the last one
-    /// stopped and misses no alert. An alert may be sent twice after a kill or a lost response.
+    /// One alert for each run that ends with one of --status. A later start resumes where the last
+    /// one stopped and misses no alert. An alert may be sent twice after a kill or a lost
+    /// response.
     Watch(Box<WatchArguments>),
     /// Cut a list into parts that workers can export in parallel
     ///
@@ -157,7 +158,7 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// Whose runs, which of them, and how to ask for them.
+/// Whose runs, which of them, and how to request them.
 #[derive(Debug, Args)]
 pub(crate) struct SourceArguments {
     /// The Actor: its ID, `username/actor-name` or `username~actor-name`
@@ -218,7 +219,8 @@ pub(crate) struct ServiceArguments {
     /// Where the API is; APIFY_API_BASE_URL if it is not given, or else https://api.apify.com
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url, hide_short_help = true)]
     pub(crate) base_url: Option<String>,
-    /// The most requests a second for one list; 60 if it is not given, and no limit for generated runs
+    /// The most requests a second for one list; 60 if it is not given, and no limit for generated
+    /// runs
     #[arg(long, value_name = "N", hide_short_help = true)]
     pub(crate) rate: Option<f64>,
     /// The most requests a second for all lists together; 4000 if it is not given
@@ -329,8 +331,8 @@ pub(crate) struct SyncArguments {
     pub(crate) actors: ActorsArguments,
     /// The database: sqlite:FILE, or postgres://USER@HOST/DATABASE
     ///
-    /// The password of PostgreSQL is read from PGPASSWORD. ?sslmode= in the address sets TLS: disable,
-    /// prefer, require or verify-full.
+    /// The password of PostgreSQL is read from PGPASSWORD. ?sslmode= in the address sets TLS:
+    /// disable, prefer, require or verify-full.
     #[arg(long, value_name = "DATABASE", help_heading = "Database")]
     pub(crate) to: String,
     /// The schema of the tables in PostgreSQL; apify if it is not given
@@ -405,7 +407,8 @@ pub(crate) struct WatchArguments {
     /// POST in the format of Slack's incoming webhooks
     #[arg(long, requires = "webhook", help_heading = "Alerts")]
     pub(crate) slack: bool,
-    /// Run this command for each alert, without a shell, with JSON on its input: 'cmd {id} {status}'
+    /// Run this command for each alert, without a shell, with JSON on its input: 'cmd {id}
+    /// {status}'
     #[arg(long, value_name = "COMMAND", value_hint = ValueHint::CommandString, help_heading = "Alerts")]
     pub(crate) exec: Option<String>,
     /// Send one summary in each such period instead of single alerts; none without alerts
@@ -420,7 +423,8 @@ pub(crate) struct WatchArguments {
         help_heading = "Watching"
     )]
     pub(crate) state: PathBuf,
-    /// Read each list once, for cron; exit with 0 if all alerts are delivered, with 5 if some are kept
+    /// Read each list once, for cron; exit with 0 if all alerts are delivered, with 5 if some are
+    /// kept
     #[arg(long, help_heading = "Watching")]
     pub(crate) once: bool,
     /// How long to wait between two passes over a list
@@ -458,9 +462,9 @@ pub(crate) struct DestinationArguments {
     /// s3://bucket/prefix, gs://bucket/prefix for Google Cloud Storage, az://container/prefix or
     /// abfss://container@account.dfs.core.windows.net/prefix for Azure, or file:///path.
     ///
-    /// Credentials are read from the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION
-    /// and AWS_ENDPOINT_URL; GOOGLE_APPLICATION_CREDENTIALS; AZURE_STORAGE_ACCOUNT_NAME and
-    /// AZURE_STORAGE_ACCOUNT_KEY; and the like) or from the machine's role.
+    /// Credentials are read from the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
+    /// AWS_REGION and AWS_ENDPOINT_URL; GOOGLE_APPLICATION_CREDENTIALS; AZURE_STORAGE_ACCOUNT_NAME
+    /// and AZURE_STORAGE_ACCOUNT_KEY; and the like) or from the machine's role.
     #[arg(long, short, value_name = "OUT", value_hint = ValueHint::AnyPath)]
     pub(crate) out: OsString,
     /// jsonl, jsonl.gz, jsonl.zst, csv, csv.gz, csv.zst or parquet

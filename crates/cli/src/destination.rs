@@ -99,7 +99,7 @@ fn path_of_url(flag: &str, url: &str) -> Result<PathBuf, Failure> {
     })
 }
 
-/// The format that the arguments name, or that the name of the output tells.
+/// The format that the arguments name, or that of the output's extension.
 pub(crate) fn format(arguments: &DestinationArguments) -> Result<Format, Failure> {
     if let Some(format) = arguments.format {
         return Ok(format);
@@ -140,8 +140,8 @@ pub(crate) fn has_placeholder(arguments: &DestinationArguments) -> bool {
     arguments.out.to_string_lossy().contains(PLACEHOLDER)
 }
 
-/// Where the list of one of several Actors goes: in a folder of its name, or where its name takes the
-/// place of `{actor}`.
+/// Where the list of one of several Actors goes: in a folder of its name, or where its name takes
+/// the place of `{actor}`.
 pub(crate) fn of_actor(
     arguments: &DestinationArguments,
     actor: &str,

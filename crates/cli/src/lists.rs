@@ -1,4 +1,4 @@
-//! Several lists at a time, and one table of how they ended.
+//! Several lists at once, and one table of how they ended.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -23,7 +23,7 @@ pub(crate) struct Lists<'a> {
     pub(crate) stop: &'a StopSignal,
     /// Where runs are read from, for messages.
     pub(crate) service: &'a str,
-    /// How many are worked on at a time.
+    /// How many are worked on at once.
     pub(crate) parallel: usize,
     /// Whether the same command, by itself, can resume.
     pub(crate) can_resume: bool,
@@ -69,7 +69,7 @@ struct Row<'a> {
 }
 
 impl Lists<'_> {
-    /// Works on the list of each name, several at a time, and prints one table of how they ended.
+    /// Works on the list of each name, several at once, and prints one table of how they ended.
     pub(crate) async fn run<F>(
         &self,
         names: &[String],

@@ -252,7 +252,7 @@ impl Default for Speed {
 }
 
 impl Speed {
-    /// The speed now that there are so many rows.
+    /// The current speed, when there are this many rows.
     fn at(&mut self, now: Instant, rows: u64) -> f64 {
         let is_due = |(at, _): &(Instant, u64)| now.duration_since(*at) >= SPEED_WINDOW / 20;
         if self.samples.back().is_none_or(is_due) {

@@ -112,7 +112,7 @@ fn read_again(runs: u64) -> String {
     }
 }
 
-/// What becomes of runs that had not finished, and which flag changes that.
+/// What happens to runs that had not finished, and which flag changes that.
 pub(crate) fn frozen(rows: u64) -> String {
     let runs = counted(rows, "run");
     format!(

@@ -25,7 +25,7 @@ use crate::stdout::print_json;
 use crate::times::When;
 use crate::walk::BUFFERED_BYTES;
 
-/// How many Actors are asked for at a time.
+/// How many Actors are requested at once.
 const NAMES_AT_A_TIME: usize = 8;
 
 /// What the syncs of one start have in common.
@@ -169,7 +169,7 @@ impl Syncer<'_> {
     }
 
     /// Stores the names of Actors that have none in the database. A name that cannot be read now is
-    /// asked for again by the next sync.
+    /// requested again by the next sync.
     async fn name_actors(&self) -> Result<(), Failure> {
         let unnamed = self.database.unnamed_actors().await?;
         let named = stream::iter(&unnamed).map(async |id| {

@@ -1,4 +1,4 @@
-//! Where the API token comes from.
+//! Reads the API token.
 
 use std::env;
 use std::fmt;
@@ -10,7 +10,7 @@ use crate::exit::{Exit, Failure};
 
 const VARIABLE: &str = "APIFY_TOKEN";
 
-/// Where a token can come from.
+/// The sources of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TokenSource {
     File(PathBuf),

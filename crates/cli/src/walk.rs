@@ -29,7 +29,7 @@ impl WalkArguments {
         }
     }
 
-    /// How many of several lists are read at a time. One that is followed does not end.
+    /// How many of several lists are read at once. One that is followed does not end.
     pub(crate) fn parallel(&self, lists: usize) -> usize {
         match self.follow {
             true => lists,

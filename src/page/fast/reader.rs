@@ -33,7 +33,7 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
-    /// What comes next, as far as the end of the page.
+    /// The rest of the page.
     #[inline]
     pub(super) fn bytes(&self) -> &'a [u8] {
         self.rest.as_bytes()
@@ -137,7 +137,7 @@ impl<'a> Reader<'a> {
 }
 
 /// How many bytes come before the first that a string without escapes cannot hold: a quote, a
-/// backslash or a control character. Looks at eight at a time.
+/// backslash or a control character. Checks eight bytes at once.
 ///
 /// Bytes that are not ASCII may count among those. No quote is found there then, and the string
 /// is left to `serde_json`.

@@ -53,7 +53,7 @@ impl Reader<'_> {
     }
 }
 
-/// How many digits come first.
+/// How many digits the text begins with.
 #[inline]
 fn digits(text: &[u8]) -> usize {
     text.iter().take_while(|byte| byte.is_ascii_digit()).count()
@@ -63,7 +63,7 @@ fn some_digits(text: &[u8]) -> Option<usize> {
     Some(digits(text)).filter(|count| *count > 0)
 }
 
-/// The length of the number that comes first, by the grammar of JSON.
+/// The length of the number at the beginning, by the grammar of JSON.
 #[inline]
 fn number_length(text: &[u8]) -> Option<usize> {
     let sign = usize::from(text.first() == Some(&b'-'));

@@ -10,7 +10,7 @@ use super::tls::{Tls, Verification};
 use crate::error::{Error, Result};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// After this long without a sign of the server, the system asks for one.
+/// After this long without data from the server, a TCP keepalive probe is sent.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_RETRIES: u32 = 3;

@@ -26,7 +26,7 @@ impl Encoder {
         Self { buffer }
     }
 
-    /// Begins a row with so many values.
+    /// Begins a row with this number of values.
     pub(super) fn begin_row(&mut self, values: usize) {
         self.buffer.put_i16(values as i16);
     }

@@ -15,7 +15,7 @@ use crate::actor::Actor;
 use crate::error::Result;
 use crate::run::Id;
 
-/// A server whose tables are there. A clone is cheap.
+/// A server whose tables exist. A clone is cheap.
 #[derive(Clone)]
 pub(in super::super) struct PostgresServer {
     pub(super) address: Arc<Address>,
@@ -23,7 +23,7 @@ pub(in super::super) struct PostgresServer {
 }
 
 impl PostgresServer {
-    /// Connects, and makes the tables if they are not there.
+    /// Connects, and creates the tables if they do not exist.
     pub(in super::super) async fn open(
         address: &str,
         password: Option<String>,

@@ -1,4 +1,4 @@
-//! Makes the tables, or checks those that are there.
+//! Creates the tables, or checks existing ones.
 
 use std::collections::BTreeSet;
 
@@ -101,7 +101,7 @@ impl Tables {
         })
     }
 
-    /// The version of the tables, if they are there.
+    /// The version of the tables, if they exist.
     fn check(&self, schema: &Schema) -> TargetResult<Option<i64>> {
         match &self.mark {
             Some(mark) => Ok(Some(schema.check_mark(mark)?)),

@@ -127,7 +127,7 @@ impl SyncTarget for PostgresTarget {
 }
 
 impl OpenList {
-    /// Locks a list, and adds it if it is not there. The lock is one of the session.
+    /// Locks a list for the session, and adds it if it does not exist.
     async fn lock(session: Session, schema: &Schema, list: &SyncList) -> TargetResult<Self> {
         let state = schema.quoted(SYNC_STATE);
         let (id, is_locked) = find_and_lock(&session, &state, list)

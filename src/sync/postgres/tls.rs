@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 
 /// How the certificate of a server is checked.
 pub(super) enum Verification {
-    /// Not at all: what is sent cannot be read by others, but nobody knows who the server is.
+    /// Not at all: the connection is encrypted, but to an unknown server.
     None,
     /// By the certificates that the operating system trusts.
     System,

@@ -26,7 +26,7 @@ pub(in super::super) struct SqliteFile {
 }
 
 impl SqliteFile {
-    /// Opens a file, and makes it and its tables if they are not there.
+    /// Opens a file, and creates it and its tables if they do not exist.
     pub(in super::super) async fn open(path: PathBuf, schema: Schema) -> TargetResult<Self> {
         blocking(move || {
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE

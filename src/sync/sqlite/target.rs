@@ -158,7 +158,7 @@ impl SyncTarget for SqliteTarget {
     }
 }
 
-/// The number of a list, which is added if it is not there.
+/// The number of a list, which is added if it does not exist.
 fn list_id(connection: &Connection, state: &str, list: &SyncList) -> rusqlite::Result<i64> {
     let select = format!("SELECT \"id\" FROM {state} WHERE \"list\" = ?");
     let find = || {

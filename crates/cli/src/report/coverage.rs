@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use apify_runs::{Actor, Id};
 use chrono::{DateTime, Utc};
 
-/// Where the runs of a report come from, and what is missing in them.
+/// The source of the runs of a report, and what is missing in it.
 #[derive(Debug, Default)]
 pub(crate) struct Coverage {
     /// Without a password.

@@ -150,7 +150,8 @@ impl Rate {
     }
 }
 
-/// The nearest-rank percentile: the least value that at least so many percent are no greater than.
+/// The nearest-rank percentile: the least value such that at least `percent` of the values are no
+/// greater.
 fn percentile(values: &mut [u32], percent: usize) -> Option<u32> {
     let rank = (values.len() * percent).div_ceil(100);
     let place = rank.checked_sub(1)?;

@@ -113,7 +113,7 @@ impl Timeline {
     }
 }
 
-/// Which days are named, of so many from a first one on, and how.
+/// Which of the days after a first one are named, and how.
 fn labels(first: NaiveDate, days: i64) -> Box<dyn Fn(NaiveDate) -> Option<String>> {
     let shown = |day: NaiveDate, format| day.format(format).to_string();
     if days < 10 {

@@ -1,4 +1,4 @@
-//! The Actors whose runs fail most often, as far as the number of their runs tells.
+//! The Actors whose runs fail most often, as far as the number of their runs shows.
 
 use askama::Template;
 

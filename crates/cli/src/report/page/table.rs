@@ -85,7 +85,7 @@ impl GroupRow {
     }
 }
 
-/// Groups in their order, at most so many.
+/// The first `most` groups.
 pub(super) fn group_rows(grouping: &Grouping, coverage: &Coverage, most: usize) -> Vec<GroupRow> {
     let groups = grouping.sorted().into_iter().take(most);
     let row = |(key, tally): (&Key, &crate::report::tally::Tally)| {

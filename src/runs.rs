@@ -81,7 +81,7 @@ impl Runs {
     }
 
     /// The maximum size of the bodies of all pages in flight, in bytes. Default 64 MiB; from 1 KiB
-    /// to 1 GiB. One page is read whatever its size. A page of 1000 runs has about 0.5 MB.
+    /// to 1 GiB. One page is read whatever its size. A page of 1000 runs has about 0.6 MB.
     ///
     /// It limits the default number of pages in flight, and replaces an earlier
     /// [`concurrency`](Self::concurrency).

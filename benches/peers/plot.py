@@ -21,7 +21,7 @@ STYLES = {
     ('ours', 16): ('this crate, 16 in flight', '#0072b2', 'circle'),
     ('ours', 8): ('this crate, 8 in flight', '#3d9bd6', 'square'),
     ('ours', 1): ('this crate, 1 in flight', '#8cc6ea', 'triangle'),
-    ('by_hand', 1): ('a loop by hand, reqwest', '#4d4d4d', 'diamond'),
+    ('by_hand', 1): ('a hand-written loop, reqwest', '#4d4d4d', 'diamond'),
     ('official', 1): ('Rust, apify-client', '#d55e00', 'square'),
     ('javascript', 1): ('JavaScript, apify-client', '#e69f00', 'circle'),
     ('python', 1): ('Python, apify-client', '#009e73', 'triangle'),

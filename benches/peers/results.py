@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 def versions():
     lock = tomllib.loads((HERE / 'Cargo.lock').read_text())
     packages = {package['name']: package for package in lock['package']}
-    # There are two versions of reqwest; the loop by hand has the one of this package.
+    # There are two versions of reqwest; the hand-written loop has the one of this package.
     own = packages['apify-runs-bench-peers']['dependencies']
     js = HERE / '../../tests/peers/js/node_modules/apify-client/package.json'
     return {
@@ -76,7 +76,7 @@ def name(row, versions):
         'python': f'Python, `apify-client` {clients["python"]}',
         'javascript': f'JavaScript, `apify-client` {clients["javascript"]}',
         'official': f'Rust, `apify-client` {clients["official"]}',
-        'by_hand': f'a loop by hand, `reqwest` {clients["by_hand"]}',
+        'by_hand': f'a hand-written loop, `reqwest` {clients["by_hand"]}',
         'ours': f'this crate, {flight} in flight',
     }[row['client']]
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures how many runs a second Apify's official clients, a loop written by hand and this
+# Measures how many runs a second Apify's official clients, a hand-written loop and this
 # crate get from the same emulator, over a loopback socket, at different latencies a request. The
 # emulator sends indented JSON, as the service does, and once compact JSON.
 # Writes results.json and draws latency.svg beside this script, and prints the table for

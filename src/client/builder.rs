@@ -176,16 +176,16 @@ impl ClientBuilder {
     /// Whether the service may compress its responses. Default `true`: with each encoding that
     /// the crate's features or [`http_client`](Self::http_client) can read.
     ///
-    /// A page of 1000 runs has about 455 KB, and compressed 85 KB with gzip, 78 KB with brotli
-    /// or 82 KB with zstd. Decompressing takes 0.7, 0.3 or 0.1 ms. Turn it off where the network
-    /// is faster than that: on the same machine, or at a few gigabits a second.
+    /// A page of 1000 runs has about 640 KB, and compressed 87 KB with gzip, 79 KB with brotli or
+    /// 84 KB with zstd. Decompressing takes up to 0.5 ms. Turn it off where the network is faster
+    /// than that: on the same machine, or at a few gigabits a second.
     pub fn compression(mut self, compression: bool) -> Self {
         self.compression = compression;
         self
     }
 
     /// The maximum size of a body, in bytes after decompression. Default 64 MiB; from 1 KiB to
-    /// 1 GiB. A full page has about 0.5 MB. A page has 10,000 rows at most, whatever this is.
+    /// 1 GiB. A full page has about 0.6 MB. A page has 10,000 rows at most, whatever this is.
     pub fn max_page_bytes(mut self, bytes: usize) -> Self {
         self.max_page_bytes = bytes;
         self

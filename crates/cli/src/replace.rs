@@ -5,9 +5,14 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Replaces a file, as a whole or not at all. The bytes are written to `new` first, which is in the
-/// same folder.
-pub(crate) fn replace_file(path: &Path, new: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Replaces a file, as a whole or not at all. The bytes are written to a [`hidden`] file first. A
+/// symbolic link stays, and the file it refers to is replaced.
+pub(crate) fn replace_file(path: &Path, hidden_ending: &str, bytes: &[u8]) -> io::Result<()> {
+    let path = match path.is_symlink() {
+        true => &fs::canonicalize(path)?,
+        false => path,
+    };
+    let new = &hidden(path, hidden_ending);
     let write = || {
         let mut file = File::create(new)?;
         file.write_all(bytes)?;
@@ -49,15 +54,29 @@ mod tests {
     fn a_file_is_replaced_and_nothing_is_left_beside_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
-        let new = hidden(&path, ".unfinished");
-        replace_file(&path, &new, b"first").unwrap();
-        replace_file(&path, &new, b"2nd").unwrap();
+        replace_file(&path, ".new", b"first").unwrap();
+        replace_file(&path, ".new", b"2nd").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"2nd");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 
         let occupied = folder.path().join("folder");
         fs::create_dir_all(occupied.join("not-empty")).unwrap();
-        replace_file(&occupied, &new, b"first").unwrap_err();
+        replace_file(&occupied, ".new", b"first").unwrap_err();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_symbolic_link_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs::write(&file, "first").unwrap();
+        std::os::unix::fs::symlink("file", &link).unwrap();
+        replace_file(&link, ".new", b"2nd").unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(fs::read(&file).unwrap(), b"2nd");
+        fs::remove_file(&file).unwrap();
+        replace_file(&link, ".new", b"3rd").unwrap_err();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

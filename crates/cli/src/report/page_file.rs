@@ -7,7 +7,7 @@ use std::path::Path;
 use super::page::BEGINNING;
 use crate::exit::{Exit, Failure};
 use crate::flags;
-use crate::replace::{hidden, replace_file};
+use crate::replace::replace_file;
 
 /// Whether the page goes to standard output.
 pub(crate) fn is_stdout(path: &Path) -> bool {
@@ -38,8 +38,8 @@ pub(crate) fn check(path: &Path) -> Result<(), Failure> {
 /// Replaces the page, as a whole or not at all.
 pub(crate) fn replace(path: &Path, page: &str) -> Result<(), Failure> {
     // Two reports may be written at once.
-    let new = hidden(path, &format!(".{}.unfinished", std::process::id()));
-    let replaced = replace_file(path, &new, page.as_bytes());
+    let ending = format!(".{}.unfinished", std::process::id());
+    let replaced = replace_file(path, &ending, page.as_bytes());
     replaced.map_err(|error| cannot_write(path, error))
 }
 

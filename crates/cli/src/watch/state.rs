@@ -96,8 +96,8 @@ impl StateFile {
 
     /// Replaces the file, as a whole or not at all.
     pub(crate) fn replace(&self, state: &[u8]) -> Result<(), Failure> {
-        let new = hidden(&self.path, ".unfinished");
-        replace_file(&self.path, &new, state).map_err(|error| cannot_write(&self.path, &error))
+        replace_file(&self.path, ".unfinished", state)
+            .map_err(|error| cannot_write(&self.path, &error))
     }
 }
 

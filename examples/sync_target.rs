@@ -2,7 +2,8 @@
 //! a message broker or a data lake keeps one.
 //!
 //! `cargo run --release --example sync_target` syncs a generated list twice, from the built-in
-//! emulator, and reads the log as whoever loads it elsewhere does: the last row of an ID counts.
+//! emulator, and reads the log as a program that loads it elsewhere does: the last row of each ID
+//! counts.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -30,13 +31,13 @@ impl CommitLog {
         let mut paths = entries
             .map(|entry| entry.map(|entry| entry.path()))
             .collect::<std::io::Result<Vec<_>>>()?;
-        // One that was interrupted has no such name.
+        // A commit that was interrupted has another extension.
         paths.retain(|path| path.extension().is_some_and(|ending| ending == "jsonl"));
         paths.sort();
         Ok(paths)
     }
 
-    /// The rows as they are after the last commit.
+    /// The rows after the last commit.
     fn rows(&self) -> Result<HashMap<String, RunSummary>, Box<dyn Error>> {
         let mut rows = HashMap::new();
         for path in self.commits()? {
@@ -72,7 +73,7 @@ impl SyncTarget for CommitLog {
             writeln!(file, "{}", serde_json::to_string(run)?)?;
         }
         file.into_inner()?.sync_all()?;
-        // Rows and cursor are there from now on, and were not before.
+        // From now on, the rows and the cursor are part of the log.
         fs::rename(unfinished, path)?;
         File::open(&self.folder)?.sync_all()?;
         Ok(Written::default())

@@ -2,8 +2,12 @@
 # Runs the tests of syncs against a PostgreSQL server of its own, in a temporary folder.
 #
 # Needs Rust, openssl, and PostgreSQL's programs (Debian: postgresql). A server does not run as
-# root: started by root, it runs as the user postgres, or nobody. Usage: tests/sync/postgres.sh [TEST], or
-# tests/sync/postgres.sh speed, which measures: tests/sync/speed.py.
+# root: started by root, it runs as the user postgres, or nobody. Usage:
+#   tests/sync/postgres.sh             all tests
+#   tests/sync/postgres.sh TEST        one test
+#   tests/sync/postgres.sh read-back   databases are read by sqlite3, psql and DuckDB: read_back.py
+#   tests/sync/postgres.sh speed       measures: speed.py
+# The last two need Python and target/release/apify-runs: `cargo build --release`.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -22,7 +26,10 @@ if [ "$(id -u)" = 0 ]; then
     as=(runuser -u "$user" --)
 fi
 
-[ "${1:-}" = speed ] || cargo test --locked --test sync --test cli --no-run
+case ${1:-} in
+    read-back | speed) ;;
+    *) cargo test --locked --test sync --test cli --no-run ;;
+esac
 
 folder=$(mktemp -d)
 [ ${#as[@]} = 0 ] || chown "$user" "$folder"
@@ -82,11 +89,25 @@ cd - >/dev/null
 export SYNC_POSTGRES_PORT=$port SYNC_POSTGRES_ROOT=$folder/root.crt
 export SYNC_POSTGRES_RESTART=$folder/restart
 export SYNC_POSTGRES_ADDRESS="postgres://postgres:secret-of-the-test@127.0.0.1:$port/postgres"
+
+# Syncs a list into both databases, and lets other programs read them.
+read_back() {
+    local target=${CARGO_TARGET_DIR:-target} runs=$folder/read-back
+    local program=$target/release/apify-runs venv=$target/sync-venv
+    "$venv/bin/python" -m pip --version >/dev/null 2>&1 || python3 -m venv --clear "$venv"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r tests/sync/requirements.txt
+    mkdir "$runs"
+    "$program" export --quiet --demo 20000 --out "$runs/runs.jsonl"
+    "$program" sync --quiet --demo 20000 --to "sqlite:$runs/runs.db"
+    "$program" sync --quiet --demo 20000 --to "$SYNC_POSTGRES_ADDRESS"
+    "$venv/bin/python" tests/sync/read_back.py "$runs/runs.jsonl" "$runs/runs.db" "$SYNC_POSTGRES_ADDRESS"
+}
+
 if [ "${1:-}" = speed ]; then
     tests/sync/speed.py
-    exit
-fi
-if [ $# -gt 0 ]; then
+elif [ "${1:-}" = read-back ]; then
+    read_back
+elif [ $# -gt 0 ]; then
     cargo test --locked --test sync -- --ignored "$1"
 else
     cargo test --locked --test sync -- --ignored postgres:: --skip alone

@@ -14,5 +14,7 @@ mod list;
 mod postgres;
 mod proxy;
 mod scenarios;
+#[cfg(target_os = "linux")]
+mod small_disk;
 mod sqlite;
 mod target;

@@ -15,6 +15,8 @@ use crate::database::{Row, TestDatabase};
 use crate::list::{List, check, job, runs};
 use crate::proxy::{Cut, Proxy};
 use crate::scenarios;
+#[cfg(target_os = "linux")]
+use crate::small_disk::SmallDisk;
 
 /// The password of the superuser.
 const PASSWORD: &str = "secret-of-the-test";
@@ -211,6 +213,47 @@ async fn a_table_that_is_locked_is_waited_for() {
     assert!(!sync.is_finished());
     other.batch_execute("COMMIT").await.unwrap();
     assert_eq!(sync.await.unwrap().unwrap().new, 200);
+}
+
+/// Only root can make a small disk.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+#[ignore = "needs a server: tests/sync/postgres.sh"]
+async fn a_full_disk_is_told_and_loses_nothing() {
+    let user = variable("SYNC_POSTGRES_UID");
+    let Some(disk) = SmallDisk::mount(&format!("size=1m,mode=700,uid={user}")) else {
+        return;
+    };
+    let database = Postgres::new();
+    let schema = &database.schema;
+    let client = database.connect().await;
+    let create = format!(
+        "CREATE TABLESPACE {schema} LOCATION '{}'",
+        disk.path().display()
+    );
+    client.batch_execute(&create).await.unwrap();
+    let options = format!("?options=-c%20default_tablespace%3D{schema}");
+    let db = database.at(address("postgres", port(), &options));
+    let db = db.open().await.unwrap();
+
+    let mut list = List::new();
+    let emulator = list.start(20_000).await;
+    let sync = || job(&emulator, db.target()).batch_rows(2000);
+    let error = sync().run().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Output);
+    let text = error.to_string();
+    assert!(text.contains("No space left on device"), "{error:?}");
+    disk.grow();
+    let stored = database.number("SELECT count(*) FROM runs").await as u64;
+    let summary = sync().run().await.unwrap();
+    assert_eq!((summary.new, summary.updated), (20_000 - stored, 0));
+    assert!(check(&emulator, &database).await.is_empty());
+
+    // The server needs the files of a tablespace until it is dropped.
+    let drop = format!("DROP SCHEMA {schema} CASCADE");
+    client.batch_execute(&drop).await.unwrap();
+    let drop = format!("DROP TABLESPACE {schema}");
+    client.batch_execute(&drop).await.unwrap();
 }
 
 #[tokio::test]

@@ -87,7 +87,7 @@ chmod 755 "$folder/restart"
 cd - >/dev/null
 
 export SYNC_POSTGRES_PORT=$port SYNC_POSTGRES_ROOT=$folder/root.crt
-export SYNC_POSTGRES_RESTART=$folder/restart
+export SYNC_POSTGRES_RESTART=$folder/restart SYNC_POSTGRES_UID=$(id -u "${user:-$(id -un)}")
 export SYNC_POSTGRES_ADDRESS="postgres://postgres:secret-of-the-test@127.0.0.1:$port/postgres"
 
 # Syncs a list into both databases, and lets other programs read them.

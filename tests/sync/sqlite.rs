@@ -1,5 +1,7 @@
 //! SQLite.
 
+#[cfg(target_os = "linux")]
+use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,6 +15,8 @@ use crate::child;
 use crate::database::{Row, TestDatabase};
 use crate::list::{List, check, job};
 use crate::scenarios;
+#[cfg(target_os = "linux")]
+use crate::small_disk::SmallDisk;
 
 struct Sqlite {
     folder: TempDir,
@@ -21,6 +25,12 @@ struct Sqlite {
 impl Sqlite {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
+        Self { folder }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn at(folder: &Path) -> Self {
+        let folder = tempfile::tempdir_in(folder).unwrap();
         Self { folder }
     }
 
@@ -124,22 +134,14 @@ async fn a_lock_of_another_program_is_waited_for() {
     assert!(check(&emulator, &database).await.is_empty());
 }
 
-/// A file system that is full, and then has room again. Only root can make one.
+/// Only root can make a small disk.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_full_disk_is_told_and_loses_nothing() {
-    use std::process::Command;
-
-    let database = Sqlite::new();
-    let mount = |options: &str| {
-        let mut command = Command::new("mount");
-        let command = command.args(["-t", "tmpfs", "-o", options, "tmpfs"]);
-        let status = command.arg(database.folder.path()).status();
-        status.is_ok_and(|status| status.success())
-    };
-    if !mount("size=3m") {
+    let Some(disk) = SmallDisk::mount("size=3m") else {
         return;
-    }
+    };
+    let database = Sqlite::at(disk.path());
     let mut list = List::new();
     let emulator = list.start(20_000).await;
     let db = database.open().await;
@@ -151,14 +153,11 @@ async fn a_full_disk_is_told_and_loses_nothing() {
         text.ends_with("cannot be written: the disk is full"),
         "{error:?}"
     );
-    assert!(mount("remount,size=100m"));
+    disk.grow();
     let stored = database.number("SELECT count(*) FROM runs").await as u64;
     let summary = sync().run().await.unwrap();
     assert_eq!((summary.new, summary.updated), (20_000 - stored, 0));
     assert!(check(&emulator, &database).await.is_empty());
-    drop(db);
-    let unmounted = Command::new("umount").arg(database.folder.path()).status();
-    assert!(unmounted.unwrap().success());
 }
 
 #[tokio::test]

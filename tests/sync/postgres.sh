@@ -6,7 +6,7 @@
 #   tests/sync/postgres.sh             all tests
 #   tests/sync/postgres.sh TEST        one test
 #   tests/sync/postgres.sh read-back   databases are read by sqlite3, psql and DuckDB: read_back.py
-#   tests/sync/postgres.sh speed       measures: speed.py
+#   tests/sync/postgres.sh speed       measures: benches/sync.rs, speed.py
 # The last two need Python and target/release/apify-runs: `cargo build --release`.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -104,6 +104,7 @@ read_back() {
 }
 
 if [ "${1:-}" = speed ]; then
+    cargo bench --quiet --locked --bench sync
     tests/sync/speed.py
 elif [ "${1:-}" = read-back ]; then
     read_back

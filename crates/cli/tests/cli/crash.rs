@@ -67,7 +67,7 @@ fn every_run_is_there_once_after_any_number_of_kills_in_a_store() {
 fn dice() -> (u64, u64) {
     let number = |name| std::env::var(name).ok()?.parse().ok();
     let seed = number("CRASH_SEED").unwrap_or_else(|| fastrand::u64(..1 << 32));
-    let kills = number("CRASH_KILLS").unwrap_or(21);
+    let kills = number("CRASH_KILLS").unwrap_or(14);
     println!("CRASH_SEED={seed} CRASH_KILLS={kills}");
     (seed, kills)
 }

@@ -48,6 +48,9 @@ pub(super) struct Service {
     pub(super) runs: Vec<Run>,
     /// Runs that are visible again at this time.
     pub(super) hidden: Vec<(i64, Run)>,
+    /// Runs that have been hidden. None is hidden twice: both times together may be longer than a
+    /// walk remembers a run that it cannot see.
+    pub(super) ever_hidden: HashSet<Id>,
     pub(super) now: i64,
     pub(super) made: usize,
     pub(super) cap: u64,
@@ -95,7 +98,7 @@ pub(super) enum Change {
     DateAt(usize),
     Finish(usize, RunStatus),
     Resurrect(usize),
-    /// So many runs from this place on are not there for so many milliseconds.
+    /// This number of runs, from this place on, are not there for this number of milliseconds.
     Hide(usize, usize, i64),
 }
 
@@ -177,6 +180,7 @@ impl Service {
         Self {
             runs: Vec::new(),
             hidden: Vec::new(),
+            ever_hidden: HashSet::new(),
             now: 1_000_000,
             made: 0,
             cap: 1000,
@@ -283,9 +287,9 @@ impl Service {
                 let first = at % count;
                 let last = count.min(first + some);
                 let until = self.now + millis;
-                let dated = self.runs.drain(first..last).collect::<Vec<_>>();
-                self.hidden
-                    .extend(dated.into_iter().map(|run| (until, run)));
+                let hide = |run: &mut Run| self.ever_hidden.insert(run.0.id.clone());
+                let runs = self.runs.extract_if(first..last, hide);
+                self.hidden.extend(runs.map(|run| (until, run)));
             }
             Change::Start(_) => {}
         }

@@ -37,7 +37,7 @@ pub(super) struct Reread {
 enum Reading {
     /// As many of the starts as may be on one page.
     Range,
-    /// The rows behind a page that is shorter than it can be, though the service says that there
+    /// The rows after a page that is shorter than it can be, though the service says that there
     /// are more.
     CatchUp(Shown),
     /// The first start alone, as it does not fit on a page.
@@ -144,6 +144,12 @@ impl Seen<'_> {
     }
 }
 
+/// Whether the range has fewer rows than pages before this one have shown: rows after them may have
+/// moved to smaller offsets.
+fn has_shrunk(request: PageRequest, page: &Page) -> bool {
+    page.total.is_some_and(|total| total < request.offset())
+}
+
 impl Walk {
     /// Takes a page of unfinished runs.
     pub(super) fn take_reread(
@@ -171,8 +177,8 @@ impl Walk {
                 let last = last_start(page).filter(|_| !selection.is_unsorted);
                 self.take_range(&mut reread, request, page, last, useful as u64)
             }
-            Reading::CatchUp(shown) if page.row_count() == 0 => {
-                // There is nothing behind the page, so it has shown all there is.
+            Reading::CatchUp(shown) if page.row_count() == 0 && !has_shrunk(request, page) => {
+                // No row follows the page, so it has shown all of them.
                 self.remove_all(&mut reread, &shown)
             }
             Reading::CatchUp(shown) => self.remove_part(&mut reread, &shown, false),

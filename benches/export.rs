@@ -21,7 +21,7 @@ use apify_runs::export::{Export, Output};
 use tokio::runtime::Runtime;
 
 use server::{Server, count, list, runtime};
-use turns::{is_test, median, ratio, time};
+use turns::{compare, is_test, time};
 
 const RUNS: u64 = 1_000_000;
 const TURNS: usize = 11;
@@ -70,14 +70,9 @@ fn measure(emulator: EmulatorBuilder, names: &[String], runs: u64, turns: usize)
     stream();
     for name in names {
         let file = name.trim_end_matches(COMPACT);
-        let (mut bare, mut exports) = (Vec::new(), Vec::new());
-        for _ in 0..turns {
-            bare.push(runs as f64 / stream().as_secs_f64());
-            exports.push(runs as f64 / export(&runtime, &client, file, runs).as_secs_f64());
-        }
-        let percent = 100.0 * ratio(&exports, &bare);
-        let [bare, export] = [bare, exports].map(median);
-        println!("{name:19} {export:>9.0} of {bare:>9.0} runs/s: {percent:>3.0} %");
+        compare(name, runs, turns, &stream, &|| {
+            export(&runtime, &client, file, runs)
+        });
     }
 }
 

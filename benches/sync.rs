@@ -1,4 +1,4 @@
-//! Rows a second of a first sync into a database, and those of the bare stream, which drops them.
+//! Runs a second of a first sync into a database, and of the bare stream, which drops them.
 //! Measured in turns. The server's JSON is indented.
 //!
 //! The file of SQLite is in the folder that `TMPDIR` names, or on the disk of the system's
@@ -21,7 +21,7 @@ use apify_runs::sync::{Database, SyncJob};
 use tokio::runtime::Runtime;
 
 use server::{Server, count, list, runtime};
-use turns::{is_test, median, ratio, time};
+use turns::{compare, is_test, time};
 
 const RUNS: u64 = 1_000_000;
 const TURNS: usize = 5;
@@ -44,7 +44,7 @@ fn main() {
     };
     // The server renders its pages.
     stream();
-    measure("SQLite", runs, turns, &stream, &sqlite);
+    compare("SQLite", runs, turns, &stream, &sqlite);
 
     let Ok(address) = std::env::var("SYNC_POSTGRES_ADDRESS") else {
         return;
@@ -57,24 +57,7 @@ fn main() {
         let database = runtime.block_on(builder.open()).unwrap();
         sync(&runtime, &client, &database, runs)
     };
-    measure("PostgreSQL", runs, turns, &stream, &postgres);
-}
-
-fn measure(
-    name: &str,
-    runs: u64,
-    turns: usize,
-    stream: &dyn Fn() -> Duration,
-    sync: &dyn Fn() -> Duration,
-) {
-    let (mut bare, mut syncs) = (Vec::new(), Vec::new());
-    for _ in 0..turns {
-        bare.push(runs as f64 / stream().as_secs_f64());
-        syncs.push(runs as f64 / sync().as_secs_f64());
-    }
-    let percent = 100.0 * ratio(&syncs, &bare);
-    let [bare, sync] = [bare, syncs].map(median);
-    println!("{name:10} {sync:>9.0} of {bare:>9.0} rows/s: {percent:>3.0} %");
+    compare("PostgreSQL", runs, turns, &stream, &postgres);
 }
 
 fn sync(runtime: &Runtime, client: &Client, database: &Database, runs: u64) -> Duration {

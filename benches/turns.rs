@@ -33,6 +33,26 @@ pub(crate) fn in_turns<const N: usize>(turns: usize, work: [&dyn Fn(); N]) -> [V
     seconds
 }
 
+/// Prints how many runs a second some work takes, compared with a stream that drops them. The work
+/// returns the time that counts.
+pub(crate) fn compare(
+    name: &str,
+    runs: u64,
+    turns: usize,
+    stream: &dyn Fn() -> Duration,
+    work: &dyn Fn() -> Duration,
+) {
+    let per_second = |time: Duration| runs as f64 / time.as_secs_f64();
+    let (mut bare, mut with_work) = (Vec::new(), Vec::new());
+    for _ in 0..turns {
+        bare.push(per_second(stream()));
+        with_work.push(per_second(work()));
+    }
+    let percent = 100.0 * ratio(&with_work, &bare);
+    let [bare, with_work] = [bare, with_work].map(median);
+    println!("{name:19} {with_work:>9.0} of {bare:>9.0} runs/s: {percent:>3.0} %");
+}
+
 /// The median of what each turn has for `dividend / divisor`.
 pub(crate) fn ratio(dividend: &[f64], divisor: &[f64]) -> f64 {
     let turns = dividend.iter().zip(divisor);

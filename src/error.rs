@@ -284,8 +284,7 @@ impl fmt::Display for Error {
 /// the error prints this.
 ///
 /// ```text
-/// GET /v2/acts/janedoe~a/runs?offset=0&limit=1000: 404 Not Found (record-not-found): Actor was
-/// not found [NotFound, status 404]
+/// GET /v2/acts/janedoe~a/runs?offset=0&limit=1000: 404 Not Found (record-not-found): Actor was not found [NotFound, status 404]
 /// ```
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

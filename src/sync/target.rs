@@ -57,8 +57,9 @@ pub type TargetResult<T> = std::result::Result<T, TargetError>;
 /// use std::collections::BTreeMap;
 /// use std::sync::{Arc, Mutex};
 ///
-/// use apify_runs::emulator::Emulator; use apify_runs::sync::{Committed, SyncBatch, SyncJob,
-/// SyncList, SyncTarget, TargetResult, Written}; use apify_runs::{Id, RunSummary};
+/// use apify_runs::emulator::Emulator;
+/// use apify_runs::sync::{Committed, SyncBatch, SyncJob, SyncList, SyncTarget, TargetResult, Written};
+/// use apify_runs::{Id, RunSummary};
 ///
 /// #[derive(Clone, Default)]
 /// struct Table(Arc<Mutex<(BTreeMap<Id, RunSummary>, Committed)>>);

@@ -8,7 +8,7 @@ use std::mem;
 
 use chrono::{DateTime, Utc};
 
-use super::response::{is_full, last_start, promises_more};
+use super::response::{has_shrunk, is_full, last_start, promises_more};
 use super::window::{Coverage, Window};
 use super::{PageRequest, Selection, State, Walk};
 use crate::direction::{Direction, Side};
@@ -142,12 +142,6 @@ impl Seen<'_> {
                 Side::Beyond => false,
             }
     }
-}
-
-/// Whether the range has fewer rows than pages before this one have shown: rows after them may have
-/// moved to smaller offsets.
-fn has_shrunk(request: PageRequest, page: &Page) -> bool {
-    page.total.is_some_and(|total| total < request.offset())
 }
 
 impl Walk {

@@ -58,6 +58,12 @@ pub(super) fn promises_more(request: PageRequest, page: &Page) -> bool {
     page.total.is_some_and(|total| end < total)
 }
 
+/// Whether the list ends before a page, by the service's `total`. It had more rows when the offset
+/// was chosen, so rows may have moved to smaller offsets.
+pub(super) fn has_shrunk(request: PageRequest, page: &Page) -> bool {
+    page.total.is_some_and(|total| total < request.offset())
+}
+
 /// The start of the last row that has one.
 pub(super) fn last_start(page: &Page) -> Option<DateTime<Utc>> {
     let mut indices = (0..page.row_count()).rev();

@@ -59,7 +59,7 @@ impl List {
 }
 
 /// A time as the service writes it: with milliseconds, even if they are zero.
-pub(crate) fn text(time: DateTime<Utc>) -> String {
+fn text(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 

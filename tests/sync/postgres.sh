@@ -5,7 +5,7 @@
 # root: started by root, it runs as the user postgres, or nobody. Usage:
 #   tests/sync/postgres.sh             all tests
 #   tests/sync/postgres.sh TEST        one test
-#   tests/sync/postgres.sh read-back   databases are read by sqlite3, psql and DuckDB: read_back.py
+#   tests/sync/postgres.sh read-back   other programs read the databases: read_back.py
 #   tests/sync/postgres.sh speed       measures: benches/sync.rs, speed.py
 # The last two need Python and target/release/apify-runs: `cargo build --release`.
 set -euo pipefail
@@ -90,7 +90,7 @@ export SYNC_POSTGRES_PORT=$port SYNC_POSTGRES_ROOT=$folder/root.crt
 export SYNC_POSTGRES_RESTART=$folder/restart SYNC_POSTGRES_UID=$(id -u "${user:-$(id -un)}")
 export SYNC_POSTGRES_ADDRESS="postgres://postgres:secret-of-the-test@127.0.0.1:$port/postgres"
 
-# Syncs a list into both databases, and lets other programs read them.
+# Syncs a list into both databases, which other programs then read.
 read_back() {
     local target=${CARGO_TARGET_DIR:-target} runs=$folder/read-back
     local program=$target/release/apify-runs venv=$target/sync-venv
@@ -103,16 +103,17 @@ read_back() {
     "$venv/bin/python" tests/sync/read_back.py "$runs/runs.jsonl" "$runs/runs.db" "$SYNC_POSTGRES_ADDRESS"
 }
 
-if [ "${1:-}" = speed ]; then
+case ${1:-} in
+speed)
     cargo bench --quiet --locked --bench sync
     tests/sync/speed.py
-elif [ "${1:-}" = read-back ]; then
-    read_back
-elif [ $# -gt 0 ]; then
-    cargo test --locked --test sync -- --ignored "$1"
-else
+    ;;
+read-back) read_back ;;
+?*) cargo test --locked --test sync -- --ignored "$1" ;;
+*)
     cargo test --locked --test sync -- --ignored postgres:: --skip alone
     cargo test --locked --test sync -- --ignored postgres::alone
     # The program itself, killed again and again.
     cargo test --locked --test cli -- --ignored postgresql
-fi
+    ;;
+esac

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Reads databases that were synced with one list by programs of others, and compares them with an export of the list.
+"""Reads a synced list from SQLite and PostgreSQL with other programs, and compares it with an export of the list.
 
 Usage: read_back.py RUNS.jsonl RUNS.db POSTGRES_ADDRESS
 
@@ -37,23 +37,35 @@ def column(field):
 
 COLUMNS = ', '.join(map(column, FIELDS))
 # Columns with times in milliseconds since 1970, in the SQL of PostgreSQL and DuckDB.
-EPOCHS = ', '.join(f'{column(field)} AS {column(field)}' if field not in TIMES else
-                   f'round(extract(epoch FROM {column(field)}) * 1000) AS {column(field)}' for field in FIELDS)
+EPOCHS = ', '.join(
+    f'round(extract(epoch FROM {column(field)}) * 1000)' if field in TIMES else column(field) for field in FIELDS
+)
 
 
-def millis(text):
-    return (datetime.fromisoformat(text) - EPOCH) // timedelta(milliseconds=1)
+def millis(time):
+    """Milliseconds since 1970. A time is that number, or a text such as 2025-01-01T00:00:00.000Z."""
+    if 'T' in str(time):
+        return (datetime.fromisoformat(time) - EPOCH) // timedelta(milliseconds=1)
+    return int(float(time))
+
+
+def normal_value(field, value):
+    # An empty text is how CSV says that there is no value.
+    if value is None or value == '':
+        return None
+    if field in TIMES:
+        return millis(value)
+    return float(value) if field in NUMBERS else value
 
 
 def normal(values):
     """A row as a tuple in the order of FIELDS. Times are milliseconds since 1970."""
-    return tuple(
-        None if value is None or value == '' else
-        float(value) if field in NUMBERS else
-        millis(value) if field in TIMES and isinstance(value, str) and '-' in value else
-        int(float(value)) if field in TIMES else value
-        for field, value in zip(FIELDS, values, strict=True)
-    )
+    return tuple(normal_value(field, value) for field, value in zip(FIELDS, values, strict=True))
+
+
+def normal_costs(rows):
+    """Rows of the view cost_by_actor, with costs in cents."""
+    return [(actor, int(runs), round(float(cents), 3), int(unknown)) for actor, runs, cents, unknown in rows]
 
 
 def by_json(path):
@@ -63,9 +75,11 @@ def by_json(path):
         yield normal([run.get(field) for field in FIELDS])
 
 
-def psql(address, statement):
-    command = ['psql', '-qX', address, '-v', 'ON_ERROR_STOP=1', '-c', statement]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+def psql(address, query):
+    """The rows of a query."""
+    command = ['psql', '-qX', address, '-v', 'ON_ERROR_STOP=1', '-c', f'COPY ({query}) TO STDOUT CSV']
+    text = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return csv.reader(io.StringIO(text, newline=''))
 
 
 def load_extension(connection, name):
@@ -86,13 +100,13 @@ def check(what, found, expected):
 
 
 def costs(rows):
-    """The view cost_by_actor: cents, and runs without a known cost."""
+    """What the view cost_by_actor should have."""
     actors = {}
     for row in rows:
         actor, cost = row[FIELDS.index('actId')], row[FIELDS.index('usageTotalUsd')]
         runs, cents, unknown = actors.get(actor, (0, 0.0, 0))
         actors[actor] = (runs + 1, cents + 100 * (cost or 0), unknown + (cost is None))
-    return [(actor, runs, round(cents, 3), unknown) for actor, (runs, cents, unknown) in actors.items()]
+    return normal_costs((actor, *figures) for actor, figures in actors.items())
 
 
 def main(jsonl, database, address):
@@ -101,19 +115,14 @@ def main(jsonl, database, address):
 
     with sqlite3.connect(f'file:{database}?mode=ro', uri=True) as connection:
         check('SQLite by sqlite3', map(normal, connection.execute(f'SELECT {COLUMNS} FROM runs')), rows)
-        found = connection.execute(view.format(''))
-        check('cost_by_actor by sqlite3', [(a, r, round(c, 3), u) for a, r, c, u in found], costs(rows))
+        check('cost_by_actor by sqlite3', normal_costs(connection.execute(view.format(''))), costs(rows))
 
-    text = psql(address, f'COPY (SELECT {EPOCHS} FROM apify.runs) TO STDOUT CSV')
-    check('PostgreSQL by psql', map(normal, csv.reader(io.StringIO(text, newline=''))), rows)
-    text = psql(address, f'COPY ({view.format("apify.")}) TO STDOUT CSV')
-    found = [(a, int(r), round(float(c), 3), int(u)) for a, r, c, u in csv.reader(io.StringIO(text, newline=''))]
-    check('cost_by_actor by psql', found, costs(rows))
+    check('PostgreSQL by psql', map(normal, psql(address, f'SELECT {EPOCHS} FROM apify.runs')), rows)
+    check('cost_by_actor by psql', normal_costs(psql(address, view.format('apify.'))), costs(rows))
 
     connection = duckdb.connect()
     load_extension(connection, 'sqlite_scanner')
     load_extension(connection, 'postgres_scanner')
-    connection.execute("SET TimeZone = 'UTC'")
     connection.execute(f"ATTACH '{database}' AS lite (TYPE sqlite, READ_ONLY)")
     connection.execute(f"ATTACH '{address}' AS server (TYPE postgres, READ_ONLY)")
     for name, source, columns in ('SQLite', 'lite.runs', COLUMNS), ('PostgreSQL', 'server.apify.runs', EPOCHS):

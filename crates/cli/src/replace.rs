@@ -5,9 +5,21 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use crate::exit::{Exit, Failure};
+
 /// Replaces a file, as a whole or not at all. The bytes are written to a [`hidden`] file first. A
 /// symbolic link stays, and the file it refers to is replaced.
-pub(crate) fn replace_file(path: &Path, hidden_ending: &str, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn replace_file(path: &Path, hidden_ending: &str, bytes: &[u8]) -> Result<(), Failure> {
+    replace(path, hidden_ending, bytes).map_err(|error| cannot_write(path, &error))
+}
+
+/// The failure of a file that cannot be written.
+pub(crate) fn cannot_write(path: &Path, error: &io::Error) -> Failure {
+    let message = format!("{} cannot be written: {error}", path.display());
+    Failure::new(Exit::Failed, message)
+}
+
+fn replace(path: &Path, hidden_ending: &str, bytes: &[u8]) -> io::Result<()> {
     let path = match path.is_symlink() {
         true => &fs::canonicalize(path)?,
         false => path,
@@ -54,14 +66,14 @@ mod tests {
     fn a_file_is_replaced_and_nothing_is_left_beside_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
-        replace_file(&path, ".new", b"first").unwrap();
-        replace_file(&path, ".new", b"2nd").unwrap();
+        replace(&path, ".new", b"first").unwrap();
+        replace(&path, ".new", b"2nd").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"2nd");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 
         let occupied = folder.path().join("folder");
         fs::create_dir_all(occupied.join("not-empty")).unwrap();
-        replace_file(&occupied, ".new", b"first").unwrap_err();
+        replace(&occupied, ".new", b"first").unwrap_err();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 
@@ -72,11 +84,11 @@ mod tests {
         let (file, link) = (folder.path().join("file"), folder.path().join("link"));
         fs::write(&file, "first").unwrap();
         std::os::unix::fs::symlink("file", &link).unwrap();
-        replace_file(&link, ".new", b"2nd").unwrap();
+        replace(&link, ".new", b"2nd").unwrap();
         assert!(link.is_symlink());
         assert_eq!(fs::read(&file).unwrap(), b"2nd");
         fs::remove_file(&file).unwrap();
-        replace_file(&link, ".new", b"3rd").unwrap_err();
+        replace(&link, ".new", b"3rd").unwrap_err();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

@@ -1,13 +1,13 @@
 //! The file that a page goes to.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::Path;
 
 use super::page::BEGINNING;
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::flags;
-use crate::replace::replace_file;
+use crate::replace::{cannot_write, replace_file};
 
 /// Whether the page goes to standard output.
 pub(crate) fn is_stdout(path: &Path) -> bool {
@@ -21,10 +21,10 @@ pub(crate) fn check(path: &Path) -> Result<(), Failure> {
     }
     let mut beginning = Vec::new();
     let is_page = path.is_file() && {
-        let file = File::open(path).map_err(|error| cannot_write(path, error))?;
+        let file = File::open(path).map_err(|error| cannot_write(path, &error))?;
         let mut file = file.take(BEGINNING.len() as u64);
         let read = file.read_to_end(&mut beginning);
-        read.map_err(|error| cannot_write(path, error))?;
+        read.map_err(|error| cannot_write(path, &error))?;
         beginning.is_empty() || beginning.eq_ignore_ascii_case(BEGINNING.as_bytes())
     };
     if is_page {
@@ -39,11 +39,5 @@ pub(crate) fn check(path: &Path) -> Result<(), Failure> {
 pub(crate) fn replace(path: &Path, page: &str) -> Result<(), Failure> {
     // Two reports may be written at once.
     let ending = format!(".{}.unfinished", std::process::id());
-    let replaced = replace_file(path, &ending, page.as_bytes());
-    replaced.map_err(|error| cannot_write(path, error))
-}
-
-fn cannot_write(path: &Path, error: io::Error) -> Failure {
-    let message = format!("{} cannot be written: {error}", path.display());
-    Failure::new(Exit::Failed, message)
+    replace_file(path, &ending, page.as_bytes())
 }

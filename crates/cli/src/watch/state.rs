@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::alert::Alert;
 use super::digest::Digest;
 use crate::exit::{Exit, Failure};
-use crate::replace::{hidden, replace_file};
+use crate::replace::{cannot_write, hidden, replace_file};
 
 /// The version of the file that is read and written.
 const VERSION: u64 = 1;
@@ -97,7 +97,6 @@ impl StateFile {
     /// Replaces the file, as a whole or not at all.
     pub(crate) fn replace(&self, state: &[u8]) -> Result<(), Failure> {
         replace_file(&self.path, ".unfinished", state)
-            .map_err(|error| cannot_write(&self.path, &error))
     }
 }
 
@@ -136,11 +135,6 @@ fn read(path: &Path, bytes: &[u8]) -> Result<State, Failure> {
         return Err(failure(path, &message));
     }
     serde_json::from_slice(bytes).map_err(unreadable)
-}
-
-fn cannot_write(path: &Path, error: &io::Error) -> Failure {
-    let message = format!("{} cannot be written: {error}", path.display());
-    Failure::new(Exit::Failed, message)
 }
 
 fn failure(path: &Path, what: &str) -> Failure {

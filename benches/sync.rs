@@ -40,7 +40,7 @@ fn main() {
         let folder = tempfile::tempdir().unwrap();
         let address = format!("sqlite:{}", folder.path().join("runs.db").display());
         let database = runtime.block_on(Database::open(address)).unwrap();
-        sync(&runtime, &client, &database, runs)
+        sync(&runtime, &client, database, runs)
     };
     // The server renders its pages.
     stream();
@@ -55,12 +55,15 @@ fn main() {
         let schema = format!("bench_{}_{}", std::process::id(), schemas.get());
         let builder = Database::builder(address.as_str()).schema(schema);
         let database = runtime.block_on(builder.open()).unwrap();
-        sync(&runtime, &client, &database, runs)
+        sync(&runtime, &client, database, runs)
     };
     compare("PostgreSQL", runs, turns, &stream, &postgres);
 }
 
-fn sync(runtime: &Runtime, client: &Client, database: &Database, runs: u64) -> Duration {
-    let job = SyncJob::new(client.runs("a"), database.target()).run();
-    time(|| assert_eq!(runtime.block_on(job).unwrap().new, runs))
+/// Syncs, and closes the database: SQLite then writes what is still in its log.
+fn sync(runtime: &Runtime, client: &Client, database: Database, runs: u64) -> Duration {
+    time(move || {
+        let job = SyncJob::new(client.runs("a"), database.target()).run();
+        assert_eq!(runtime.block_on(job).unwrap().new, runs);
+    })
 }

@@ -1,6 +1,5 @@
 //! The rows of one commit.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -30,8 +29,9 @@ struct Content {
 }
 
 impl SyncBatch {
-    /// The rows, in the order of the list. No two have the same ID. There may be none, if only the
-    /// cursor has moved.
+    /// The rows, sorted by ID: an index on IDs is faster to write in this order, and transactions
+    /// that store the same runs lock them in the same order. No two have the same ID. There may be
+    /// none, if only the cursor has moved.
     pub fn runs(&self) -> &[RunSummary] {
         &self.0.runs
     }
@@ -40,18 +40,6 @@ impl SyncBatch {
     /// whitespace. `None` if [`SyncJob::raw`](super::SyncJob::raw) is not set.
     pub fn raw_row(&self, place: usize) -> Option<&str> {
         self.0.raw_rows.as_ref()?.get(place).map(String::as_str)
-    }
-
-    /// Each row with its [`raw_row`](Self::raw_row), sorted by ID: an index on IDs is faster to
-    /// write in this order.
-    #[cfg(any(feature = "sqlite", feature = "postgres"))]
-    pub(super) fn by_id(&self) -> impl Iterator<Item = (&RunSummary, Option<&str>)> {
-        let runs = self.runs();
-        let mut places: Vec<_> = (0..runs.len()).collect();
-        places.sort_unstable_by(|a, b| runs[*a].id.cmp(&runs[*b].id));
-        places
-            .into_iter()
-            .map(|place| (&runs[place], self.raw_row(place)))
     }
 
     /// The cursor after these rows.
@@ -123,16 +111,13 @@ impl PendingRows {
     /// Takes all rows. Only the last row of each ID is kept.
     pub(super) fn take(&mut self, cursor: Cursor, has_raw: bool, is_complete: bool) -> SyncBatch {
         let Self {
-            mut runs,
-            mut raw_rows,
+            runs,
+            raw_rows,
             skipped,
             ..
         } = std::mem::take(self);
-        let replaced = replaced(&runs);
-        if !replaced.is_empty() {
-            keep_others(&mut runs, &replaced);
-            keep_others(&mut raw_rows, &replaced);
-        }
+        let order = order(&runs);
+        let (runs, raw_rows) = (pick(runs, &order), pick(raw_rows, &order));
         SyncBatch(Arc::new(Content {
             runs,
             raw_rows: has_raw.then_some(raw_rows),
@@ -143,21 +128,28 @@ impl PendingRows {
     }
 }
 
-/// The indexes of rows that a later row with the same ID replaces.
-fn replaced(runs: &[RunSummary]) -> HashSet<usize> {
-    let mut ids = HashSet::with_capacity(runs.len());
-    let from_last = runs.iter().enumerate().rev();
-    from_last
-        .filter_map(|(place, run)| (!ids.insert(run.id.as_str())).then_some(place))
-        .collect()
+/// The indexes of rows, sorted by ID. Of rows with the same ID, only the last is among them.
+fn order(runs: &[RunSummary]) -> Vec<usize> {
+    let mut order: Vec<_> = (0..runs.len()).collect();
+    // The keys are read again and again: copies of them lie side by side in memory.
+    order.sort_by_cached_key(|&place| runs[place].id.clone());
+    order.dedup_by(|next, place| {
+        let is_same = runs[*next].id == runs[*place].id;
+        if is_same {
+            *place = *next;
+        }
+        is_same
+    });
+    order
 }
 
-fn keep_others<T>(rows: &mut Vec<T>, replaced: &HashSet<usize>) {
-    let mut place = 0;
-    rows.retain(|_| {
-        place += 1;
-        !replaced.contains(&(place - 1))
-    });
+/// Takes the rows at these indexes, or none if there are no rows.
+fn pick<T>(rows: Vec<T>, order: &[usize]) -> Vec<T> {
+    let mut rows: Vec<_> = rows.into_iter().map(Some).collect();
+    let taken = order
+        .iter()
+        .filter_map(|&place| rows.get_mut(place)?.take());
+    taken.collect()
 }
 
 #[cfg(test)]
@@ -170,15 +162,15 @@ mod tests {
     }
 
     #[test]
-    fn of_rows_with_one_id_the_last_is_taken() {
+    fn rows_are_sorted_and_the_last_of_each_id_is_taken() {
         let mut pending = PendingRows::default();
         let rows = [run("a", "READY"), run("b", "FAILED"), run("a", "SUCCEEDED")];
         pending.add(rows.into_iter(), None);
         pending.raw_rows = ["1", "2", "3"].map(String::from).into();
         let batch = pending.take(Cursor::default(), true, false);
         let rows: Vec<_> = batch.runs().iter().map(|run| run.id.as_str()).collect();
-        assert_eq!(rows, ["b", "a"]);
-        assert_eq!((batch.raw_row(0), batch.raw_row(1)), (Some("2"), Some("3")));
+        assert_eq!(rows, ["a", "b"]);
+        assert_eq!((batch.raw_row(0), batch.raw_row(1)), (Some("3"), Some("2")));
         assert!(pending.runs.is_empty());
     }
 }

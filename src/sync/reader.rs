@@ -27,6 +27,9 @@ pub(super) enum Ending {
     Stopped,
 }
 
+/// What is to be committed, and how the walk ended, if it did.
+pub(super) type Read = (Option<SyncBatch>, Option<Result<Ending>>);
+
 /// How long rows are read.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Until {
@@ -140,9 +143,19 @@ impl Reader {
         self.pages.cursor().unfinished() as u64
     }
 
-    /// Reads rows until there is a reason to commit them, or until the walk ends. May be dropped
-    /// at any await: no row is lost.
-    pub(super) async fn read(
+    /// Reads rows until there is a reason to commit them, or until the walk ends, and takes them. May
+    /// be dropped at any await: no row is lost.
+    pub(super) async fn batch(
+        &mut self,
+        until: Until,
+        stop: Pin<&mut impl Future<Output = ()>>,
+    ) -> Read {
+        let end = self.read(until, stop).await;
+        let is_complete = matches!(end, Some(Ok(Ending::Complete)));
+        (self.take(is_complete), end)
+    }
+
+    async fn read(
         &mut self,
         until: Until,
         mut stop: Pin<&mut impl Future<Output = ()>>,
@@ -181,7 +194,7 @@ impl Reader {
     }
 
     /// Takes what has come, if there is anything to commit.
-    pub(super) fn take(&mut self, is_complete: bool) -> Option<SyncBatch> {
+    fn take(&mut self, is_complete: bool) -> Option<SyncBatch> {
         let cursor = self.pages.cursor();
         let has_rows = self.pending.since.is_some();
         let is_needed = has_rows || is_complete || *cursor != self.taken.0;

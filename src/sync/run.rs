@@ -9,7 +9,7 @@ use futures_util::future::{Either, select};
 use super::batch::SyncBatch;
 use super::job::SyncJob;
 use super::list::SyncList;
-use super::reader::{BatchSize, Callbacks, Ending, Reader, Until};
+use super::reader::{BatchSize, Callbacks, Ending, Read, Reader, Until};
 use super::reconcile::reconcile;
 use super::summary::SyncSummary;
 use super::target::{Committed, SyncTarget};
@@ -140,39 +140,36 @@ struct Transfer<T> {
 impl<T: SyncTarget> Transfer<T> {
     /// Commits rows until the walk ends. The last ones are committed, however it ends.
     async fn run(&mut self, mut stop: Pin<&mut impl Future<Output = ()>>) -> Result<Ending> {
-        let mut end = self.reader.read(Until::Due, stop.as_mut()).await;
+        let mut read = None;
         loop {
-            let ended = end.take();
-            let is_complete = matches!(ended, Some(Ok(Ending::Complete)));
-            let batch = self.reader.take(is_complete);
-            if let Some(ended) = ended {
-                if let Some(batch) = batch {
-                    self.writer.commit(&batch).await?;
-                    self.tell();
-                }
-                return ended;
-            }
+            let (batch, end) = match read.take() {
+                Some(read) => read,
+                None => self.reader.batch(Until::Due, stop.as_mut()).await,
+            };
             if let Some(batch) = batch {
-                end = self.commit_and_read(&batch, stop.as_mut()).await?;
+                match end {
+                    None => read = self.commit_and_read(&batch, stop.as_mut()).await?,
+                    Some(_) => self.writer.commit(&batch).await?,
+                }
                 self.tell();
             }
-            if end.is_none() {
-                end = self.reader.read(Until::Due, stop.as_mut()).await;
+            if let Some(end) = end {
+                return end;
             }
         }
     }
 
-    /// Commits a batch, and reads the rows of the next one meanwhile.
+    /// Commits a batch, and reads the next one meanwhile, if it is full before the commit ends.
     async fn commit_and_read(
         &mut self,
         batch: &SyncBatch,
         stop: Pin<&mut impl Future<Output = ()>>,
-    ) -> Result<Option<Result<Ending>>> {
+    ) -> Result<Option<Read>> {
         let commit = pin!(self.writer.commit(batch));
-        let read = pin!(self.reader.read(Until::Full, stop));
+        let read = pin!(self.reader.batch(Until::Full, stop));
         match select(commit, read).await {
             Either::Left((committed, _)) => committed.map(|()| None),
-            Either::Right((end, commit)) => commit.await.map(|()| end),
+            Either::Right((read, commit)) => commit.await.map(|()| Some(read)),
         }
     }
 

@@ -48,8 +48,10 @@ impl Session {
             .await?;
         let copy = format!("COPY pg_temp.{BATCH} ({names}) FROM STDIN (FORMAT binary)");
         // Two sessions that store the same runs lock them in the same order.
-        let source =
-            format!("SELECT {names}, $1::bigint, now(), NULL FROM pg_temp.{BATCH} ORDER BY \"id\"");
+        let source = format!(
+            "SELECT {names}, $1::bigint, now(), NULL FROM pg_temp.{BATCH} \
+             ORDER BY \"id\" COLLATE \"C\""
+        );
         let upsert = format!(
             "WITH written AS ({} RETURNING (xmax = 0) AS is_new) \
              SELECT count(*) FILTER (WHERE is_new), count(*) FROM written",

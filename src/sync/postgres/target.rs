@@ -332,8 +332,6 @@ async fn insert(
 }
 
 /// Sends the rows of a batch, each followed by the integers in `more`.
-///
-/// They are sorted by ID: two sessions that store the same runs lock them in the same order.
 async fn send(
     sink: CopyInSink<bytes::Bytes>,
     columns: &[SqlColumn],
@@ -343,10 +341,10 @@ async fn send(
     let mut sink = pin!(sink);
     let mut encoder = Encoder::new();
     let more = more.as_ref().map_or(&[][..], |more| more);
-    for (run, raw_row) in batch.by_id() {
+    for (place, run) in batch.runs().iter().enumerate() {
         encoder.begin_row(columns.len() + 1 + more.len());
         encoder.add_run(columns, run);
-        encoder.add_text(raw_row);
+        encoder.add_text(batch.raw_row(place));
         for integer in more {
             encoder.add_integer(Some(*integer));
         }

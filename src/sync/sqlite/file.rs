@@ -10,6 +10,7 @@ use tokio::task::spawn_blocking;
 
 use super::super::schema::Schema;
 use super::super::target::{TargetError, TargetResult};
+use super::checkpointer::Checkpointer;
 use super::error::target_error;
 use super::setup::set_up;
 use crate::error::{Error, ErrorKind};
@@ -23,6 +24,7 @@ pub(in super::super) struct SqliteFile {
     pub(super) path: Arc<Path>,
     pub(super) schema: Arc<Schema>,
     connection: Arc<Mutex<Connection>>,
+    pub(super) checkpointer: Checkpointer,
 }
 
 impl SqliteFile {
@@ -32,14 +34,16 @@ impl SqliteFile {
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
                 | OpenFlags::SQLITE_OPEN_CREATE
                 | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            let open = |path: &Path| {
-                let connection = Connection::open_with_flags(path, flags)?;
+            let open = || {
+                let connection = Connection::open_with_flags(&path, flags)?;
                 connection.busy_timeout(BUSY_TIMEOUT)?;
                 Ok(connection)
             };
-            let mut connection = open(&path).map_err(|error| target_error(&path, error))?;
+            let open = || open().map_err(|error| target_error(&path, error));
+            let mut connection = open()?;
             set_up(&mut connection, &schema, &path)?;
             Ok(Self {
+                checkpointer: Checkpointer::new(open()?, &path),
                 path: path.into(),
                 schema: Arc::new(schema),
                 connection: Arc::new(Mutex::new(connection)),
@@ -55,8 +59,13 @@ impl SqliteFile {
         work: impl FnOnce(&mut Connection, &Path, &Schema) -> TargetResult<T> + Send + 'static,
     ) -> TargetResult<T> {
         let mut connection = Arc::clone(&self.connection).lock_owned().await;
-        let (path, schema) = (Arc::clone(&self.path), Arc::clone(&self.schema));
-        blocking(move || work(&mut connection, &path, &schema)).await
+        let file = self.clone();
+        blocking(move || {
+            let result = work(&mut connection, &file.path, &file.schema);
+            file.checkpointer.after_commit();
+            result
+        })
+        .await
     }
 
     pub(in super::super) fn path(&self) -> &Path {
@@ -72,4 +81,40 @@ pub(super) async fn blocking<T: Send + 'static>(
         let error = Error::new(ErrorKind::Output, message).with_source(error);
         Err(TargetError::from(error))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::schema::Dialect;
+    use super::super::checkpointer::log_path;
+    use super::*;
+
+    /// Without checkpoints, the log would have all that is written.
+    #[tokio::test]
+    async fn a_long_log_is_copied_and_begins_anew() {
+        const BLOB: u64 = 64 << 10;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("runs.db");
+        let schema = Schema::new(Dialect::Sqlite, None, "runs".into()).unwrap();
+        let mut file = SqliteFile::open(path.clone(), schema).await.unwrap();
+        (file.checkpointer.log_bytes, file.checkpointer.max_log_bytes) = (4 * BLOB, 16 * BLOB);
+        let size = |path: &Path| path.metadata().map_or(0, |it| it.len());
+        let mut longest = 0;
+        for _ in 0..100 {
+            let write = |connection: &mut Connection, _: &Path, _: &Schema| {
+                let sql = "PRAGMA journal_size_limit = 262144; \
+                           CREATE TABLE IF NOT EXISTS blobs (it); \
+                           INSERT INTO blobs VALUES (randomblob(65536))";
+                connection.execute_batch(sql).unwrap();
+                Ok(())
+            };
+            file.with(write).await.unwrap();
+            longest = longest.max(size(&log_path(&path)));
+        }
+        file.checkpointer.finish().await;
+        assert!(longest > 4 * BLOB, "the log was copied at {longest} bytes");
+        assert!(longest < 20 * BLOB, "the log has had {longest} bytes");
+        let copied = size(&path);
+        assert!(copied > 80 * BLOB, "{copied} bytes are in the database");
+    }
 }

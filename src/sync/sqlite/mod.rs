@@ -1,5 +1,6 @@
 //! SQLite.
 
+mod checkpointer;
 mod error;
 mod file;
 mod lock;

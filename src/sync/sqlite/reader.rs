@@ -11,6 +11,7 @@ use tokio::task::spawn_blocking;
 use super::super::schema::{ACTORS, SYNC_STATE, Schema};
 use super::super::stored::{DatabaseSnapshot, StoredList, StoredRun, StoredRunsSender, channel};
 use super::super::target::TargetResult;
+use super::checkpointer::log_path;
 use super::error::target_error;
 use super::file::{BUSY_TIMEOUT, blocking};
 use super::setup::check;
@@ -196,19 +197,13 @@ fn begin(path: &Path) -> rusqlite::Result<Connection> {
     match Connection::open_with_flags(path, usual).and_then(begin) {
         // There is no place for these notes in a folder that is read-only. If there is no log of a
         // writer either, the file itself is all there is.
-        Err(error) if needs_notes(&error) && !with_ending(path, "-wal").exists() => {
+        Err(error) if needs_notes(&error) && !log_path(path).exists() => {
             let uri = format!("file:{}?immutable=1", escaped(path));
             let flags = read_only | OpenFlags::SQLITE_OPEN_URI;
             Connection::open_with_flags(uri, flags).and_then(begin)
         }
         opened => opened,
     }
-}
-
-fn with_ending(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
 }
 
 /// A path as a part of a URI.

@@ -143,6 +143,7 @@ impl SyncTarget for SqliteTarget {
     }
 
     async fn close(&mut self, _list: &SyncList) -> TargetResult<()> {
+        self.file.checkpointer.finish().await;
         let Some(open) = self.open.take() else {
             return Ok(());
         };
@@ -201,9 +202,9 @@ fn commit(
             transaction.prepare(&schema.upsert(&format!("VALUES ({places}, NULL)")))?;
         bind_value(&mut statement, raw + 1, ValueRef::Integer(open.id))?;
         bind_value(&mut statement, raw + 2, ValueRef::Text(&now))?;
-        for (run, raw_row) in batch.by_id() {
+        for (place, run) in batch.runs().iter().enumerate() {
             bind(&mut statement, &columns, run)?;
-            bind_value(&mut statement, raw, text(raw_row))?;
+            bind_value(&mut statement, raw, text(batch.raw_row(place)))?;
             statement.raw_execute()?;
         }
     }

@@ -1,0 +1,67 @@
+//! Copies the write-ahead log into the database while the next rows are written.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use tokio::sync::Mutex;
+use tokio::task::spawn_blocking;
+
+/// The log is copied when it is longer than this. When SQLite begins it anew, it cuts off what is
+/// beyond.
+pub(super) const LOG_BYTES: u64 = 64 << 20;
+/// At this length the writer waits for the copy: while rows are written, the log cannot begin anew.
+const MAX_LOG_BYTES: u64 = 4 * LOG_BYTES;
+
+/// Copies on a connection and a thread of its own. A clone shares both.
+#[derive(Clone)]
+pub(super) struct Checkpointer {
+    connection: Arc<Mutex<Connection>>,
+    log: Arc<Path>,
+    pub(super) log_bytes: u64,
+    pub(super) max_log_bytes: u64,
+}
+
+impl Checkpointer {
+    /// `connection` is not the one that writes to the database at `path`.
+    pub(super) fn new(connection: Connection, path: &Path) -> Self {
+        Self {
+            connection: Arc::new(Mutex::new(connection)),
+            log: log_path(path).into(),
+            log_bytes: LOG_BYTES,
+            max_log_bytes: MAX_LOG_BYTES,
+        }
+    }
+
+    /// Copies the log if it is due. To be called after each transaction, on a thread where no task
+    /// waits.
+    pub(super) fn after_commit(&self) {
+        let length = fs::metadata(&self.log).map_or(0, |log| log.len());
+        if length > self.max_log_bytes {
+            checkpoint(&self.connection.blocking_lock());
+        } else if length > self.log_bytes
+            && let Ok(connection) = Arc::clone(&self.connection).try_lock_owned()
+        {
+            spawn_blocking(move || checkpoint(&connection));
+        }
+    }
+
+    /// Waits until no log is being copied.
+    pub(super) async fn finish(&self) {
+        drop(self.connection.lock().await);
+    }
+}
+
+/// What fails here is done by the next checkpoint, or when the database is closed.
+fn checkpoint(connection: &Connection) {
+    let _ = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+}
+
+/// The path of the log of a database. It is beside the file itself, not beside a symbolic link.
+pub(super) fn log_path(database: &Path) -> PathBuf {
+    let file = fs::canonicalize(database).unwrap_or_else(|_| database.to_owned());
+    let mut log = file.into_os_string();
+    log.push("-wal");
+    log.into()
+}

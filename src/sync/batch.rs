@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::compact::compact;
 use crate::cursor::Cursor;
-use crate::run::RunSummary;
+use crate::run::{Id, RunSummary};
 use crate::stream::batch::RawBatch;
 
 /// The maximum memory of the rows of a batch, in bytes.
@@ -111,13 +111,18 @@ impl PendingRows {
     /// Takes all rows. Only the last row of each ID is kept.
     pub(super) fn take(&mut self, cursor: Cursor, has_raw: bool, is_complete: bool) -> SyncBatch {
         let Self {
-            runs,
-            raw_rows,
+            mut runs,
+            mut raw_rows,
             skipped,
             ..
         } = std::mem::take(self);
-        let order = order(&runs);
-        let (runs, raw_rows) = (pick(runs, &order), pick(raw_rows, &order));
+        if has_raw {
+            let mut rows: Vec<_> = runs.into_iter().zip(raw_rows).collect();
+            sort(&mut rows, |(run, _)| &run.id);
+            (runs, raw_rows) = rows.into_iter().unzip();
+        } else {
+            sort(&mut runs, |run| &run.id);
+        }
         SyncBatch(Arc::new(Content {
             runs,
             raw_rows: has_raw.then_some(raw_rows),
@@ -128,28 +133,16 @@ impl PendingRows {
     }
 }
 
-/// The indexes of rows, sorted by ID. Of rows with the same ID, only the last is among them.
-fn order(runs: &[RunSummary]) -> Vec<usize> {
-    let mut order: Vec<_> = (0..runs.len()).collect();
-    // The keys are read again and again: copies of them lie side by side in memory.
-    order.sort_by_cached_key(|&place| runs[place].id.clone());
-    order.dedup_by(|next, place| {
-        let is_same = runs[*next].id == runs[*place].id;
+/// Sorts rows by ID. Of rows with the same ID, only the last is kept.
+fn sort<T>(rows: &mut Vec<T>, id: impl Fn(&T) -> &Id) {
+    rows.sort_by_cached_key(|row| id(row).clone());
+    rows.dedup_by(|next, row| {
+        let is_same = id(next) == id(row);
         if is_same {
-            *place = *next;
+            std::mem::swap(next, row);
         }
         is_same
     });
-    order
-}
-
-/// Takes the rows at these indexes, or none if there are no rows.
-fn pick<T>(rows: Vec<T>, order: &[usize]) -> Vec<T> {
-    let mut rows: Vec<_> = rows.into_iter().map(Some).collect();
-    let taken = order
-        .iter()
-        .filter_map(|&place| rows.get_mut(place)?.take());
-    taken.collect()
 }
 
 #[cfg(test)]

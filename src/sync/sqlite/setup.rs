@@ -12,8 +12,6 @@ use super::error::target_error;
 
 /// In bytes: a commit of many rows is faster than with SQLite's own 4096.
 const PAGE_SIZE: u32 = 16_384;
-/// In KiB, as SQLite has it for negative numbers.
-const CACHE_KIB: i32 = -65_536;
 
 /// Prepares a connection and the tables. Nothing is written to a database that has tables of
 /// others with the same names.
@@ -64,9 +62,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     // This has no effect on a database that exists.
     connection.execute_batch(&format!("PRAGMA page_size = {PAGE_SIZE}"))?;
     set("journal_mode = WAL")?;
-    connection.execute_batch(&format!(
-        "PRAGMA synchronous = NORMAL; PRAGMA cache_size = {CACHE_KIB};"
-    ))?;
+    connection.execute_batch("PRAGMA synchronous = NORMAL")?;
     // The log is copied by `Checkpointer`.
     set("wal_autocheckpoint = 0")?;
     set(&format!("journal_size_limit = {LOG_BYTES}"))

@@ -117,6 +117,7 @@ impl PendingRows {
             ..
         } = std::mem::take(self);
         if has_raw {
+            debug_assert_eq!(runs.len(), raw_rows.len());
             let mut rows: Vec<_> = runs.into_iter().zip(raw_rows).collect();
             sort(&mut rows, |(run, _)| &run.id);
             (runs, raw_rows) = rows.into_iter().unzip();

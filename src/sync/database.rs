@@ -44,7 +44,7 @@ pub struct DatabaseBuilder {
 }
 
 impl Database {
-    /// The version of SQLite that is built in, such as `3.51.1`.
+    /// The version of SQLite that is built in, such as `3.53.2`.
     #[cfg(feature = "sqlite")]
     pub fn sqlite_version() -> &'static str {
         rusqlite::version()

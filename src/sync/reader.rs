@@ -143,8 +143,8 @@ impl Reader {
         self.pages.cursor().unfinished() as u64
     }
 
-    /// Reads rows until there is a reason to commit them, or until the walk ends, and takes them. May
-    /// be dropped at any await: no row is lost.
+    /// Reads rows until there is a reason to commit them, or until the walk ends, and takes them.
+    /// May be dropped at any await: no row is lost.
     pub(super) async fn batch(
         &mut self,
         until: Until,

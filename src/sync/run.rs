@@ -159,7 +159,8 @@ impl<T: SyncTarget> Transfer<T> {
         }
     }
 
-    /// Commits a batch, and reads the next one meanwhile, if it is full before the commit ends.
+    /// Commits a batch and reads meanwhile. Returns the next batch if it is full, or the walk ends,
+    /// before the commit does.
     async fn commit_and_read(
         &mut self,
         batch: &SyncBatch,

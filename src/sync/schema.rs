@@ -156,7 +156,8 @@ impl Schema {
             let SqlColumn { name, sql_type, .. } = column;
             let key = match (name, self.dialect) {
                 ("id", Dialect::Sqlite) => " PRIMARY KEY NOT NULL",
-                // An order of bytes is that of a batch, and is found faster than one of a language.
+                // Batches are sorted by bytes, and comparing bytes is faster than applying a
+                // language's rules.
                 ("id", Dialect::Postgres) => " COLLATE \"C\" PRIMARY KEY NOT NULL",
                 _ => "",
             };

@@ -8,10 +8,11 @@ use rusqlite::Connection;
 use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 
-/// The log is copied when it is longer than this. When SQLite begins it anew, it cuts off what is
-/// beyond.
+/// Copying starts above this length. When SQLite starts the log over, it cuts the file to this
+/// length.
 pub(super) const LOG_BYTES: u64 = 64 << 20;
-/// At this length the writer waits for the copy: while rows are written, the log cannot begin anew.
+/// Above this, the writer waits for the copy: SQLite starts the log over only once all of it is
+/// copied.
 const MAX_LOG_BYTES: u64 = 4 * LOG_BYTES;
 
 /// Copies on a connection and a thread of its own. A clone shares both.
@@ -34,10 +35,9 @@ impl Checkpointer {
         }
     }
 
-    /// Copies the log if it is due. To be called after each transaction, on a thread where no task
-    /// waits.
+    /// Copies the log if it is long. Call after each transaction, on a thread that may block.
     pub(super) fn after_commit(&self) {
-        let length = fs::metadata(&self.log).map_or(0, |log| log.len());
+        let length = self.log_length();
         if length > self.max_log_bytes {
             checkpoint(&self.connection.blocking_lock());
         } else if length > self.log_bytes
@@ -47,13 +47,22 @@ impl Checkpointer {
         }
     }
 
-    /// Waits until no log is being copied.
+    /// Copies a long log to its end, so that the database is quickly closed.
     pub(super) async fn finish(&self) {
-        drop(self.connection.lock().await);
+        let connection = Arc::clone(&self.connection).lock_owned().await;
+        if self.log_length() > self.log_bytes {
+            // If it fails, the log is copied when the database is closed.
+            let _ = spawn_blocking(move || checkpoint(&connection)).await;
+        }
+    }
+
+    fn log_length(&self) -> u64 {
+        fs::metadata(&self.log).map_or(0, |log| log.len())
     }
 }
 
-/// What fails here is done by the next checkpoint, or when the database is closed.
+/// Errors are ignored: the log keeps everything, and the next checkpoint or closing the database
+/// tries again.
 fn checkpoint(connection: &Connection) {
     let _ = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
 }

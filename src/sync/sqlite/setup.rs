@@ -59,7 +59,7 @@ pub(super) fn check(
 /// last ones may be lost, each with its cursor: the next sync reads their rows again.
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
     let set = |pragma: &str| connection.query_row(&format!("PRAGMA {pragma}"), [], |_| Ok(()));
-    // This has no effect on a database that exists.
+    // Takes effect only in a new file.
     connection.execute_batch(&format!("PRAGMA page_size = {PAGE_SIZE}"))?;
     set("journal_mode = WAL")?;
     connection.execute_batch("PRAGMA synchronous = NORMAL")?;

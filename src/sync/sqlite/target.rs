@@ -56,7 +56,7 @@ impl SqliteTarget {
     ) -> TargetResult<T> {
         let open = self.open()?;
         self.file
-            .with(move |connection, path, schema| {
+            .write(move |connection, path, schema| {
                 let result = work(connection, schema, &open);
                 result.map_err(|error| target_error(path, error))?
             })
@@ -143,19 +143,20 @@ impl SyncTarget for SqliteTarget {
     }
 
     async fn close(&mut self, _list: &SyncList) -> TargetResult<()> {
-        self.file.checkpointer.finish().await;
         let Some(open) = self.open.take() else {
             return Ok(());
         };
-        if open.listing.is_none() {
-            return Ok(());
-        }
         let close = move |connection: &mut Connection, path: &Path, _: &Schema| {
+            if open.listing.is_none() {
+                return Ok(());
+            }
             let drop = format!("DROP TABLE IF EXISTS {}", listed(&open));
             let dropped = connection.execute_batch(&drop);
             dropped.map_err(|error| target_error(path, error))
         };
-        self.file.with(close).await
+        let closed = self.file.with(close).await;
+        self.file.checkpointer.finish().await;
+        closed
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 use tokio::sync::Mutex;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 /// Copying starts above this length. When SQLite starts the log over, it cuts the file to this
 /// length.
@@ -19,6 +19,8 @@ const MAX_LOG_BYTES: u64 = 4 * LOG_BYTES;
 #[derive(Clone)]
 pub(super) struct Checkpointer {
     connection: Arc<Mutex<Connection>>,
+    /// The copy that began last. Its thread holds the connection until it ends.
+    task: Arc<Mutex<Option<JoinHandle<()>>>>,
     log: Arc<Path>,
     pub(super) log_bytes: u64,
     pub(super) max_log_bytes: u64,
@@ -29,6 +31,7 @@ impl Checkpointer {
     pub(super) fn new(connection: Connection, path: &Path) -> Self {
         Self {
             connection: Arc::new(Mutex::new(connection)),
+            task: Arc::default(),
             log: log_path(path).into(),
             log_bytes: LOG_BYTES,
             max_log_bytes: MAX_LOG_BYTES,
@@ -40,20 +43,28 @@ impl Checkpointer {
         let length = self.log_length();
         if length > self.max_log_bytes {
             checkpoint(&self.connection.blocking_lock());
-        } else if length > self.log_bytes
-            && let Ok(connection) = Arc::clone(&self.connection).try_lock_owned()
-        {
-            spawn_blocking(move || checkpoint(&connection));
+        } else if length > self.log_bytes {
+            let mut task = self.task.blocking_lock();
+            if task.as_ref().is_none_or(JoinHandle::is_finished) {
+                *task = Some(self.start());
+            }
         }
     }
 
     /// Copies a long log to its end, so that the database is quickly closed.
     pub(super) async fn finish(&self) {
-        let connection = Arc::clone(&self.connection).lock_owned().await;
-        if self.log_length() > self.log_bytes {
-            // If it fails, the log is copied when the database is closed.
-            let _ = spawn_blocking(move || checkpoint(&connection)).await;
+        // If a copy fails, the log is copied when the database is closed.
+        if let Some(task) = self.task.lock().await.take() {
+            let _ = task.await;
         }
+        if self.log_length() > self.log_bytes {
+            let _ = self.start().await;
+        }
+    }
+
+    fn start(&self) -> JoinHandle<()> {
+        let connection = Arc::clone(&self.connection);
+        spawn_blocking(move || checkpoint(&connection.blocking_lock()))
     }
 
     fn log_length(&self) -> u64 {

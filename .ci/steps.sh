@@ -2,7 +2,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export CARGO_TERM_COLOR=never DEBIAN_FRONTEND=noninteractive
-# A clean checkout builds everything once.
+# Incremental builds do not help in a clean checkout.
 export CARGO_INCREMENTAL=0
 # A test that needs a program that is missing fails. Set to nothing, it is left out.
 export APIFY_RUNS_TESTS_SKIP_NOTHING=${APIFY_RUNS_TESTS_SKIP_NOTHING-1}

@@ -136,6 +136,7 @@ impl PendingRows {
 
 /// Sorts rows by ID. Of rows with the same ID, only the last is kept.
 fn sort<T>(rows: &mut Vec<T>, id: impl Fn(&T) -> &Id) {
+    // Copies of the IDs lie side by side in memory: comparing them is faster than reading the rows.
     rows.sort_by_cached_key(|row| id(row).clone());
     rows.dedup_by(|next, row| {
         let is_same = id(next) == id(row);

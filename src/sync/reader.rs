@@ -28,7 +28,7 @@ pub(super) enum Ending {
 }
 
 /// What is to be committed, and how the walk ended, if it did.
-pub(super) type Read = (Option<SyncBatch>, Option<Result<Ending>>);
+pub(super) type BatchAndEnd = (Option<SyncBatch>, Option<Result<Ending>>);
 
 /// How long rows are read.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -149,7 +149,7 @@ impl Reader {
         &mut self,
         until: Until,
         stop: Pin<&mut impl Future<Output = ()>>,
-    ) -> Read {
+    ) -> BatchAndEnd {
         let end = self.read(until, stop).await;
         let is_complete = matches!(end, Some(Ok(Ending::Complete)));
         (self.take(is_complete), end)

@@ -9,7 +9,7 @@ use futures_util::future::{Either, select};
 use super::batch::SyncBatch;
 use super::job::SyncJob;
 use super::list::SyncList;
-use super::reader::{BatchSize, Callbacks, Ending, Read, Reader, Until};
+use super::reader::{BatchAndEnd, BatchSize, Callbacks, Ending, Reader, Until};
 use super::reconcile::reconcile;
 use super::summary::SyncSummary;
 use super::target::{Committed, SyncTarget};
@@ -140,15 +140,15 @@ struct Transfer<T> {
 impl<T: SyncTarget> Transfer<T> {
     /// Commits rows until the walk ends. The last ones are committed, however it ends.
     async fn run(&mut self, mut stop: Pin<&mut impl Future<Output = ()>>) -> Result<Ending> {
-        let mut read = None;
+        let mut next = None;
         loop {
-            let (batch, end) = match read.take() {
-                Some(read) => read,
+            let (batch, end) = match next.take() {
+                Some(next) => next,
                 None => self.reader.batch(Until::Due, stop.as_mut()).await,
             };
             if let Some(batch) = batch {
                 match end {
-                    None => read = self.commit_and_read(&batch, stop.as_mut()).await?,
+                    None => next = self.commit_and_read(&batch, stop.as_mut()).await?,
                     Some(_) => self.writer.commit(&batch).await?,
                 }
                 self.tell();
@@ -165,12 +165,12 @@ impl<T: SyncTarget> Transfer<T> {
         &mut self,
         batch: &SyncBatch,
         stop: Pin<&mut impl Future<Output = ()>>,
-    ) -> Result<Option<Read>> {
+    ) -> Result<Option<BatchAndEnd>> {
         let commit = pin!(self.writer.commit(batch));
         let read = pin!(self.reader.batch(Until::Full, stop));
         match select(commit, read).await {
             Either::Left((committed, _)) => committed.map(|()| None),
-            Either::Right((read, commit)) => commit.await.map(|()| Some(read)),
+            Either::Right((next, commit)) => commit.await.map(|()| Some(next)),
         }
     }
 

@@ -63,7 +63,7 @@ impl SqliteFile {
         blocking(move || work(&mut connection, &path, &schema)).await
     }
 
-    /// As `with`, for work that writes many rows.
+    /// As `with`, for work that writes many rows. Then the log is copied if it is long.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection, &Path, &Schema) -> TargetResult<T> + Send + 'static,

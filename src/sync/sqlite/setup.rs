@@ -10,7 +10,7 @@ use super::super::target::TargetResult;
 use super::checkpointer::LOG_BYTES;
 use super::error::target_error;
 
-/// In bytes: a commit of many rows is faster than with SQLite's own 4096.
+/// In bytes. Commits of many rows are faster than with SQLite's default of 4096.
 const PAGE_SIZE: u32 = 16_384;
 
 /// Prepares a connection and the tables. Nothing is written to a database that has tables of

@@ -146,15 +146,15 @@ impl SyncTarget for SqliteTarget {
         let Some(open) = self.open.take() else {
             return Ok(());
         };
-        let close = move |connection: &mut Connection, path: &Path, _: &Schema| {
-            if open.listing.is_none() {
-                return Ok(());
-            }
-            let drop = format!("DROP TABLE IF EXISTS {}", listed(&open));
-            let dropped = connection.execute_batch(&drop);
-            dropped.map_err(|error| target_error(path, error))
-        };
-        let closed = self.file.with(close).await;
+        let mut closed = Ok(());
+        if open.listing.is_some() {
+            let close = move |connection: &mut Connection, path: &Path, _: &Schema| {
+                let drop = format!("DROP TABLE IF EXISTS {}", listed(&open));
+                let dropped = connection.execute_batch(&drop);
+                dropped.map_err(|error| target_error(path, error))
+            };
+            closed = self.file.with(close).await;
+        }
         self.file.checkpointer.finish().await;
         closed
     }

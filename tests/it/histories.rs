@@ -380,6 +380,8 @@ impl Story {
         }
         let mut world = lock(world);
         world.log.push("stopped".into());
+        // A request that is still on its way begins no new pass.
+        world.follow = None;
         let watermark = reader.cursor().watermark().map(millis);
         world.duties.stop(&self.wish, watermark);
         world.failure.take().map_or(Ok(reader), Err)

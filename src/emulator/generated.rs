@@ -44,6 +44,10 @@ impl GeneratedRuns {
         }
     }
 
+    pub(super) fn id(self, number: u64) -> String {
+        id_characters(self.seed, number, 10).collect()
+    }
+
     pub(super) fn has_id(self, number: u64, id: &str) -> bool {
         id.chars().eq(id_characters(self.seed, number, 10))
     }

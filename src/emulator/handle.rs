@@ -72,6 +72,11 @@ impl Emulator {
         self.shared.store().run(index)
     }
 
+    /// The IDs of all runs, in ascending order of their starts.
+    pub fn ids(&self) -> Vec<String> {
+        self.shared.store().ids()
+    }
+
     /// Changes the list, as the service does while a client reads it.
     ///
     /// The list is locked while `change` runs: a method of this emulator that reads the list,

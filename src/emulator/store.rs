@@ -174,6 +174,18 @@ impl Store {
         serde_json::from_str(&json).ok()
     }
 
+    /// The IDs of all runs, in the order of the list.
+    pub fn ids(&self) -> Vec<String> {
+        (0..self.len()).map(|place| self.id(place)).collect()
+    }
+
+    fn id(&self, place: u64) -> String {
+        match self.source(place) {
+            RowSource::Generated(runs, number) => runs.id(number),
+            RowSource::Stored(row) => row.id.clone(),
+        }
+    }
+
     /// The place of the run with this ID; the first one, if several have it. Compares the ID of
     /// every row up to there.
     ///
@@ -447,11 +459,6 @@ mod tests {
         json!({"id": id, "startedAt": format!("2025-01-01T00:00:{second:02}.000Z")})
     }
 
-    fn ids(store: &Store) -> Vec<String> {
-        let id = |place| store.run(place).unwrap()["id"].as_str().unwrap().into();
-        (0..store.len()).map(id).collect()
-    }
-
     #[test]
     fn generated_runs_are_distinct_ordered_and_repeatable() {
         let store = generated(20_000, 7);
@@ -476,19 +483,19 @@ mod tests {
     #[test]
     fn rows_come_and_go_at_their_places() {
         for mut store in [generated(4, 1), Store::given(&[], clock())] {
-            let before = ids(&store);
+            let before = store.ids();
             store.insert(&row("late", 0));
             store.insert(&row("tie", 0));
             store.insert(&json!({"id": "undated"}));
             let mut expected = vec!["late".to_owned(), "tie".to_owned()];
             expected.extend(before);
             expected.push("undated".into());
-            assert_eq!(ids(&store), expected);
+            assert_eq!(store.ids(), expected);
 
             store.delete(1..=1);
             store.delete(90..);
             store.delete(..1);
-            assert_eq!(ids(&store), expected[2..]);
+            assert_eq!(store.ids(), expected[2..]);
             store.delete(..);
             assert!(store.is_empty());
         }
@@ -498,8 +505,9 @@ mod tests {
     fn rows_are_found_by_their_ids() {
         let mut store = generated(2_000, 1);
         store.insert(&row("mine", 0));
-        for (place, id) in ids(&store).iter().enumerate().step_by(97) {
-            assert_eq!(store.place_of(id), Some(place as u64));
+        for (place, id) in (0..).zip(store.ids()).step_by(97) {
+            assert_eq!(store.run(place).unwrap()["id"], *id);
+            assert_eq!(store.place_of(&id), Some(place));
         }
         assert_eq!(store.place_of("nobody"), None);
 
@@ -544,13 +552,13 @@ mod tests {
         let rows = [row("a", 1), row("b", 2), row("c", 3), row("d", 4)];
         let mut store = Store::given(&rows, clock());
         store.update(0, |run| *run = row("a", 3));
-        assert_eq!(ids(&store), ["b", "c", "a", "d"]);
+        assert_eq!(store.ids(), ["b", "c", "a", "d"]);
         store.update(1, |run| run["startedAt"] = Value::Null);
-        assert_eq!(ids(&store), ["b", "a", "d", "c"]);
+        assert_eq!(store.ids(), ["b", "a", "d", "c"]);
         store.update(3, |run| *run = row("c", 1));
-        assert_eq!(ids(&store), ["c", "b", "a", "d"]);
+        assert_eq!(store.ids(), ["c", "b", "a", "d"]);
         store.delete_run("b");
-        assert_eq!(ids(&store), ["c", "a", "d"]);
+        assert_eq!(store.ids(), ["c", "a", "d"]);
     }
 
     #[test]
@@ -560,7 +568,7 @@ mod tests {
         let shuffled = |seed| {
             let mut store = Store::given(&rows, clock());
             store.shuffle_ties(seed);
-            ids(&store)
+            store.ids()
         };
         let order = shuffled(1);
         assert_eq!((&*order[0], &*order[11]), ("first", "last"));
@@ -587,11 +595,11 @@ mod tests {
         assert!(!store.catch_up());
         sleep(10 * SECOND).await;
         assert!(store.catch_up());
-        assert_eq!(ids(&store), ["2025-03-01T00:00:10.000Z"]);
+        assert_eq!(store.ids(), ["2025-03-01T00:00:10.000Z"]);
         assert!(!store.catch_up());
         sleep(30 * SECOND).await;
         assert!(store.catch_up());
-        assert_eq!(ids(&store), ["second"]);
+        assert_eq!(store.ids(), ["second"]);
         assert_eq!(store.now(), start + 40 * SECOND);
     }
 

@@ -9,7 +9,7 @@ use apify_runs::emulator::{Emulator, EmulatorBuilder, Fault};
 use apify_runs::{Cursor, Emit, RetryPolicy, RunQuery, RunStream};
 use futures::{FutureExt, StreamExt};
 
-use crate::{ids, start};
+use crate::start;
 
 const RUNS: u64 = 24;
 
@@ -61,7 +61,7 @@ async fn a_stream_dropped_at_any_poll_is_gone_on_from_its_cursor() {
             let cursor = stream.cursor().clone();
             drop(stream);
             if ended {
-                assert_eq!(seen, ids(&emulator));
+                assert_eq!(seen, emulator.ids());
                 assert!(times > RUNS as usize, "there was nothing to wait for");
                 break;
             }
@@ -76,7 +76,7 @@ async fn a_stream_dropped_at_any_poll_is_gone_on_from_its_cursor() {
             seen.extend(rest);
             assert_eq!(
                 seen,
-                ids(&emulator),
+                emulator.ids(),
                 "after {times} polls, {concurrency} in flight"
             );
         }
@@ -97,7 +97,7 @@ async fn a_next_dropped_at_any_poll_loses_nothing() {
                 None => tokio::time::sleep(Duration::from_millis(1)).await,
             }
         }
-        assert_eq!(seen, ids(&emulator));
+        assert_eq!(seen, emulator.ids());
     }
 }
 
@@ -118,5 +118,5 @@ async fn a_walk_may_move_from_thread_to_thread() {
             None => break,
         }
     }
-    assert_eq!(seen, ids(&emulator));
+    assert_eq!(seen, emulator.ids());
 }

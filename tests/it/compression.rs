@@ -3,7 +3,7 @@
 use apify_runs::emulator::{Emulator, Fault};
 use apify_runs::{Client, ErrorKind, RunQuery};
 
-use crate::{drain, http, ids, start};
+use crate::{drain, http, start};
 
 /// The encodings that are built in.
 fn encodings() -> impl Iterator<Item = &'static str> {
@@ -37,7 +37,7 @@ async fn a_list_is_walked_in_every_encoding() {
         let client = client(&emulator, encoding).build().unwrap();
         let (walked, end) = drain(client.runs("a").stream()).await;
         end.unwrap();
-        assert_eq!(walked, ids(&emulator), "{encoding}");
+        assert_eq!(walked, emulator.ids(), "{encoding}");
 
         let requests = emulator.requests();
         assert_eq!(requests.len(), 4, "the page that broke off is read again");

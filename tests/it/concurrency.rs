@@ -9,7 +9,7 @@ use apify_runs::{ErrorKind, RetryPolicy, RunQuery};
 use futures::StreamExt;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::{drain, emulator, ids, start};
+use crate::{drain, emulator, start};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -22,7 +22,7 @@ async fn pages_are_in_flight_together_but_not_more_than_asked_for() {
         let started = Instant::now();
         let (seen, end) = drain(runs.stream()).await;
         end.unwrap();
-        assert_eq!(seen, ids(&emulator));
+        assert_eq!(seen, emulator.ids());
 
         // The first page comes alone, and the others in rounds of a second.
         let rounds = 1 + 40_usize.div_ceil(concurrency) as u32;
@@ -50,7 +50,7 @@ async fn pages_in_flight_take_no_more_memory_than_they_may() {
         let runs = client.runs(&query).max_buffered_bytes(max_bytes);
         let (seen, end) = drain(runs.stream()).await;
         end.unwrap();
-        assert_eq!(seen, ids(&emulator));
+        assert_eq!(seen, emulator.ids());
         let arrivals: Vec<_> = emulator.requests().iter().map(|it| it.at).collect();
         let arrivals = &arrivals[before..];
         let in_flight = arrivals.iter().map(|at| {
@@ -119,7 +119,7 @@ async fn rows_come_in_order_though_pages_do_not() {
     let emulator = start(builder.fault(7..=7, Fault::status(503))).await;
     let query = RunQuery::actor("a").page_size(10);
     let mut runs = emulator.client().runs(query).concurrency(8).stream();
-    for id in ids(&emulator) {
+    for id in emulator.ids() {
         assert_eq!(runs.next().await.unwrap().unwrap().id, id.as_str());
     }
     assert!(runs.next().await.is_none());
@@ -156,7 +156,7 @@ async fn an_error_comes_when_its_page_is_due() {
     let rest = emulator.client().runs(RunQuery::actor("a").page_size(10));
     let (rest, end) = drain(rest.resume(cursor).stream()).await;
     end.unwrap();
-    assert_eq!(rest, ids(&emulator)[seen as usize..]);
+    assert_eq!(rest, emulator.ids()[seen as usize..]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -228,7 +228,7 @@ async fn pages_are_dealt_with_off_the_thread_of_the_consumer() {
     let query = RunQuery::actor("a").page_size(10);
     let (seen, end) = drain(client.runs(query).concurrency(8).stream()).await;
     end.unwrap();
-    assert_eq!(seen, ids(&emulator));
+    assert_eq!(seen, emulator.ids());
     let threads = threads.lock().unwrap();
     assert_eq!(threads.len(), 8);
     assert!(!threads.contains(&thread::current().id()));

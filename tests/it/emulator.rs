@@ -87,7 +87,7 @@ async fn order_and_statuses_are_asked_for_as_other_clients_do() {
         if is_descending {
             ids.reverse();
         }
-        assert_eq!(ids, crate::ids(&emulator), "{query}");
+        assert_eq!(ids, emulator.ids(), "{query}");
     }
     let has_either = |run: &Value| ["FAILED", "READY"].contains(&run["status"].as_str().unwrap());
     let runs = (0..200).map(|place| emulator.run(place).unwrap());
@@ -547,7 +547,7 @@ async fn a_fault_of_the_total_and_a_smaller_page_hold_during_changes() {
         .fault(1.., Fault::Total(7))
         .during_each(|_, store| store.delete(..6));
     let emulator = start(builder).await;
-    let before = crate::ids(&emulator);
+    let before = emulator.ids();
     let (total, ids) = page(&emulator, "").await;
     assert_eq!(total, 7);
     assert_eq!(ids[..5], before[..5]);

@@ -8,7 +8,7 @@ use apify_runs::emulator::{Emulator, Fault};
 use apify_runs::{Error, ErrorKind, RetryPolicy, RunQuery};
 use tokio::time::Instant;
 
-use crate::{drain, ids, start};
+use crate::{drain, start};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -77,7 +77,7 @@ async fn a_fault_that_passes_costs_time_but_no_row() {
             );
         }
 
-        assert_eq!(seen, ids(&emulator), "{fault:?}");
+        assert_eq!(seen, emulator.ids(), "{fault:?}");
         assert_eq!(emulator.requests().len(), 5, "{fault:?}");
         let stats = runs.stats();
         assert_eq!(
@@ -308,7 +308,7 @@ async fn a_total_that_is_nonsense_loses_no_row() {
             let runs = emulator.client().runs(&query).concurrency(concurrency);
             let (seen, end) = drain(runs.stream()).await;
             end.unwrap();
-            assert_eq!(seen, ids(&emulator), "total {total}");
+            assert_eq!(seen, emulator.ids(), "total {total}");
             let requests = emulator.requests().len() - before;
             let in_vain = 2 * (concurrency - 1);
             assert!(requests <= 6 + in_vain, "{requests}, total {total}");

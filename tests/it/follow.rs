@@ -86,10 +86,7 @@ async fn what_the_offset_leaves_out_does_not_come_later() {
     let emulator = emulator(20).await;
     let query = RunQuery::actor("a").offset(15).page_size(2);
     let mut runs = emulator.client().runs(&query).follow(INTERVAL).stream();
-    assert_eq!(
-        take(&mut runs, INTERVAL * 3).await,
-        crate::ids(&emulator)[15..]
-    );
+    assert_eq!(take(&mut runs, INTERVAL * 3).await, emulator.ids()[15..]);
     emulator.change(|store| store.start_run("new"));
     assert_eq!(take(&mut runs, INTERVAL * 3).await, ["new"]);
     let runs = emulator.client().runs(&query).resume(runs.cursor().clone());

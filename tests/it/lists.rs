@@ -9,7 +9,7 @@ use futures::StreamExt;
 use proptest::prelude::*;
 use tokio::time::{Instant, timeout};
 
-use crate::{emulator, ids, start};
+use crate::{emulator, start};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -59,7 +59,7 @@ async fn every_run_of_every_list_comes_in_its_order() {
     let emulator = emulator(2500).await;
     let lists = emulator.client().runs_of(actors(30)).max_open(7);
     for read in read(lists, 30).await {
-        assert_eq!(read.ids, ids(&emulator));
+        assert_eq!(read.ids, emulator.ids());
         assert_eq!(read.cursor.unwrap().rows(), 2500);
     }
 }
@@ -90,7 +90,7 @@ async fn a_list_that_fails_ends_alone() {
     assert_eq!(read[1].failed, Some(ErrorKind::NotFound));
     assert!(read[1].ids.is_empty());
     for read in [&read[0], &read[2]] {
-        assert_eq!(read.ids, ids(&emulator));
+        assert_eq!(read.ids, emulator.ids());
         assert_eq!(read.failed, None);
     }
 }
@@ -125,7 +125,7 @@ async fn each_list_resumes_from_its_own_cursor() {
         }
     }
     for (first, rest) in first.iter().zip(&rest) {
-        assert_eq!([&first.ids[..], rest].concat(), ids(&emulator));
+        assert_eq!([&first.ids[..], rest].concat(), emulator.ids());
     }
 }
 
@@ -152,7 +152,7 @@ async fn to_give_up_waiting_loses_nothing() {
 async fn read_to_the_end(builder: EmulatorBuilder, count: usize, page_size: u32, max_open: usize) {
     let emulator = start(builder).await;
     let client = emulator.client();
-    let all = ids(&emulator);
+    let all = emulator.ids();
     let query = |actor: &String| RunQuery::actor(actor.as_str()).page_size(page_size);
     let queries: Vec<_> = actors(count).iter().map(query).collect();
     let mut found: Vec<Vec<String>> = vec![Vec::new(); count];
@@ -180,7 +180,7 @@ async fn read_to_the_end(builder: EmulatorBuilder, count: usize, page_size: u32,
         );
         let distinct: HashSet<_> = found.iter().collect();
         assert_eq!(distinct.len(), found.len(), "a run came twice");
-        for id in ids(&emulator) {
+        for id in emulator.ids() {
             assert!(distinct.contains(&id), "{id} is missing");
         }
     }

@@ -59,12 +59,6 @@ fn client_by_default(emulator: &Emulator) -> Client {
     builder.token(emulator.token()).build().unwrap()
 }
 
-/// The IDs an emulator has, in ascending order.
-fn ids(emulator: &Emulator) -> Vec<String> {
-    let id = |index| emulator.run(index).unwrap()["id"].as_str().unwrap().into();
-    (0..emulator.len()).map(id).collect()
-}
-
 /// What a stream hands out until it ends: IDs, and the error it ended with.
 async fn drain(mut stream: RunStream) -> (Vec<String>, Result<()>) {
     let mut ids = Vec::new();

@@ -72,7 +72,7 @@ async fn walk_with(
 }
 
 fn ids(emulator: &Emulator) -> HashSet<String> {
-    crate::ids(emulator).into_iter().collect()
+    emulator.ids().into_iter().collect()
 }
 
 fn delete_oldest(request: u64, store: &mut Store) {

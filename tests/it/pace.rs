@@ -7,7 +7,7 @@ use apify_runs::{Client, ErrorKind, RetryPolicy, RunQuery};
 use futures::{FutureExt, StreamExt};
 use tokio::time::{Instant, timeout};
 
-use crate::{client_by_default, drain, ids, start};
+use crate::{client_by_default, drain, start};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -38,7 +38,7 @@ async fn a_client_sends_thirty_requests_a_second_at_first_and_sixty_soon() {
     let runs = client_by_default(&emulator).runs(query());
     let (seen, end) = drain(runs.stream()).await;
     end.unwrap();
-    assert_eq!(seen, ids(&emulator));
+    assert_eq!(seen, emulator.ids());
     assert_pace(&emulator, 60);
     let arrivals: Vec<_> = emulator.requests().iter().map(|it| it.at).collect();
     let in_half_a_second = arrivals.iter().filter(|at| **at < SECOND / 2).count();
@@ -57,7 +57,7 @@ async fn clones_share_their_pace() {
     assert_eq!(count.unwrap(), 295);
     for (seen, end) in walks {
         end.unwrap();
-        assert_eq!(seen, ids(&emulator));
+        assert_eq!(seen, emulator.ids());
     }
     assert_eq!(emulator.requests().len(), 91);
     assert_pace(&emulator, 10);
@@ -77,7 +77,7 @@ async fn each_list_has_a_pace_of_its_own() {
     let walks = lists.map(|list| drain(client.runs(list.page_size(10)).stream()));
     for (seen, end) in futures::future::join_all(walks).await {
         end.unwrap();
-        assert_eq!(seen, ids(&emulator));
+        assert_eq!(seen, emulator.ids());
     }
     let elapsed = started.elapsed();
     assert!((3 * SECOND..6 * SECOND).contains(&elapsed), "{elapsed:?}");
@@ -96,7 +96,7 @@ async fn all_lists_together_keep_to_the_total_rate() {
     });
     for (seen, end) in futures::future::join_all(walks).await {
         end.unwrap();
-        assert_eq!(seen, ids(&emulator));
+        assert_eq!(seen, emulator.ids());
     }
     assert_pace(&emulator, 20);
     assert!(started.elapsed() < 9 * SECOND, "{:?}", started.elapsed());
@@ -115,12 +115,12 @@ async fn a_refusal_of_one_list_does_not_slow_another() {
     let other = RunQuery::actor("b").page_size(10);
     let (seen, end) = drain(client.runs(other).stream()).await;
     end.unwrap();
-    assert_eq!(seen, ids(&emulator));
+    assert_eq!(seen, emulator.ids());
     assert!(started.elapsed() < 5 * SECOND, "{:?}", started.elapsed());
 
     let (seen, end) = refused.await;
     end.unwrap();
-    assert_eq!(seen, ids(&emulator));
+    assert_eq!(seen, emulator.ids());
     assert!(started.elapsed() >= 29 * SECOND, "{:?}", started.elapsed());
 }
 
@@ -143,7 +143,7 @@ async fn to_wait_for_a_turn_costs_nothing_of_the_time_for_a_page() {
     let started = Instant::now();
     let (seen, end) = drain(client.runs(query()).stream()).await;
     end.unwrap();
-    assert_eq!(seen, ids(&emulator));
+    assert_eq!(seen, emulator.ids());
     assert!(started.elapsed() >= 45 * SECOND, "{:?}", started.elapsed());
 }
 
@@ -159,7 +159,7 @@ async fn after_a_refusal_nobody_asks_until_the_time_it_names() {
     );
     for (seen, end) in [one, other] {
         end.unwrap();
-        assert_eq!(seen, ids(&emulator));
+        assert_eq!(seen, emulator.ids());
     }
     let refused = emulator.requests()[4].at + SECOND / 10;
     let arrivals = emulator.requests().into_iter().map(|it| it.at);
@@ -228,7 +228,7 @@ async fn a_limit_that_nobody_tells_is_found() {
     let runs = client_by_default(&emulator).runs(query());
     let (seen, end) = drain(runs.stream()).await;
     end.unwrap();
-    assert_eq!(seen, ids(&emulator));
+    assert_eq!(seen, emulator.ids());
     let (requests, refused) = (emulator.requests().len() as u64, emulator.refused());
     let good = (requests - refused) as f64 / started.elapsed().as_secs_f64();
     assert!(good >= 20.0 * 0.9, "{good} a second");
@@ -246,7 +246,7 @@ async fn there_is_nothing_to_set_for_speed() {
         let runs = client_by_default(&emulator).runs(query());
         let (seen, end) = drain(runs.stream()).await;
         end.unwrap();
-        assert_eq!(seen, ids(&emulator));
+        assert_eq!(seen, emulator.ids());
         let rate = 1000.0 / started.elapsed().as_secs_f64();
         assert!(
             rate >= pages_a_second,

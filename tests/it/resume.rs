@@ -6,7 +6,7 @@ use futures::{StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-use crate::{emulator, ids, start};
+use crate::{emulator, start};
 
 /// Reads so many items, and gives their IDs and the cursor as it would be stored.
 async fn read(
@@ -35,7 +35,7 @@ async fn a_walk_may_stop_after_any_item_and_goes_on_with_the_next() {
     let emulator = emulator(45).await;
     for descending in [false, true] {
         let query = RunQuery::actor("a").page_size(10).descending(descending);
-        let mut expected = ids(&emulator);
+        let mut expected = emulator.ids();
         if descending {
             expected.reverse();
         }
@@ -58,7 +58,7 @@ async fn one_item_at_a_time_is_as_good_as_all_at_once() {
         seen.extend(item);
         cursor = next;
     }
-    assert_eq!(seen, ids(&emulator));
+    assert_eq!(seen, emulator.ids());
     assert_eq!(cursor.parse::<Cursor>().unwrap().rows(), 30);
     assert!(read(&emulator, &query, &cursor, 1).await.0.is_empty());
 }
@@ -123,7 +123,7 @@ async fn pages_and_rows_lead_to_the_same_cursor() {
         .try_collect()
         .await
         .unwrap();
-    assert_eq!(rest, ids(&emulator)[10..]);
+    assert_eq!(rest, emulator.ids()[10..]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -151,7 +151,7 @@ async fn an_error_says_where_to_go_on() {
             }
         }
     }
-    assert_eq!(seen, ids(&emulator));
+    assert_eq!(seen, emulator.ids());
     assert_eq!(cursor.rows(), 20, "the error came after two pages, twice");
 }
 
@@ -258,7 +258,7 @@ async fn page_size_limit_lookback_and_spelling_may_change() {
     let emulator = emulator(30).await;
     let query = RunQuery::actor("user/name").page_size(10).limit(12);
     let (seen, cursor) = read(&emulator, &query, &the_start(), usize::MAX).await;
-    assert_eq!(seen, ids(&emulator)[..12]);
+    assert_eq!(seen, emulator.ids()[..12]);
     let (more, _) = read(&emulator, &query, &cursor, usize::MAX).await;
     assert!(more.is_empty(), "the limit counts over both walks");
 
@@ -273,7 +273,7 @@ async fn page_size_limit_lookback_and_spelling_may_change() {
         .try_collect()
         .await
         .unwrap();
-    assert_eq!(rest, ids(&emulator)[12..20]);
+    assert_eq!(rest, emulator.ids()[12..20]);
 }
 
 #[test]

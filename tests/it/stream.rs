@@ -11,7 +11,7 @@ use futures::stream::FusedStream;
 use futures::{Stream, StreamExt};
 use tokio::time::{sleep, timeout};
 
-use crate::{emulator, ids, start};
+use crate::{emulator, start};
 
 #[test]
 fn streams_can_be_sent_stored_and_moved() {
@@ -150,7 +150,7 @@ async fn next_may_be_dropped_at_any_await() {
                 () = sleep(Duration::from_millis(20)) => interrupted += 1,
             }
         }
-        assert_eq!(seen, ids(&emulator));
+        assert_eq!(seen, emulator.ids());
         assert!(interrupted >= least, "{interrupted}");
         let requests = emulator.requests().len() - before;
         assert_eq!(requests, 10, "no request is sent twice");
@@ -197,7 +197,7 @@ async fn rows_before_an_error_come_before_it_and_nothing_after() {
     let query = RunQuery::actor("a").page_size(10);
     let runs = emulator.client().runs(query).concurrency(1);
     let mut runs = runs.stream();
-    for expected in &ids(&emulator)[..20] {
+    for expected in &emulator.ids()[..20] {
         assert_eq!(runs.next().await.unwrap().unwrap().id, expected.as_str());
     }
     assert!(!runs.is_terminated());

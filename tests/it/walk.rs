@@ -5,7 +5,7 @@ use apify_runs::{ErrorKind, RunQuery, RunStatus};
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use crate::{drain, emulator, ids, start};
+use crate::{drain, emulator, start};
 
 fn asked(emulator: &Emulator, name: &str) -> Vec<Option<String>> {
     let requests = emulator.requests();
@@ -19,7 +19,7 @@ async fn every_run_comes_once_and_in_order() {
     let (seen, end) = drain(emulator.client().runs("a").stream()).await;
 
     end.unwrap();
-    assert_eq!(seen, ids(&emulator));
+    assert_eq!(seen, emulator.ids());
     let offsets = asked(&emulator, "offset");
     assert_eq!(offsets, ["0", "998", "1996"].map(|n| Some(n.to_owned())));
 }
@@ -41,7 +41,7 @@ async fn descending_is_the_other_way_round() {
     let (seen, end) = drain(emulator.client().runs(query).stream()).await;
 
     end.unwrap();
-    let mut expected = ids(&emulator);
+    let mut expected = emulator.ids();
     expected.reverse();
     assert_eq!(seen, expected);
 }
@@ -53,7 +53,7 @@ async fn any_page_size_gives_the_same_rows() {
         let query = RunQuery::actor("a").page_size(page_size);
         let (seen, end) = drain(emulator.client().runs(query).stream()).await;
         end.unwrap();
-        assert_eq!(seen, ids(&emulator), "page_size {page_size}");
+        assert_eq!(seen, emulator.ids(), "page_size {page_size}");
     }
 }
 
@@ -64,7 +64,7 @@ async fn offset_and_limit_cut_the_list() {
     let (seen, end) = drain(emulator.client().runs(query).stream()).await;
 
     end.unwrap();
-    assert_eq!(seen, ids(&emulator)[15..57]);
+    assert_eq!(seen, emulator.ids()[15..57]);
     // One row that the offset leaves out, and two in which pages overlap.
     let asked_rows = asked(&emulator, "limit");
     assert_eq!(asked_rows, ["21", "22", "4"].map(|n| Some(n.to_owned())));
@@ -112,7 +112,7 @@ async fn filters_by_time_hold_where_the_service_ignores_them() {
         if descending {
             seen.reverse();
         }
-        assert_eq!(seen, ids(&emulator)[30..=60]);
+        assert_eq!(seen, emulator.ids()[30..=60]);
     }
 }
 
@@ -140,7 +140,7 @@ async fn a_smaller_page_than_asked_for_is_not_the_end() {
         let emulator = start(builder.runs(1234)).await;
         let (seen, end) = drain(emulator.client().runs("a").stream()).await;
         end.unwrap();
-        assert_eq!(seen, ids(&emulator));
+        assert_eq!(seen, emulator.ids());
     }
 }
 
@@ -158,7 +158,7 @@ async fn rows_without_a_start_are_handed_out() {
     let (seen, end) = drain(emulator.client().runs(query).stream()).await;
 
     end.unwrap();
-    assert_eq!(seen, ids(&emulator));
+    assert_eq!(seen, emulator.ids());
 }
 
 /// A page that follows no other: its row has no start.
@@ -185,7 +185,7 @@ async fn a_list_without_starts_that_moved_is_read_from_its_beginning() {
         while let Some(run) = futures::StreamExt::next(&mut runs).await {
             seen.push(run.unwrap().id.to_string());
         }
-        let mut expected = ids(&emulator);
+        let mut expected = emulator.ids();
         if descending {
             expected.reverse();
         }
@@ -212,7 +212,7 @@ async fn a_list_that_moves_too_often_is_an_error_that_may_pass_and_is_not_retrie
             Err(error) => break error,
         }
     };
-    assert_eq!(seen, ids(&emulator));
+    assert_eq!(seen, emulator.ids());
     assert_eq!(error.kind(), ErrorKind::Protocol);
     assert!(error.is_transient(), "{error}");
     assert!(
@@ -240,7 +240,7 @@ async fn a_refused_offset_behind_the_end_is_the_end() {
     let runs = emulator.client().runs(query).concurrency(1);
     let (seen, end) = drain(runs.stream()).await;
     end.unwrap();
-    assert_eq!(seen, ids(&emulator));
+    assert_eq!(seen, emulator.ids());
     let offsets = asked(&emulator, "offset");
     assert_eq!(offsets[4].as_deref(), Some("30"));
 }
@@ -271,7 +271,7 @@ async fn a_list_that_moved_is_read_on_from_the_watermark() {
             seen.push(run.unwrap().id.to_string());
         }
 
-        let mut expected = ids(&emulator);
+        let mut expected = emulator.ids();
         if descending {
             expected.reverse();
         }

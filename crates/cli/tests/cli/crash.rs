@@ -32,8 +32,8 @@ const OUTPUTS: [&str; 7] = [
     "parts.jsonl/",
     "parts.csv.zst/",
 ];
-const RUNS: u64 = 40_000;
-const PAGE: u64 = 500;
+const RUNS: u64 = 16_000;
+const PAGE: u64 = 200;
 /// From this request on, the service does not respond before the first kill: in the middle of the
 /// list, and behind the first part.
 const FIRST_HANG: u64 = 60;
@@ -84,9 +84,7 @@ fn survives(out: &str, kills: u64, mut dice: Rng) {
     let hangs = Arc::new(AtomicBool::new(true));
     let emulator = emulator(dice.fork(), Arc::clone(&gone), Arc::clone(&hangs));
     let emulator = runtime.block_on(emulator.start()).unwrap();
-    let first: Vec<_> = (0..RUNS)
-        .map(|place| id(&emulator.run(place).unwrap()))
-        .collect();
+    let first = emulator.ids();
 
     runtime.block_on(kill(out, kills, &emulator, &hangs, &mut dice));
     let last = export(out, &emulator)
@@ -205,7 +203,7 @@ fn export(out: &str, emulator: &Emulator) -> Command {
     at(&mut command, emulator);
     command
         .args(["export", "janedoe/crash", "--out", out, "--rate", "inf"])
-        .args(["--page-size", &PAGE.to_string(), "--part-rows", "3000"])
+        .args(["--page-size", &PAGE.to_string(), "--part-rows", "1200"])
         .args(["--concurrency", "3"])
         .stdout(Stdio::null())
         .stderr(Stdio::null());

@@ -187,12 +187,6 @@ impl Service {
         command
     }
 
-    /// The IDs of all runs on the list, in its order.
-    fn ids(&self) -> Vec<String> {
-        let id = |place| self.run(place).unwrap()["id"].as_str().unwrap().to_owned();
-        (0..self.len()).map(id).collect()
-    }
-
     /// What the requests have for a parameter, in their order.
     fn parameters(&self, name: &str) -> Vec<Option<String>> {
         let requests = self.requests();

@@ -28,8 +28,10 @@
 //! says. Some generated rows [lack fields](EmulatorBuilder::complete_rows), and others have fields
 //! that the API reference does not know.
 //!
-//! `offset` and `limit` are numbers as in JSON: `limit=10.0` and `offset=2e3` are valid. `deployment`, on the lists of an Actor and of the account, selects runs of Actors in
-//! Standby mode. It needs a `status`, and only statuses of unfinished runs; anything else is a 400
+//! `offset` and `limit` are numbers as in JSON: `limit=10.0` and `offset=2e3` are valid.
+//!
+//! `deployment`, on the lists of an Actor and of the account, selects runs of Actors in Standby
+//! mode. It needs a `status`, and only statuses of unfinished runs; anything else is a 400
 //! `standby-deployment-invalid`. No Actor of the emulator is deployed in that way: with a valid
 //! `deployment`, no run is listed, and `total` is 0. The list of a task ignores the parameter.
 //!

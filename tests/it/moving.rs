@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::start;
 
-const RUNS: u64 = 20_000;
+const RUNS: u64 = 12_000;
 
 /// Walks a list to which `change` happens before each request, with one page in flight and
 /// with several. Every row that is on the list from the first request to the last must come,

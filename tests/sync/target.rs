@@ -123,7 +123,7 @@ async fn a_follower_commits_seldom() {
     let emulator = builder.start().await.unwrap();
     let memory = Memory::default();
     let walk = emulator.client().runs("a");
-    let walk = walk.follow(std::time::Duration::from_secs(1));
+    let walk = walk.follow(std::time::Duration::from_secs(5));
     let sync = SyncJob::new(walk, memory.clone());
     let stop = tokio::time::sleep(std::time::Duration::from_secs(1800));
     let summary = sync.run_until(stop).await.unwrap();

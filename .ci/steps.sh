@@ -4,8 +4,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export CARGO_TERM_COLOR=never DEBIAN_FRONTEND=noninteractive
 # Incremental builds do not help in a clean checkout.
 export CARGO_INCREMENTAL=0
-# Many tests of the program wait most of the time.
-export RUST_TEST_THREADS=${RUST_TEST_THREADS-4}
+# More threads than cores: many tests wait most of the time.
+export RUST_TEST_THREADS=${RUST_TEST_THREADS-$((2 * $(nproc)))}
 # A test that needs a program that is missing fails. Set to nothing, it is left out.
 export APIFY_RUNS_TESTS_SKIP_NOTHING=${APIFY_RUNS_TESTS_SKIP_NOTHING-1}
 # One target folder for every package: what they have in common is built once.

@@ -44,12 +44,9 @@ impl GeneratedRuns {
         }
     }
 
-    pub(super) fn id(self, number: u64) -> String {
-        id_characters(self.seed, number, 10).collect()
-    }
-
-    pub(super) fn has_id(self, number: u64, id: &str) -> bool {
-        id.chars().eq(id_characters(self.seed, number, 10))
+    /// The characters of a run's ID.
+    pub(super) fn id(self, number: u64) -> impl Iterator<Item = char> {
+        id_characters(self.seed, number, 10)
     }
 
     pub(super) fn render(self, number: u64, shape: Shape, json: &mut String) {

@@ -181,7 +181,7 @@ impl Store {
 
     fn id(&self, place: u64) -> String {
         match self.source(place) {
-            RowSource::Generated(runs, number) => runs.id(number),
+            RowSource::Generated(runs, number) => runs.id(number).collect(),
             RowSource::Stored(row) => row.id.clone(),
         }
     }
@@ -205,7 +205,7 @@ impl Store {
     /// ```
     pub fn place_of(&self, id: &str) -> Option<u64> {
         (0..self.len()).find(|place| match self.source(*place) {
-            RowSource::Generated(runs, number) => runs.has_id(number, id),
+            RowSource::Generated(runs, number) => id.chars().eq(runs.id(number)),
             RowSource::Stored(row) => row.id == id,
         })
     }

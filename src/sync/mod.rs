@@ -61,9 +61,8 @@ assert_eq!((summary.new, summary.list_rows), (1, Some(5001)));
 //!
 //! **SQLite.** The file is in WAL mode with `synchronous = NORMAL`. A commit survives the end of
 //! the process. If the machine loses power, the last commits may be lost, each with its cursor,
-//! and the next sync reads their rows again. While many rows are
-//! written, the log beside the file can take a few hundred MB. It is removed when the last
-//! connection is closed.
+//! and the next sync reads their rows again. While many rows are written, the log beside the file
+//! can take a few hundred MB. It is removed when the last connection is closed.
 //!
 //! **PostgreSQL**, 13 or newer. A commit is as durable as the server's settings make it. If the
 //! connection is lost, even during a commit, the sync tries to connect again for up to five

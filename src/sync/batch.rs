@@ -25,6 +25,7 @@ struct Content {
     raw_rows: Option<Vec<String>>,
     cursor: Cursor,
     skipped: u64,
+    is_full: bool,
     is_complete: bool,
 }
 
@@ -50,6 +51,12 @@ impl SyncBatch {
     /// How many rows could not be read, and are not among these.
     pub fn skipped(&self) -> u64 {
         self.0.skipped
+    }
+
+    /// Whether no more rows fit into it: they come faster than batches are due.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub(super) fn is_full(&self) -> bool {
+        self.0.is_full
     }
 
     /// Whether the list ends after these rows.
@@ -109,7 +116,14 @@ impl PendingRows {
     }
 
     /// Takes all rows. Only the last row of each ID is kept.
-    pub(super) fn take(&mut self, cursor: Cursor, has_raw: bool, is_complete: bool) -> SyncBatch {
+    pub(super) fn take(
+        &mut self,
+        cursor: Cursor,
+        max_rows: usize,
+        has_raw: bool,
+        is_complete: bool,
+    ) -> SyncBatch {
+        let is_full = self.is_full(max_rows);
         let Self {
             mut runs,
             mut raw_rows,
@@ -129,6 +143,7 @@ impl PendingRows {
             raw_rows: has_raw.then_some(raw_rows),
             cursor,
             skipped,
+            is_full,
             is_complete,
         }))
     }
@@ -162,7 +177,7 @@ mod tests {
         let rows = [run("a", "READY"), run("b", "FAILED"), run("a", "SUCCEEDED")];
         pending.add(rows.into_iter(), None);
         pending.raw_rows = ["1", "2", "3"].map(String::from).into();
-        let batch = pending.take(Cursor::default(), true, false);
+        let batch = pending.take(Cursor::default(), 3, true, false);
         let rows: Vec<_> = batch.runs().iter().map(|run| run.id.as_str()).collect();
         assert_eq!(rows, ["a", "b"]);
         assert_eq!((batch.raw_row(0), batch.raw_row(1)), (Some("3"), Some("2")));

@@ -55,6 +55,11 @@ assert_eq!((summary.new, summary.list_rows), (1, Some(5001)));
 //! You may add indexes, tables and views: no statement of a sync alters or removes them. A column
 //! that a later version of this crate adds is null in existing rows.
 //!
+//! The `id` of `runs` is the primary key in PostgreSQL, and has a unique index in SQLite. A first
+//! sync that is longer than a batch drops this key of an empty table and adds it when it ends,
+//! because an index is built faster at once than row by row. If it does not come to an end, the
+//! next sync adds the key before it continues. No run has two rows meanwhile.
+//!
 //! [`DatabaseBuilder::open_read_only`] reads these tables, and changes nothing.
 //!
 //! # Guarantees
@@ -86,6 +91,8 @@ mod batch;
 mod database;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod database_reader;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod first_load;
 mod job;
 mod list;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

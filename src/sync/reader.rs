@@ -205,7 +205,11 @@ impl Reader {
         self.is_first &= !has_rows;
         self.taken.0 = cursor.clone();
         let cursor = cursor.clone();
-        Some(self.pending.take(cursor, self.has_raw, is_complete))
+        let max_rows = self.size.rows;
+        let batch = self
+            .pending
+            .take(cursor, max_rows, self.has_raw, is_complete);
+        Some(batch)
     }
 
     /// Tells the user how far it is.

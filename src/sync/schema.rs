@@ -14,6 +14,8 @@ pub(super) const ACTORS: &str = "actors";
 pub(super) const SYNC_STATE: &str = "sync_state";
 const VIEWS: [&str; 3] = ["cost_by_day", "cost_by_actor", "failures"];
 pub(super) const DEFAULT_TABLE: &str = "runs";
+/// The columns of the table of runs behind those that a batch fills.
+const STORED: [&str; 3] = ["list", "synced_at", "deleted_at"];
 /// PostgreSQL cuts longer names off.
 const MAX_NAME: usize = 63;
 
@@ -155,7 +157,7 @@ impl Schema {
         let definition = |column: SqlColumn| {
             let SqlColumn { name, sql_type, .. } = column;
             let key = match (name, self.dialect) {
-                ("id", Dialect::Sqlite) => " PRIMARY KEY NOT NULL",
+                ("id", Dialect::Sqlite) => " NOT NULL",
                 // Batches are sorted by bytes, and comparing bytes is faster than applying a
                 // language's rules.
                 ("id", Dialect::Postgres) => " COLLATE \"C\" PRIMARY KEY NOT NULL",
@@ -199,12 +201,30 @@ impl Schema {
                 "CREATE TABLE {mark} (\"version\" {integer} NOT NULL, \"runs_table\" text NOT NULL)"
             ),
         ];
+        let key = (self.dialect == Dialect::Sqlite).then(|| self.create_key());
         let mark = format!("INSERT INTO {mark} VALUES ({VERSION}, '{}')", self.table);
         tables
             .into_iter()
+            .chain(key)
             .chain(self.views())
             .chain([mark])
             .collect()
+    }
+
+    /// The name of the index that is the key of the table of runs in SQLite. PostgreSQL chooses one.
+    pub(super) fn key(&self) -> String {
+        format!("{}_id", self.table)
+    }
+
+    /// A statement that makes the key of the table of runs.
+    pub(super) fn create_key(&self) -> String {
+        let runs = self.runs();
+        match self.dialect {
+            Dialect::Sqlite => {
+                format!("CREATE UNIQUE INDEX \"{}\" ON {runs} (\"id\")", self.key())
+            }
+            Dialect::Postgres => format!("CREATE UNIQUE INDEX ON {runs} (\"id\")"),
+        }
     }
 
     /// Costs that are unknown are counted: the sum of others is not what all runs have cost.
@@ -293,16 +313,22 @@ impl Schema {
     /// The statement that stores one row. `values` are those of `batch_columns`, of the list and of
     /// the time, and `source` where they come from.
     pub(super) fn upsert(&self, source: &str) -> String {
-        let names = self.quoted_columns(&["list", "synced_at", "deleted_at"]);
+        let names = self.quoted_columns(&STORED);
         let others = names.split(", ").filter(|name| *name != "\"id\"");
         let replace: Vec<_> = others
             .map(|name| format!("{name} = excluded.{name}"))
             .collect();
         format!(
-            "INSERT INTO {} ({names}) {source} ON CONFLICT (\"id\") DO UPDATE SET {}",
-            self.runs(),
+            "{} ON CONFLICT (\"id\") DO UPDATE SET {}",
+            self.insert(source),
             replace.join(", ")
         )
+    }
+
+    /// As `upsert`, for a row that is not stored yet.
+    pub(super) fn insert(&self, source: &str) -> String {
+        let names = self.quoted_columns(&STORED);
+        format!("INSERT INTO {} ({names}) {source}", self.runs())
     }
 }
 
@@ -342,11 +368,7 @@ mod tests {
             assert!(names.contains(&name), "{name}");
         }
         let create = schema.create();
-        assert!(
-            create[0].contains(r#""id" text PRIMARY KEY NOT NULL"#),
-            "{}",
-            create[0]
-        );
+        assert!(create[0].contains(r#""id" text NOT NULL"#), "{}", create[0]);
         let postgres = Schema::new(Dialect::Postgres, Some("apify".into()), "runs".into());
         let create = postgres.unwrap().create();
         assert!(

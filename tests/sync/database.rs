@@ -22,6 +22,9 @@ pub(crate) trait TestDatabase {
     /// How a time in the past is written in a statement.
     fn minutes_ago(&self, minutes: u32) -> String;
 
+    /// Whether no two rows of the table of runs can have the same ID.
+    async fn has_key(&self) -> bool;
+
     async fn open(&self) -> Database {
         self.try_open().await.unwrap()
     }

@@ -9,6 +9,7 @@
 
 mod child;
 mod database;
+mod first_load;
 mod flaky;
 mod list;
 mod postgres;

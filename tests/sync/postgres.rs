@@ -12,6 +12,7 @@ use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 use crate::child;
 use crate::database::{Row, TestDatabase};
+use crate::first_load;
 use crate::list::{List, check, job, runs};
 use crate::proxy::{Cut, Proxy};
 use crate::scenarios;
@@ -85,6 +86,11 @@ impl TestDatabase for Postgres {
         .collect()
     }
 
+    async fn has_key(&self) -> bool {
+        let key = "SELECT count(*) FROM pg_index WHERE indrelid = 'runs'::regclass AND indisunique";
+        self.number(key).await == 1.0
+    }
+
     fn time(&self, column: &str) -> String {
         format!(r#"to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"#)
     }
@@ -130,6 +136,58 @@ async fn a_moving_list_is_stored_exactly() {
     for seed in 0..10 {
         scenarios::a_moving_list_is_stored_exactly(&Postgres::new(), seed).await;
     }
+}
+
+#[tokio::test]
+#[ignore = "needs a server: tests/sync/postgres.sh"]
+async fn a_first_load_that_breaks_off_gets_its_key_later() {
+    first_load::one_that_breaks_off_gets_its_key_later(&Postgres::new()).await;
+}
+
+#[tokio::test]
+#[ignore = "needs a server: tests/sync/postgres.sh"]
+async fn a_run_may_come_twice_in_a_first_load() {
+    first_load::a_run_may_come_twice(&Postgres::new()).await;
+}
+
+#[tokio::test]
+#[ignore = "needs a server: tests/sync/postgres.sh"]
+async fn another_list_may_begin_during_a_first_load() {
+    for rows in [0, 200] {
+        first_load::another_list_may_begin_meanwhile(&Postgres::new(), rows).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs a server: tests/sync/postgres.sh"]
+async fn a_first_load_does_not_wait_for_readers() {
+    let database = Postgres::new();
+    let mut list = List::new();
+    let emulator = list.start(3000).await;
+    let reader = database.connect().await;
+    let db = database.open().await;
+    first_load::break_off(&database, &emulator, &db).await;
+    let read = "BEGIN; SELECT count(*) FROM runs";
+    reader.batch_execute(read).await.unwrap();
+    let summary = first_load::sync_again(&emulator, &db).await;
+    assert_eq!(summary.list_rows, Some(3000));
+    assert!(check(&emulator, &database).await.is_empty());
+    assert!(database.has_key().await);
+    let primary =
+        "SELECT count(*) FROM pg_index WHERE indrelid = 'runs'::regclass AND indisprimary";
+    assert_eq!(database.number(primary).await, 0.0);
+    reader.batch_execute("COMMIT").await.unwrap();
+    first_load::sync_again(&emulator, &db).await;
+    assert_eq!(database.number(primary).await, 1.0);
+
+    // Nor does a load begin without the key while somebody reads.
+    let database = Postgres::new();
+    let db = database.open().await;
+    let reader = database.connect().await;
+    reader.batch_execute(read).await.unwrap();
+    let summary = first_load::sync_again(&emulator, &db).await;
+    assert_eq!(summary.new, 3000);
+    assert!(database.has_key().await);
 }
 
 #[tokio::test]

@@ -113,6 +113,8 @@ pub(crate) async fn a_moving_list_is_stored_exactly(database: &impl TestDatabase
             }
             _ => drop(sync.run().await.unwrap()),
         }
+        let repeated = "SELECT count(*) - count(DISTINCT id) FROM runs";
+        assert_eq!(database.number(repeated).await, 0.0, "seed {seed}");
     }
     // The list stands still.
     let still = Emulator::builder().rows(rows(&emulator));
@@ -128,6 +130,7 @@ pub(crate) async fn a_moving_list_is_stored_exactly(database: &impl TestDatabase
     assert!(stored.len() as u64 <= summary.list_rows.unwrap());
     let count = database.number("SELECT count(*) FROM runs").await;
     assert_eq!(summary.list_rows, Some(count as u64));
+    assert!(database.has_key().await);
 }
 
 /// Something happens on the list.

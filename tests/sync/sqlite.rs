@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use crate::child;
 use crate::database::{Row, TestDatabase};
+use crate::first_load;
 use crate::list::{List, check, job};
 use crate::scenarios;
 #[cfg(target_os = "linux")]
@@ -65,6 +66,11 @@ impl TestDatabase for Sqlite {
         rows.unwrap().map(Result::unwrap).collect()
     }
 
+    async fn has_key(&self) -> bool {
+        let key = "SELECT count(*) FROM pragma_index_list('runs') WHERE \"unique\"";
+        self.number(key).await == 1.0
+    }
+
     fn time(&self, column: &str) -> String {
         column.into()
     }
@@ -108,6 +114,40 @@ async fn a_moving_list_is_stored_exactly() {
     for seed in 0..20 {
         scenarios::a_moving_list_is_stored_exactly(&Sqlite::new(), seed).await;
     }
+}
+
+#[tokio::test]
+async fn a_first_load_that_breaks_off_gets_its_key_later() {
+    first_load::one_that_breaks_off_gets_its_key_later(&Sqlite::new()).await;
+}
+
+#[tokio::test]
+async fn a_run_may_come_twice_in_a_first_load() {
+    first_load::a_run_may_come_twice(&Sqlite::new()).await;
+}
+
+#[tokio::test]
+async fn another_list_may_begin_during_a_first_load() {
+    for rows in [0, 200] {
+        first_load::another_list_may_begin_meanwhile(&Sqlite::new(), rows).await;
+    }
+}
+
+/// In files of older versions, the key is part of the table's definition.
+#[tokio::test]
+async fn a_file_of_an_older_version_keeps_its_key() {
+    let database = Sqlite::new();
+    drop(database.open().await);
+    let connection = database.connect();
+    let create = "SELECT sql FROM sqlite_master WHERE name = 'runs'";
+    let create: String = connection.query_row(create, [], |row| row.get(0)).unwrap();
+    let older = create.replace("\"id\" text", "\"id\" text PRIMARY KEY");
+    assert_ne!(create, older);
+    let replace = format!("DROP TABLE runs; {older}");
+    connection.execute_batch(&replace).unwrap();
+    first_load::a_run_may_come_twice(&database).await;
+    let schema = "SELECT sql FROM sqlite_master WHERE name = 'runs'";
+    assert_eq!(database.value(schema).await, older);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod config;
 mod copy;
 mod error;
+mod key;
 mod reader;
 mod server;
 mod session;

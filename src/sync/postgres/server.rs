@@ -3,13 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use tokio_postgres::Client;
 use tokio_postgres::config::Host;
 
 use super::super::schema::{ACTORS, Schema};
 use super::super::target::TargetResult;
 use super::config::{Address, parse};
 use super::error::target_error;
-use super::session::{Session, connect};
+use super::session::connect;
 use super::setup::{check, set_up};
 use crate::actor::Actor;
 use crate::error::Result;
@@ -53,8 +54,8 @@ impl PostgresServer {
     }
 
     /// A connection of its own.
-    pub(super) async fn connect(&self) -> TargetResult<Session> {
-        Session::open(&self.address, &self.schema).await
+    pub(super) async fn connect(&self) -> TargetResult<Client> {
+        connect(&self.address).await
     }
 
     /// The Actors of stored runs whose names are not known.

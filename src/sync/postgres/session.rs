@@ -27,12 +27,11 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) async fn open(address: &Address, schema: &Schema) -> TargetResult<Self> {
-        let client = connect(address).await?;
-        Self::prepare(client, schema).await.map_err(target_error)
-    }
-
-    async fn prepare(client: Client, schema: &Schema) -> Result<Self, tokio_postgres::Error> {
+    /// The table of runs must have its key.
+    pub(super) async fn prepare(
+        client: Client,
+        schema: &Schema,
+    ) -> Result<Self, tokio_postgres::Error> {
         let columns = schema.columns();
         let columns = columns.iter().map(|it| (it.name, it.sql_type));
         let columns: Vec<_> = columns.chain([("raw", "json")]).collect();

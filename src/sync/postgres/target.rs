@@ -4,15 +4,17 @@ use std::pin::pin;
 
 use futures_util::SinkExt;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{CopyInSink, Transaction};
+use tokio_postgres::{Client, CopyInSink, Transaction};
 
 use super::super::batch::SyncBatch;
+use super::super::first_load::{FirstLoad, KeyChange};
 use super::super::list::SyncList;
 use super::super::reconciliation::{Findings, STALE};
 use super::super::schema::{SYNC_STATE, Schema, SqlColumn};
 use super::super::target::{Committed, Reconciled, SyncTarget, TargetError, TargetResult, Written};
 use super::copy::{Encoder, server_time};
 use super::error::target_error;
+use super::key::{add_key, drop_key, restore_key};
 use super::server::PostgresServer;
 use super::session::Session;
 use crate::cursor::Cursor;
@@ -36,6 +38,7 @@ struct OpenList {
     id: i64,
     /// Whether the table is expected to have none of its runs.
     is_new: bool,
+    first_load: FirstLoad,
     /// When the walk has begun whose runs are collected, in seconds after 1970.
     listing: Option<f64>,
 }
@@ -69,8 +72,8 @@ impl SyncTarget for PostgresTarget {
         let mut open = match self.open.take() {
             Some(open) if !open.session.client.is_closed() => open,
             _ => {
-                let session = self.server.connect().await?;
-                OpenList::lock(session, &self.server.schema, list).await?
+                let client = self.server.connect().await?;
+                OpenList::lock(client, &self.server.schema, list).await?
             }
         };
         let state = self.server.schema.quoted(SYNC_STATE);
@@ -82,9 +85,11 @@ impl SyncTarget for PostgresTarget {
             Error::new(ErrorKind::Damaged, message).with_source(error)
         })?;
         let rows: i64 = row.get(1);
+        let committed = Committed::new(cursor, rows.cast_unsigned());
         open.is_new &= rows == 0;
+        open.first_load = FirstLoad::new(&committed);
         self.open = Some(open);
-        Ok(Committed::new(cursor, rows.cast_unsigned()))
+        Ok(committed)
     }
 
     async fn commit(&mut self, _list: &SyncList, batch: &SyncBatch) -> TargetResult<Written> {
@@ -112,9 +117,19 @@ impl SyncTarget for PostgresTarget {
     }
 
     async fn close(&mut self, _list: &SyncList) -> TargetResult<()> {
-        let Some(OpenList { session, .. }) = self.open.take() else {
+        let Some(OpenList {
+            mut session,
+            mut first_load,
+            ..
+        }) = self.open.take()
+        else {
             return Ok(());
         };
+        if first_load.end() == KeyChange::Add {
+            let schema = &self.server.schema;
+            let restored = restore_key(&mut session.client, schema).await;
+            restored.map_err(target_error)?;
+        }
         // The session would keep the lock until the server has seen its end.
         let unlocked = session
             .client
@@ -128,19 +143,24 @@ impl SyncTarget for PostgresTarget {
 
 impl OpenList {
     /// Locks a list for the session, and adds it if it does not exist.
-    async fn lock(session: Session, schema: &Schema, list: &SyncList) -> TargetResult<Self> {
+    async fn lock(mut client: Client, schema: &Schema, list: &SyncList) -> TargetResult<Self> {
         let state = schema.quoted(SYNC_STATE);
-        let (id, is_locked) = find_and_lock(&session, &state, list)
+        let (id, is_locked) = find_and_lock(&client, &state, list)
             .await
             .map_err(target_error)?;
         if !is_locked {
             let message = format!("another sync of {list} writes to this database");
             return Err(Error::new(ErrorKind::Locked, message).into());
         }
+        restore_key(&mut client, schema)
+            .await
+            .map_err(target_error)?;
+        let session = Session::prepare(client, schema).await;
         Ok(Self {
-            session,
+            session: session.map_err(target_error)?,
             id,
             is_new: true,
+            first_load: FirstLoad::Over,
             listing: None,
         })
     }
@@ -152,6 +172,11 @@ impl OpenList {
             upsert,
         } = &mut self.session;
         let mut transaction = client.transaction().await.map_err(target_error)?;
+        let change = self.first_load.before(batch);
+        let changed = change_key(&mut transaction, schema, change).await;
+        if !changed.map_err(target_error)? {
+            self.first_load = FirstLoad::Over;
+        }
         let (mut new, mut updated) = (0, 0);
         if !batch.runs().is_empty() {
             if self.is_new {
@@ -273,13 +298,25 @@ impl OpenList {
     }
 }
 
+/// Changes the key of the table of runs, if that is possible.
+async fn change_key(
+    transaction: &mut Transaction<'_>,
+    schema: &Schema,
+    change: KeyChange,
+) -> Result<bool, tokio_postgres::Error> {
+    match change {
+        KeyChange::None => Ok(true),
+        KeyChange::Drop => drop_key(transaction, schema).await,
+        KeyChange::Add => add_key(transaction, schema).await.map(|()| true),
+    }
+}
+
 /// The number of a list, and whether it is locked now.
 async fn find_and_lock(
-    session: &Session,
+    client: &Client,
     state: &str,
     list: &SyncList,
 ) -> Result<(i64, bool), tokio_postgres::Error> {
-    let client = &session.client;
     let insert = format!(
         "INSERT INTO {state} (\"list\", \"query\", \"cursor\", \"rows\", \"skipped\") \
          SELECT $1, $2, $3, 0, 0 WHERE NOT EXISTS (SELECT FROM {state} WHERE \"list\" = $1) \

@@ -10,10 +10,10 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 /// Copying starts above this length. When SQLite starts the log over, it cuts the file to this
 /// length.
-pub(super) const LOG_BYTES: u64 = 64 << 20;
+pub(super) const LOG_BYTES: u64 = 16 << 20;
 /// Above this, the writer waits for the copy: SQLite starts the log over only once all of it is
 /// copied.
-const MAX_LOG_BYTES: u64 = 4 * LOG_BYTES;
+const MAX_LOG_BYTES: u64 = 16 * LOG_BYTES;
 
 /// Copies on a connection and a thread of its own. A clone shares both.
 #[derive(Clone)]

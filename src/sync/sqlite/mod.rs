@@ -3,6 +3,7 @@
 mod checkpointer;
 mod error;
 mod file;
+mod key;
 mod lock;
 mod reader;
 mod rows;

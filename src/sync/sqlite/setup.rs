@@ -63,6 +63,8 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!("PRAGMA page_size = {PAGE_SIZE}"))?;
     set("journal_mode = WAL")?;
     connection.execute_batch("PRAGMA synchronous = NORMAL")?;
+    // The threads that sort what a new index holds.
+    set("threads = 2")?;
     // The log is copied by `Checkpointer`.
     set("wal_autocheckpoint = 0")?;
     set(&format!("journal_size_limit = {LOG_BYTES}"))
@@ -70,7 +72,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 
 /// What is in a database.
 struct Tables {
-    /// Tables and views with the names of ours.
+    /// Tables, views and indexes with the names of ours.
     names: Vec<String>,
     mark: Option<Vec<(i64, String)>>,
     columns: BTreeSet<String>,
@@ -82,7 +84,11 @@ impl Tables {
         let names: Vec<String> = statement
             .query_map([], |row| row.get(0))?
             .collect::<rusqlite::Result<_>>()?;
-        let is_ours = |name: &String| schema.names().any(|ours| ours.eq_ignore_ascii_case(name));
+        let key = schema.key();
+        let is_ours = |name: &String| {
+            let mut ours = schema.names().chain([key.as_str()]);
+            ours.any(|ours| ours.eq_ignore_ascii_case(name))
+        };
         let names: Vec<_> = names.into_iter().filter(is_ours).collect();
         let mark = match names.iter().any(|name| name == MARK) {
             true => {

@@ -8,12 +8,14 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::super::batch::SyncBatch;
+use super::super::first_load::{FirstLoad, KeyChange};
 use super::super::list::SyncList;
 use super::super::reconciliation::{Findings, STALE};
 use super::super::schema::{ACTORS, SYNC_STATE, Schema};
 use super::super::target::{Committed, Reconciled, SyncTarget, TargetResult, Written};
 use super::error::target_error;
 use super::file::SqliteFile;
+use super::key::{add_key, drop_key, has_key};
 use super::lock::ListLock;
 use super::rows::{bind, bind_value, text, time_text};
 use crate::actor::Actor;
@@ -25,6 +27,7 @@ pub(in super::super) struct SqliteTarget {
     file: SqliteFile,
     /// The list, once it is locked.
     open: Option<OpenList>,
+    first_load: FirstLoad,
 }
 
 /// A list that is locked.
@@ -40,7 +43,11 @@ struct OpenList {
 
 impl SqliteTarget {
     pub(in super::super) fn new(file: SqliteFile) -> Self {
-        Self { file, open: None }
+        Self {
+            file,
+            open: None,
+            first_load: FirstLoad::Over,
+        }
     }
 
     fn open(&self) -> TargetResult<OpenList> {
@@ -88,18 +95,27 @@ impl SyncTarget for SqliteTarget {
             let (cursor, rows): (String, i64) = connection
                 .query_row(&select, [id], |row| Ok((row.get(0)?, row.get(1)?)))
                 .map_err(failed)?;
+            // The first load of another process may have ended without adding it.
+            add_key(connection, schema).map_err(failed)?;
             let cursor = cursor.parse().map_err(|error| unreadable(&list, error))?;
             Ok((open, Committed::new(cursor, rows.cast_unsigned())))
         };
         let (open, committed) = self.file.with(load).await?;
         self.open = Some(open);
+        self.first_load = FirstLoad::new(&committed);
         Ok(committed)
     }
 
     async fn commit(&mut self, _list: &SyncList, batch: &SyncBatch) -> TargetResult<Written> {
         let batch = batch.clone();
-        self.with(move |connection, schema, open| commit(connection, schema, open, &batch))
-            .await
+        let mut first_load = std::mem::take(&mut self.first_load);
+        let commit = move |connection: &mut Connection, schema: &Schema, open: &OpenList| {
+            let written = commit(connection, schema, open, &mut first_load, &batch)?;
+            Ok(written.map(|written| (written, first_load)))
+        };
+        let (written, first_load) = self.with(commit).await?;
+        self.first_load = first_load;
+        Ok(written)
     }
 
     async fn begin_listing(&mut self, _list: &SyncList) -> TargetResult<()> {
@@ -146,12 +162,18 @@ impl SyncTarget for SqliteTarget {
         let Some(open) = self.open.take() else {
             return Ok(());
         };
+        let is_listing = open.listing.is_some();
+        let adds_key = self.first_load.end() == KeyChange::Add;
         let mut closed = Ok(());
-        if open.listing.is_some() {
-            let close = move |connection: &mut Connection, path: &Path, _: &Schema| {
-                let drop = format!("DROP TABLE IF EXISTS {}", listed(&open));
-                let dropped = connection.execute_batch(&drop);
-                dropped.map_err(|error| target_error(path, error))
+        if is_listing || adds_key {
+            let close = move |connection: &mut Connection, path: &Path, schema: &Schema| {
+                let close = || {
+                    if adds_key {
+                        add_key(connection, schema)?;
+                    }
+                    connection.execute_batch(&format!("DROP TABLE IF EXISTS {}", listed(&open)))
+                };
+                close().map_err(|error| target_error(path, error))
             };
             closed = self.file.with(close).await;
         }
@@ -190,17 +212,28 @@ fn commit(
     connection: &mut Connection,
     schema: &Schema,
     open: &OpenList,
+    first_load: &mut FirstLoad,
     batch: &SyncBatch,
 ) -> rusqlite::Result<TargetResult<Written>> {
     let now = time_text(Utc::now());
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    match first_load.before(batch) {
+        KeyChange::None => {}
+        KeyChange::Drop if drop_key(&transaction, schema)? => {}
+        KeyChange::Drop => *first_load = FirstLoad::Over,
+        KeyChange::Add => add_key(&transaction, schema)?,
+    }
     let before = last_row(&transaction, schema)?;
     if !batch.runs().is_empty() {
         let columns = schema.columns();
         let raw = columns.len() + 1;
         let places = vec!["?"; columns.len() + 3].join(", ");
-        let mut statement =
-            transaction.prepare(&schema.upsert(&format!("VALUES ({places}, NULL)")))?;
+        let values = format!("VALUES ({places}, NULL)");
+        // The process of another list may have added it.
+        let mut statement = transaction.prepare(&match has_key(&transaction, schema)? {
+            true => schema.upsert(&values),
+            false => schema.insert(&values),
+        })?;
         bind_value(&mut statement, raw + 1, ValueRef::Integer(open.id))?;
         bind_value(&mut statement, raw + 2, ValueRef::Text(&now))?;
         for (place, run) in batch.runs().iter().enumerate() {

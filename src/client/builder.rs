@@ -259,7 +259,7 @@ fn check_rate(name: &'static str, rate: f64, range: RangeInclusive<f64>) -> Resu
         return Ok(());
     }
     let (min, max) = range.into_inner();
-    let expected = format!("it must be from {min} to {max}, or infinite");
+    let expected = format!("it must be from {min} to {max}, or infinity");
     Err(Error::config(name, rate, &expected))
 }
 

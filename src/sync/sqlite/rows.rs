@@ -60,6 +60,8 @@ impl ToSql for Borrowed<'_> {
 /// A time as `YYYY-MM-DDTHH:MM:SS.mmmZ`. Times in this form sort as texts, and are compared with
 /// what SQLite's functions of dates return. Years are from 0 to 9999, and finer digits are cut off.
 pub(super) fn time_text(time: DateTime<Utc>) -> [u8; 24] {
+    // Each part of a `DateTime` would apply the offset again.
+    let time = time.naive_utc();
     let mut text = *b"0000-00-00T00:00:00.000Z";
     let mut put = |end: usize, digits: usize, mut number: u32| {
         for place in (end - digits..end).rev() {
@@ -73,7 +75,7 @@ pub(super) fn time_text(time: DateTime<Utc>) -> [u8; 24] {
     put(13, 2, time.hour());
     put(16, 2, time.minute());
     // A leap second has more than 999 milliseconds.
-    let millis = time.timestamp_subsec_millis();
+    let millis = time.nanosecond() / 1_000_000;
     put(19, 2, time.second() + millis / 1000);
     put(23, 3, millis % 1000);
     text

@@ -1,18 +1,19 @@
 //! The first load of an empty table, without the key on its IDs.
 //!
-//! Building an index at the end takes a fraction of the time that it takes to add random IDs to it
-//! one by one. The key is dropped in the transaction that stores the first rows, and added in the
-//! one that ends the load. If that never comes, the next sync adds it before it begins.
+//! Building an index once over all rows is much faster than adding random IDs to it one by one. The
+//! key is dropped before the first rows are stored, and added before the last ones. If the sync
+//! breaks off in between, the next one adds the key before it begins.
 
 use std::hash::{DefaultHasher, Hasher};
 
 use super::batch::SyncBatch;
 use super::target::Committed;
 
-/// The load ends above this number of rows: each takes eight bytes of memory.
+/// Above this number of rows, the key is added before the list ends: each ID takes eight bytes of
+/// memory.
 const MAX_ROWS: usize = if cfg!(test) { 10 } else { 1 << 20 };
 
-/// What is done to the key in the transaction that follows.
+/// What is done to the key before the next rows are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum KeyChange {
     None,
@@ -43,8 +44,7 @@ impl FirstLoad {
 
     /// What is done to the key before the rows of a batch are stored.
     ///
-    /// Without a key, nothing may be stored twice. Two IDs that only have the same hash end the
-    /// load early.
+    /// Without a key, no run may be stored twice. Two IDs with the same hash are taken for one run.
     pub(super) fn before(&mut self, batch: &SyncBatch) -> KeyChange {
         let goes_on = batch.is_full() && !batch.is_complete();
         let mut ids = match std::mem::take(self) {

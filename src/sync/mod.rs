@@ -56,9 +56,10 @@ assert_eq!((summary.new, summary.list_rows), (1, Some(5001)));
 //! that a later version of this crate adds is null in existing rows.
 //!
 //! The `id` of `runs` is the primary key in PostgreSQL, and has a unique index in SQLite. A first
-//! sync that is longer than a batch drops this key of an empty table and adds it when it ends,
-//! because an index is built faster at once than row by row. If it does not come to an end, the
-//! next sync adds the key before it continues. No run has two rows meanwhile.
+//! sync that is longer than a batch may drop this key of an empty table and add it before its last
+//! rows: building an index once over all rows is faster than row by row. If the sync breaks off,
+//! the next one adds the key before it continues. No run has two rows meanwhile. In PostgreSQL, the
+//! key is a unique index until a sync finds nobody reading the table.
 //!
 //! [`DatabaseBuilder::open_read_only`] reads these tables, and changes nothing.
 //!

@@ -27,7 +27,6 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// The table of runs must have its key.
     pub(super) async fn prepare(
         client: Client,
         schema: &Schema,

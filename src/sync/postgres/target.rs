@@ -7,14 +7,14 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, CopyInSink, Transaction};
 
 use super::super::batch::SyncBatch;
-use super::super::first_load::{FirstLoad, KeyChange};
+use super::super::first_load::FirstLoad;
 use super::super::list::SyncList;
 use super::super::reconciliation::{Findings, STALE};
 use super::super::schema::{SYNC_STATE, Schema, SqlColumn};
 use super::super::target::{Committed, Reconciled, SyncTarget, TargetError, TargetResult, Written};
 use super::copy::{Encoder, server_time};
 use super::error::target_error;
-use super::key::{add_key, drop_key, restore_key};
+use super::key::{change_key, restore_key};
 use super::server::PostgresServer;
 use super::session::Session;
 use crate::cursor::Cursor;
@@ -125,16 +125,11 @@ impl SyncTarget for PostgresTarget {
         else {
             return Ok(());
         };
-        if first_load.end() == KeyChange::Add {
-            let schema = &self.server.schema;
-            let restored = restore_key(&mut session.client, schema).await;
-            restored.map_err(target_error)?;
-        }
+        let key = change_key(&mut session.client, &self.server.schema, first_load.end()).await;
         // The session would keep the lock until the server has seen its end.
-        let unlocked = session
-            .client
-            .batch_execute("SELECT pg_advisory_unlock_all()");
-        match unlocked.await.map_err(target_error) {
+        let unlock = "SELECT pg_advisory_unlock_all()";
+        let unlocked = session.client.batch_execute(unlock).await;
+        match key.map(drop).and(unlocked).map_err(target_error) {
             Err(error) if !error.is_transient() => Err(error),
             _ => Ok(()),
         }
@@ -171,12 +166,12 @@ impl OpenList {
             copy,
             upsert,
         } = &mut self.session;
-        let mut transaction = client.transaction().await.map_err(target_error)?;
         let change = self.first_load.before(batch);
-        let changed = change_key(&mut transaction, schema, change).await;
+        let changed = change_key(client, schema, change).await;
         if !changed.map_err(target_error)? {
             self.first_load = FirstLoad::Over;
         }
+        let mut transaction = client.transaction().await.map_err(target_error)?;
         let (mut new, mut updated) = (0, 0);
         if !batch.runs().is_empty() {
             if self.is_new {
@@ -295,19 +290,6 @@ impl OpenList {
             .map_err(target_error)?;
         transaction.commit().await.map_err(target_error)?;
         Ok(Reconciled::new(deleted, restored))
-    }
-}
-
-/// Changes the key of the table of runs, if that is possible.
-async fn change_key(
-    transaction: &mut Transaction<'_>,
-    schema: &Schema,
-    change: KeyChange,
-) -> Result<bool, tokio_postgres::Error> {
-    match change {
-        KeyChange::None => Ok(true),
-        KeyChange::Drop => drop_key(transaction, schema).await,
-        KeyChange::Add => add_key(transaction, schema).await.map(|()| true),
     }
 }
 

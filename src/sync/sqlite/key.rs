@@ -3,7 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::{env, process};
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::super::schema::{SYNC_STATE, Schema};
 
@@ -21,6 +21,16 @@ fn name(connection: &Connection, schema: &Schema) -> rusqlite::Result<Option<Str
     found.optional()
 }
 
+/// As `add_key`, in a transaction of its own.
+pub(super) fn restore_key(connection: &mut Connection, schema: &Schema) -> rusqlite::Result<()> {
+    if has_key(connection, schema)? {
+        return Ok(());
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    add_key(&transaction, schema)?;
+    transaction.commit()
+}
+
 /// Adds the key, if the table has none.
 pub(super) fn add_key(connection: &Connection, schema: &Schema) -> rusqlite::Result<()> {
     match has_key(connection, schema)? {
@@ -29,16 +39,18 @@ pub(super) fn add_key(connection: &Connection, schema: &Schema) -> rusqlite::Res
     }
 }
 
-/// Drops the key, if the table is empty, the database has one list, and the key can be added again.
+/// Drops the key, if the table is empty, no other list or table needs it, and it can be added again.
 pub(super) fn drop_key(connection: &Connection, schema: &Schema) -> rusqlite::Result<bool> {
     let key = schema.key();
     let is_first = format!(
-        "SELECT (SELECT count(*) FROM {}) = 1 AND NOT EXISTS (SELECT 1 FROM {})",
+        "SELECT (SELECT count(*) FROM {}) = 1 AND NOT EXISTS (SELECT 1 FROM {}) AND NOT EXISTS \
+         (SELECT 1 FROM sqlite_master AS m, pragma_foreign_key_list(m.name) AS f \
+          WHERE m.type = 'table' AND f.\"table\" = ? COLLATE NOCASE)",
         schema.quoted(SYNC_STATE),
         schema.runs()
     );
     if name(connection, schema)?.as_ref() != Some(&key)
-        || !connection.query_row(&is_first, [], |row| row.get(0))?
+        || !connection.query_row(&is_first, [schema.table()], |row| row.get(0))?
         || !has_temporary_folder()
     {
         return Ok(false);
@@ -47,7 +59,7 @@ pub(super) fn drop_key(connection: &Connection, schema: &Schema) -> rusqlite::Re
     Ok(true)
 }
 
-/// Whether temporary files can be written: SQLite sorts in one what a new index holds.
+/// Whether temporary files can be written: SQLite needs one to sort a new index.
 fn has_temporary_folder() -> bool {
     let path = env::temp_dir().join(format!("apify-runs-{}", process::id()));
     let file = OpenOptions::new().write(true).create_new(true).open(&path);

@@ -15,7 +15,7 @@ use super::super::schema::{ACTORS, SYNC_STATE, Schema};
 use super::super::target::{Committed, Reconciled, SyncTarget, TargetResult, Written};
 use super::error::target_error;
 use super::file::SqliteFile;
-use super::key::{add_key, drop_key, has_key};
+use super::key::{add_key, drop_key, has_key, restore_key};
 use super::lock::ListLock;
 use super::rows::{bind, bind_value, text, time_text};
 use crate::actor::Actor;
@@ -96,7 +96,7 @@ impl SyncTarget for SqliteTarget {
                 .query_row(&select, [id], |row| Ok((row.get(0)?, row.get(1)?)))
                 .map_err(failed)?;
             // The first load of another process may have ended without adding it.
-            add_key(connection, schema).map_err(failed)?;
+            restore_key(connection, schema).map_err(failed)?;
             let cursor = cursor.parse().map_err(|error| unreadable(&list, error))?;
             Ok((open, Committed::new(cursor, rows.cast_unsigned())))
         };
@@ -167,13 +167,12 @@ impl SyncTarget for SqliteTarget {
         let mut closed = Ok(());
         if is_listing || adds_key {
             let close = move |connection: &mut Connection, path: &Path, schema: &Schema| {
-                let close = || {
-                    if adds_key {
-                        add_key(connection, schema)?;
-                    }
-                    connection.execute_batch(&format!("DROP TABLE IF EXISTS {}", listed(&open)))
-                };
-                close().map_err(|error| target_error(path, error))
+                let drop = format!("DROP TABLE IF EXISTS {}", listed(&open));
+                let mut closed = connection.execute_batch(&drop);
+                if adds_key {
+                    closed = closed.and_then(|()| restore_key(connection, schema));
+                }
+                closed.map_err(|error| target_error(path, error))
             };
             closed = self.file.with(close).await;
         }
@@ -229,10 +228,12 @@ fn commit(
         let raw = columns.len() + 1;
         let places = vec!["?"; columns.len() + 3].join(", ");
         let values = format!("VALUES ({places}, NULL)");
-        // The process of another list may have added it.
-        let mut statement = transaction.prepare(&match has_key(&transaction, schema)? {
-            true => schema.upsert(&values),
-            false => schema.insert(&values),
+        // The process of another list may have added the key.
+        let is_insert =
+            matches!(first_load, FirstLoad::Begun(_)) && !has_key(&transaction, schema)?;
+        let mut statement = transaction.prepare(&match is_insert {
+            true => schema.insert(&values),
+            false => schema.upsert(&values),
         })?;
         bind_value(&mut statement, raw + 1, ValueRef::Integer(open.id))?;
         bind_value(&mut statement, raw + 2, ValueRef::Text(&now))?;

@@ -4,7 +4,7 @@
 //! key is dropped before the first rows are stored, and added before the last ones. If the sync
 //! breaks off in between, the next one adds the key before it begins.
 
-use std::hash::{DefaultHasher, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use super::batch::SyncBatch;
 use super::target::Committed;
@@ -54,7 +54,8 @@ impl FirstLoad {
         };
         let is_first = ids.is_empty();
         ids.reserve_exact(batch.runs().len());
-        ids.extend(batch.runs().iter().map(|run| hash(&run.id)));
+        let hasher = BuildHasherDefault::<DefaultHasher>::default();
+        ids.extend(batch.runs().iter().map(|run| hasher.hash_one(&run.id)));
         // The first part is sorted, which makes this a merge.
         ids.sort();
         let is_repeated = ids.windows(2).any(|pair| pair[0] == pair[1]);
@@ -75,12 +76,6 @@ impl FirstLoad {
             Self::Ahead | Self::Over => KeyChange::None,
         }
     }
-}
-
-fn hash(id: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(id.as_bytes());
-    hasher.finish()
 }
 
 #[cfg(test)]

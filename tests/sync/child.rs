@@ -7,10 +7,10 @@ use std::time::Duration;
 use apify_runs::ErrorKind;
 use apify_runs::emulator::Emulator;
 use apify_runs::sync::Database;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::database::TestDatabase;
-use crate::list::{job, runs};
+use crate::list::{job, run_when_unlocked, runs};
 
 const HOLDS: &str = "the list is held";
 
@@ -54,15 +54,6 @@ pub(crate) async fn lock_is_released(database: &impl TestDatabase, address: &str
     child.kill().unwrap();
     child.wait().unwrap();
     // A server takes a moment to see it.
-    let synced = async {
-        loop {
-            match job(&emulator, db.target()).run().await {
-                Err(error) if error.kind() == ErrorKind::Locked => {
-                    sleep(Duration::from_millis(50)).await;
-                }
-                ended => break ended.unwrap(),
-            }
-        }
-    };
+    let synced = run_when_unlocked(|| job(&emulator, db.target()));
     timeout(Duration::from_secs(20), synced).await.unwrap();
 }

@@ -1,18 +1,16 @@
 //! The first load of a database, which has no key until it ends.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use apify_runs::RunQuery;
 use apify_runs::emulator::Emulator;
 use apify_runs::sync::{Database, DatabaseTarget, SyncJob, SyncSummary};
-use apify_runs::{ErrorKind, RunQuery};
 use tokio::sync::Notify;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::database::TestDatabase;
-use crate::list::{List, check, finish};
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::list::{List, check, finish, run_when_unlocked};
+use crate::scenarios::PATIENCE;
 
 /// Reads the list of an Actor in small batches.
 fn sync(emulator: &Emulator, db: &Database, query: RunQuery) -> SyncJob<DatabaseTarget> {
@@ -22,16 +20,7 @@ fn sync(emulator: &Emulator, db: &Database, query: RunQuery) -> SyncJob<Database
 
 /// As `sync`, of a whole list whose lock may still be that of a sync that was dropped.
 pub(crate) async fn sync_again(emulator: &Emulator, db: &Database) -> SyncSummary {
-    let again = async {
-        loop {
-            match sync(emulator, db, RunQuery::actor("a")).run().await {
-                Err(error) if error.kind() == ErrorKind::Locked => {
-                    sleep(Duration::from_millis(20)).await;
-                }
-                ended => break ended.unwrap(),
-            }
-        }
-    };
+    let again = run_when_unlocked(|| sync(emulator, db, RunQuery::actor("a")));
     timeout(PATIENCE, again).await.unwrap()
 }
 

@@ -1,12 +1,14 @@
 //! A list of runs that changes.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use apify_runs::emulator::{Emulator, EmulatorBuilder, Store};
-use apify_runs::sync::{SyncJob, SyncTarget};
-use apify_runs::{RunQuery, Runs};
+use apify_runs::sync::{SyncJob, SyncSummary, SyncTarget};
+use apify_runs::{ErrorKind, RunQuery, Runs};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use crate::database::{StoredRun, TestDatabase};
 
@@ -98,4 +100,17 @@ pub(crate) async fn check(
         assert_eq!(run, Some(StoredRun::of(&row)), "{id}");
     }
     stored
+}
+
+/// Runs a sync when no other one has the lock of its list: that of one that was dropped or killed
+/// is released a moment later.
+pub(crate) async fn run_when_unlocked<T: SyncTarget>(sync: impl Fn() -> SyncJob<T>) -> SyncSummary {
+    loop {
+        match sync().run().await {
+            Err(error) if error.kind() == ErrorKind::Locked => {
+                sleep(Duration::from_millis(20)).await;
+            }
+            ended => break ended.unwrap(),
+        }
+    }
 }

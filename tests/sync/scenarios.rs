@@ -17,9 +17,9 @@ use tokio::time::timeout;
 
 use crate::database::{StoredRun, TestDatabase};
 use crate::flaky::{Flaky, Loss};
-use crate::list::{List, check, finish, job, rows, runs};
+use crate::list::{List, check, finish, job, rows, run_when_unlocked, runs};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Each run is stored, and stored again when it has finished.
 pub(crate) async fn runs_are_stored_as_they_are_listed_last(database: &impl TestDatabase) {
@@ -247,16 +247,7 @@ pub(crate) async fn a_list_is_synced_once_at_a_time(database: &impl TestDatabase
     first.abort();
     assert!(first.await.unwrap_err().is_cancelled());
     // What was under way keeps the lock to its end.
-    let again = async {
-        loop {
-            match job(&emulator, db.target()).run().await {
-                Err(error) if error.kind() == ErrorKind::Locked => {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-                ended => break ended.unwrap(),
-            }
-        }
-    };
+    let again = run_when_unlocked(|| job(&emulator, db.target()));
     let summary = timeout(PATIENCE, again).await.unwrap();
     assert_eq!(summary.rows, 0);
     assert_eq!(

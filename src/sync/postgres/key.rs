@@ -60,15 +60,16 @@ async fn drop_key(client: &mut Client, schema: &Schema) -> Result<bool> {
     if !alter(&mut transaction, schema, &format!("DROP CONSTRAINT {name}")).await? {
         return Ok(false);
     }
-    // The role may add it.
+    // Whether the role may add it again.
     let attempt = transaction.transaction().await?;
     match attempt.batch_execute(&schema.create_key()).await {
         Ok(()) => attempt.rollback().await?,
         Err(error) if error.as_db_error().is_some() => return Ok(false),
         Err(error) => return Err(error),
     }
-    // The table is empty, and no other list, role or server writes to it. The sync of a list that is
-    // added from here on waits in `restore_key`.
+    // The table is empty, and no other list, role or server writes to it. A stricter isolation level
+    // would not see what another session has just stored. The sync of a list that is added from here
+    // on waits in `restore_key`.
     let is_first = format!(
         "SELECT (SELECT count(*) FROM {}) = 1 AND NOT EXISTS (SELECT FROM {}) \
          AND current_setting('transaction_isolation') = 'read committed' \

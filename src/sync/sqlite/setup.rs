@@ -63,7 +63,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!("PRAGMA page_size = {PAGE_SIZE}"))?;
     set("journal_mode = WAL")?;
     connection.execute_batch("PRAGMA synchronous = NORMAL")?;
-    // The threads that sort what a new index holds.
+    // Threads that sort a new index.
     set("threads = 2")?;
     // The log is copied by `Checkpointer`.
     set("wal_autocheckpoint = 0")?;
